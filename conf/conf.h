@@ -1,0 +1,152 @@
+/* The configuration: text of a UCI file in, an immutable struct conf out, or every fault at once.
+ * This room calls nobody but base, opens only the files that it is told of, and never logs. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include "base/addr.h"
+#include "base/bug.h"
+#include "base/log.h"
+
+/* Where something stands, for messages: FILE:LINE. Strings live as long as their struct conf. */
+struct conf_where {
+	const char *file; /* as it was named */
+	unsigned line;    /* first line is 1; 0 means the file as a whole */
+};
+
+/* How bad a fault is. An error keeps the configuration from being used, a warning does not. */
+enum conf_severity { CONF_ERROR, CONF_WARNING };
+
+/* One thing that is wrong, in words: what it is, and what would be right. */
+struct conf_fault {
+	struct conf_where where;
+	enum conf_severity severity;
+	const char *text; /* a full message without the place; names section and option */
+};
+
+/* All that was wrong, in the order of file and line. Free with conf_faults_free. */
+struct conf_faults {
+	struct conf_fault *list;
+	size_t count;  /* of errors and warnings */
+	size_t errors; /* of errors alone */
+	void *owned;   /* private */
+};
+
+/* A pre-shared key or nothing: n is 0..64 bytes. Never printed whole, wiped by conf_free. */
+struct conf_key {
+	uint8_t *bytes;
+	size_t n;
+};
+
+enum conf_scheme { CONF_COAP, CONF_COAPS };
+enum conf_security { CONF_NOSEC, CONF_PSK, CONF_RPK, CONF_X509 };
+enum conf_dtls { CONF_DTLS12, CONF_DTLS13 };
+enum conf_foreign { CONF_FOREIGN_REFUSE, CONF_FOREIGN_PASS, CONF_FOREIGN_RELAY };
+enum conf_without_relay { CONF_FAIL_OPEN, CONF_FAIL_CLOSED };
+enum conf_unknown { CONF_UNKNOWN_REFUSE, CONF_UNKNOWN_ACCEPT };
+enum conf_mode { CONF_TRANSPARENT, CONF_OPAQUE, CONF_PROXY };
+
+/* A list of strings. */
+struct conf_list {
+	const char **item;
+	size_t count;
+};
+
+/* config gateway. There is always one; without a section it has all defaults. */
+struct conf_gateway {
+	struct conf_where where;
+	bool enabled;
+	const char *name;            /* endpoint name of the gateway itself, or NULL */
+	enum log_level log_level;
+	unsigned max_endpoints;      /* 1..60000 */
+	unsigned workers;            /* 0 is auto */
+	uint32_t mark, mark_mask;    /* capture mark */
+	const char *endpoints_file;  /* CSV, or NULL */
+};
+
+/* config server. */
+struct conf_server {
+	struct conf_where where;
+	const char *name;            /* section name */
+	const char *uri;             /* as written */
+	enum conf_scheme scheme;
+	const char *host;            /* name or address, without brackets */
+	uint16_t port;               /* host order */
+	enum conf_security security;
+	enum conf_dtls dtls;
+	bool cid;
+	const char *ca_file, *server_name, *server_key_file; /* or NULL */
+	const char *interface;       /* or NULL */
+	unsigned handshake_timeout;  /* s */
+	bool assist_update;
+	bool engine;                 /* the proxy engine on loopback */
+};
+
+/* config listen. */
+struct conf_listen {
+	struct conf_where where;
+	const char *name;            /* section name, or the name that libuci gives an anonymous one */
+	struct conf_list interface;  /* empty: every interface */
+	struct addr *address;        /* where to listen, port 0; none: every address */
+	size_t address_count;
+	uint16_t coap, coaps;        /* host order; 0 is off */
+	bool coaps_is_set;           /* coaps was written in the file */
+	bool intercept;
+	enum conf_foreign foreign;
+	enum conf_without_relay without_relay;
+	const struct conf_server *server; /* of endpoints that no section names, or NULL */
+	enum conf_unknown unknown_endpoints;
+	bool move;
+	enum conf_dtls dtls;
+	bool cid;
+	const char *cert_file, *private_key_file, *ca_file; /* or NULL */
+};
+
+/* config endpoint, or a row of the endpoints_file. */
+struct conf_endpoint {
+	struct conf_where where;
+	const char *name;            /* endpoint name, ep= */
+	const struct conf_server *server;           /* or NULL when only bootstrap_server is given */
+	const struct conf_server *bootstrap_server; /* or NULL */
+	enum conf_mode mode;
+	bool has_address;
+	struct addr address;         /* static device; port 0 fits any source port */
+	const char *identity;        /* towards the server, or NULL */
+	struct conf_key key;         /* from key or key_file */
+	const char *cert_file, *private_key_file;   /* or NULL */
+	const char *lan_identity;    /* towards the device, or NULL */
+	struct conf_key lan_key;     /* from lan_key or lan_key_file */
+	const char *lan_public_key_file;            /* or NULL */
+	const char *prefix, *type;   /* for the engine, or NULL */
+};
+
+/* Everything, immutable once loaded. */
+struct conf {
+	struct conf_gateway gateway;
+	struct conf_server *server;
+	size_t server_count;
+	struct conf_listen *listen;
+	size_t listen_count;
+	struct conf_endpoint *endpoint;
+	size_t endpoint_count;
+	void *owned; /* private: the memory behind it all */
+};
+
+/* Reads the file, checks it as a whole, and gives a configuration that conf_free ends, or NULL when
+ * there is an error. Faults (errors and warnings) go into faults in either case. Memory running out
+ * is a fault too. */
+struct conf *conf_load(const char *path, struct conf_faults *faults) MUST_CHECK;
+/* Wipes the keys and frees all. NULL is allowed. */
+void conf_free(struct conf *conf);
+/* Frees the faults. */
+void conf_faults_free(struct conf_faults *faults);
+/* Prints one fault as FILE:LINE: [warning: ]text, without a line end, as snprintf does. */
+int conf_fault_print(const struct conf_fault *fault, char *text, size_t size);
+/* Prints the configuration in canonical UCI: every option that differs from its default, sections in
+ * the order gateway, servers, listeners, endpoints, rows of the endpoints_file left to their file.
+ * The text parses to the same configuration. Keys are printed: it is the owner's file. */
+int conf_print(const struct conf *conf, FILE *out) MUST_CHECK;
+/* The path that lwgated reads when none was named: /var/run/uci/lwgate where it exists, else
+ * /etc/config/lwgate. */
+const char *conf_default_path(void);

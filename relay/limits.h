@@ -1,0 +1,87 @@
+/* Every limit of the relay in one place (DESIGN.md 6, rule 15), with what happens when it is met. */
+#pragma once
+
+/* Bytes of the largest datagram that is relayed; larger ones are dropped by name, never cut. */
+#define UDP_ROOM 16640
+/* LAN datagrams read by one system call, and answers sent by one. */
+#define LAN_BATCH 64
+/* Datagrams of one server socket that one wake-up may read. */
+#define WAN_PER_WAKE 16
+/* Receive and send buffers of a LAN socket, bytes; the kernel's own limit is exceeded where allowed. */
+#define LAN_SOCKET_BUFFER (4 * 1024 * 1024)
+/* Receive buffer of a WAN socket, bytes. */
+#define WAN_SOCKET_BUFFER (128 * 1024)
+/* Descriptors told by one wake-up. */
+#define LOOP_EVENTS 256
+/* Timers fired by one wake-up. */
+#define LOOP_TIMERS 512
+
+/* Length of an endpoint name in bytes; a longer one is refused with 4.00. */
+#define ENDPOINT_NAME_MAX 255
+/* Length of a Location, "/rd/...", with its end; a longer one is not remembered. */
+#define LOCATION_MAX 64
+
+/* Messages that wait for one endpoint's association; a further one is dropped by name. */
+#define HELD_PER_FLOW 8
+/* Bytes of messages that wait for all associations together. */
+#define HELD_BYTES_TOTAL (8 * 1024 * 1024)
+/* A waiting NON is dropped after this, ms (rule 9). */
+#define HELD_NON_MS 10000
+/* A waiting CON is dropped, or answered 5.04, after this, ms (rule 9). */
+#define HELD_CON_MS 45000
+
+/* Entries without a 2.01 of the server end after this, ms (rule 7). */
+#define UNPROVEN_MS 60000
+/* Unproven entries that one source address may have; a further Register gets 5.03. */
+#define UNPROVEN_PER_SOURCE 32
+/* A share of the table that unproven entries may fill: 1/UNPROVEN_SHARE. */
+#define UNPROVEN_SHARE 2
+/* Sources whose unproven entries are counted apart; further ones share one count. */
+#define SOURCES_MAX 1024
+/* Added to a registration's lifetime before its flow ends, s (rule 7; RFC 7252 EXCHANGE_LIFETIME). */
+#define LIFETIME_GRACE_S 247
+/* A flow without a registration ends when nothing passed for this long, ms. */
+#define FLOW_IDLE_MS (24 * 3600 * 1000LL)
+
+/* 4.04 answers to strangers, a second and listener (rule 1). */
+#define STRANGER_404_PER_SECOND 10
+/* Other refusals of strangers (4.00, 4.03, 5.03), a second and listener. */
+#define STRANGER_REFUSALS_PER_SECOND 50
+/* Max-Age of a 5.03, s. */
+#define BUSY_MAX_AGE_S 60
+
+/* Silence of the old address that lets an endpoint move, ms (rule 3). */
+#define MOVE_SILENCE_MS 2000
+/* Moves that may be waited for at the same time; a further Register waits for its next copy. */
+#define MOVES_MAX 64
+
+/* A CON that waited so long without a sign of the server starts a new handshake, ms (rule 10). */
+#define SILENCE_MS 5000
+/* The same, copies of one CON. */
+#define SILENCE_COPIES 3
+/* Flights without an answer after which a remembered source port is given up (rule 4). */
+#define PORT_FLIGHTS 3
+/* First and longest pause before an association is tried again, ms; doubled each time, with jitter. */
+#define BACKOFF_FIRST_MS 1000
+#define BACKOFF_LAST_MS 120000
+/* After a server's alert or close_notify the new handshake waits up to this, ms, at random. */
+#define RECONNECT_JITTER_MS 1000
+/* New handshakes of restored or moved flows, a second. */
+#define RESTORE_PER_SECOND 500
+
+/* Addresses of one server name that are kept. */
+#define SERVER_ADDRESSES 8
+/* A name that was found is looked up again after this, ms; one that was not, after the second. */
+#define RESOLVE_AGAIN_MS 300000
+#define RESOLVE_RETRY_MS 2000
+#define RESOLVE_RETRY_LAST_MS 60000
+
+/* Pause after the last address or route event before sockets are looked at, ms (rule 20). */
+#define MOVE_SOCKETS_AFTER_MS 300
+/* Flows whose sockets are looked at by one wake-up. */
+#define MOVE_SOCKETS_PER_WAKE 256
+
+/* Clients of the control socket at the same time, bytes of one request line, ms to send it. */
+#define CONTROL_CLIENTS 16
+#define CONTROL_LINE 4096
+#define CONTROL_IDLE_MS 10000

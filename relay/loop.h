@@ -1,0 +1,51 @@
+/* The event loop: descriptors, timers, and the only clock. One wake-up reads the clock once, runs
+ * the timers that are due, tells the owners of ready descriptors, then calls every flush hook. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/bug.h"
+#include "base/list.h"
+#include "base/mono.h"
+#include "timer.h"
+
+struct loop;
+
+/* What happened to a descriptor; bits. */
+enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_ERROR = 4 };
+
+/* Interest in a descriptor, embedded in its owner; level-triggered. */
+struct watch {
+	int fd;
+	void (*ready)(struct watch *watch, unsigned happened, struct mono now);
+	uint32_t slot; /* private */
+};
+
+/* Called at the end of each wake-up, e.g. to send what a batch gathered. Embedded in its owner. */
+struct flush {
+	struct list node;
+	void (*run)(struct flush *flush, struct mono now);
+};
+
+/* Makes a loop. Returns 0 or -errno. */
+int loop_create(struct loop **loop) MUST_CHECK;
+/* Ends it; watches and timers must be gone or are forgotten. NULL is allowed. */
+void loop_free(struct loop *loop);
+/* Starts watching watch->fd for LOOP_READ and LOOP_WRITE bits. Returns 0 or -errno. */
+int loop_watch(struct loop *loop, struct watch *watch, unsigned wanted) MUST_CHECK;
+/* Changes what is waited for. Returns 0 or -errno. */
+int loop_rewatch(struct loop *loop, struct watch *watch, unsigned wanted) MUST_CHECK;
+/* Stops watching, before the descriptor is closed; safe inside any callback, also for a descriptor
+ * whose event of this wake-up has not been told yet. */
+void loop_unwatch(struct loop *loop, struct watch *watch);
+/* Adds a flush hook. list_remove(&flush->node) takes it out. */
+void loop_on_flush(struct loop *loop, struct flush *flush);
+/* The timers of this loop. */
+struct timers *loop_timers(struct loop *loop);
+/* The clock as it was read at this wake-up; before loop_run, as it is. */
+struct mono loop_now(const struct loop *loop);
+/* Runs until loop_stop. Returns 0 or -errno. */
+int loop_run(struct loop *loop) MUST_CHECK;
+/* Waits at most wait_ms (-1: for ever) for one wake-up and serves it. Returns 0 or -errno. */
+int loop_once(struct loop *loop, int wait_ms) MUST_CHECK;
+/* Makes loop_run return after this wake-up. */
+void loop_stop(struct loop *loop);
