@@ -40,6 +40,9 @@ quiet = $(if $(filter 0,$(V)),@printf '  %-7s %s\n' '$(1)' '$(patsubst $(BUILD)/
 
 # ---- the rooms, floor by floor, each in the order in which a datagram meets its files -----------
 base_SRC    = $(addprefix relay/base/,addr.c log.c hash.c rand.c hex.c)
+trunk_SRC   = $(addprefix relay/,timer.c loop.c udp.c resolve.c stat.c lan.c server.c wan.c \
+              classify.c limit.c msg.c track.c held.c flow.c route.c newcomer.c move.c forward.c \
+              life.c wanted.c datapath.c)
 ROOMS       = base
 
 base_BELOW    = base

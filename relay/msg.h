@@ -9,7 +9,7 @@
 #include "lwm2m/reg.h"
 
 /* RFC 7252 3: type of a message. */
-enum msg_type { MSG_CON = 0, MSG_NON = 1, MSG_ACK = 2, MSG_RST = 3 };
+enum msg_type { MSG_CON = 0, MSG_NON = 1, MSG_ACK = 2, MSG_RESET = 3 };
 
 /* Codes as they stand on the wire: class << 5 | detail. */
 #define MSG_CODE(class, detail) ((uint8_t)((class) << 5 | (detail)))

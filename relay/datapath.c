@@ -1,0 +1,264 @@
+/* The two columns of DESIGN.md 5: what happens to a datagram, station by station. */
+#include "datapath.h"
+#include <errno.h>
+#include <stdlib.h>
+#include "base/log.h"
+#include "classify.h"
+#include "forward.h"
+#include "life.h"
+#include "newcomer.h"
+#include "track.h"
+#include "wanted.h"
+
+/* ---- device to server ---- */
+
+/* Is it whole, and meant for us alone? */
+static enum verdict check_slot(struct datapath *dp, const struct udp_slot *slot)
+{
+	if (slot->truncated) {
+		dp->env.stat.drop[DROP_LAN_TOO_LARGE]++;
+		return GONE;
+	}
+	if (addr_is_multicast(&slot->called)) {
+		dp->env.stat.drop[DROP_LAN_MULTICAST]++;
+		return GONE;
+	}
+	return PASS;
+}
+
+/* CoAP, or something that this listener does not speak? */
+static enum verdict check_kind(struct datapath *dp, const struct parcel *p)
+{
+	switch (classify(p->bytes, p->n)) {
+	case KIND_COAP:
+		return PASS;
+	case KIND_DTLS:
+	case KIND_DTLS_CID:
+		dp->env.stat.drop[DROP_LAN_DTLS]++;
+		return GONE;
+	case KIND_JUNK:
+		dp->env.stat.drop[DROP_LAN_JUNK]++;
+		return GONE;
+	}
+	BUG("unknown kind of datagram");
+}
+
+static enum drop drop_of(enum msg_fault fault)
+{
+	switch (fault) {
+	case MSG_OK:
+		break;
+	case MSG_SHORT:
+		return DROP_COAP_SHORT;
+	case MSG_VERSION:
+		return DROP_COAP_VERSION;
+	case MSG_TOKEN:
+		return DROP_COAP_TOKEN;
+	case MSG_NOT_EMPTY:
+		return DROP_COAP_NOT_EMPTY;
+	case MSG_OPTION:
+		return DROP_COAP_OPTION;
+	case MSG_PAYLOAD:
+		return DROP_COAP_PAYLOAD;
+	}
+	BUG("no fault");
+}
+
+/* Is it a well-formed message, and does it speak to the registration interface? */
+static enum verdict check_message(struct datapath *dp, struct parcel *p)
+{
+	enum msg_fault fault = msg_peek(&p->msg, p->bytes, p->n);
+	if (fault != MSG_OK) {
+		dp->env.stat.drop[drop_of(fault)]++;
+		return GONE;
+	}
+	track_read(p);
+	return PASS;
+}
+
+/* Does the message prove that the old address of somebody who wants to move still answers? */
+static enum verdict check_moves(struct datapath *dp, struct flow *first, const struct parcel *p)
+{
+	enum verdict verdict = PASS;
+	for (struct flow *f = first; f != NULL; f = f->sibling)
+		if ((f->move != NULL || f->ping_until.ms != 0) && move_heard(dp, f, p))
+			verdict = TAKEN;
+	return verdict;
+}
+
+void datapath_up(struct datapath *dp, struct parcel *p)
+{
+	if (check_kind(dp, p) != PASS || check_message(dp, p) != PASS)
+		return;
+	struct flow *flow = flow_find(dp->flows, &p->key);
+	if (flow == NULL || newcomer_is_other(flow, p)) {
+		newcomer_up(dp, p);
+		return;
+	}
+	if (check_moves(dp, flow, p) != PASS)
+		return;
+	flow = track_sibling(flow, p);
+	track_up(flow, p);
+	forward_up(dp, flow, p);
+}
+
+static void datagram(void *who, struct lan_port *port, struct udp_slot *slot, struct mono now)
+{
+	struct datapath *dp = who;
+	if (check_slot(dp, slot) != PASS)
+		return;
+	struct parcel p = { .port = port, .called = slot->called, .bytes = slot->bytes,
+		.n = slot->n, .now = now };
+	p.key = (struct lan_key){ slot->peer, slot->ifindex, port->listener->number };
+	datapath_up(dp, &p);
+}
+
+static void refused(void *who, unsigned count)
+{
+	struct datapath *dp = who;
+	dp->env.stat.drop[DROP_LAN_SEND] += count;
+}
+
+const struct lan_calls datapath_lan_calls = { .datagram = datagram, .refused = refused };
+
+/* ---- server to device ---- */
+
+void datapath_down(struct datapath *dp, struct flow *flow, uint8_t *bytes, size_t n,
+	struct mono now)
+{
+	struct msg m;
+	enum msg_fault fault = msg_peek(&m, bytes, n);
+	if (fault != MSG_OK) {
+		flow_drop(flow, &dp->env.stat, drop_of(fault));
+		return;
+	}
+	track_down(dp, flow, &m, now);
+	if (flow->sibling != NULL || flow->recent != NULL)
+		track_recent(flow, &m);
+	struct udp_slot *slot = lan_slot(flow->port);
+	BUG_UNLESS(slot->bytes == bytes);
+	slot->n = n;
+	slot->peer = flow->key.device;
+	slot->called = flow->called;
+	slot->ifindex = flow->key.ifindex;
+	lan_commit(flow->port);
+	flow->last_down = now;
+	flow->last_down_mid = m.mid;
+	flow->down.messages++;
+	flow->down.bytes += n;
+	dp->env.stat.count[COUNT_DOWN_MESSAGES]++;
+	dp->env.stat.count[COUNT_DOWN_BYTES] += n;
+}
+
+static struct flow *flow_of(struct wan *wan)
+{
+	return container_of(wan, struct flow, wan);
+}
+
+static struct datapath *datapath_of(const struct wan *wan)
+{
+	return container_of(wan->env, struct datapath, env);
+}
+
+static uint8_t *wan_room(struct wan *wan, struct mono now)
+{
+	(void)now;
+	return lan_slot(flow_of(wan)->port)->bytes;
+}
+
+static void wan_message(struct wan *wan, uint8_t *bytes, size_t n, struct mono now)
+{
+	datapath_down(datapath_of(wan), flow_of(wan), bytes, n, now);
+}
+
+static void wan_came_up(struct wan *wan, struct mono now)
+{
+	forward_held(datapath_of(wan), flow_of(wan), now);
+}
+
+static void wan_late(struct wan *wan, struct mono now)
+{
+	(void)now;
+	forward_late(datapath_of(wan), flow_of(wan));
+}
+
+static void wan_lost(struct wan *wan, enum drop why)
+{
+	flow_drop(flow_of(wan), &datapath_of(wan)->env.stat, why);
+}
+
+static void wan_port(struct wan *wan, uint16_t port)
+{
+	struct datapath *dp = datapath_of(wan);
+	flow_of(wan)->route->port = port;
+	if (dp->changed != NULL)
+		dp->changed(dp->who);
+}
+
+const struct wan_calls datapath_wan_calls = { .room = wan_room, .message = wan_message,
+	.is_up = wan_came_up, .is_late = wan_late, .lost = wan_lost, .port_is = wan_port };
+
+/* ---- the machine's addresses changed (rule 20) ---- */
+
+static void move_sockets(struct timer *timer, struct mono now)
+{
+	struct datapath *dp = container_of(timer, struct datapath, moving);
+	uint32_t spread = (uint32_t)(flows_count(dp->flows) * 1000 / RESTORE_PER_SECOND) + 500;
+	for (unsigned i = 0; i < MOVE_SOCKETS_PER_WAKE; i++) {
+		struct flow *flow = flow_next(dp->flows, &dp->moving_at);
+		if (flow == NULL)
+			return;
+		wan_move(&flow->wan, spread, now);
+	}
+	timer_arm(dp->env.timers, &dp->moving, now);
+}
+
+void datapath_addresses_changed(struct datapath *dp, struct mono now)
+{
+	dp->moving_at = 0;
+	timer_arm(dp->env.timers, &dp->moving, mono_add(now, MOVE_SOCKETS_AFTER_MS));
+}
+
+/* ---- life ---- */
+
+int datapath_create(struct datapath **datapath, struct loop *loop, struct resolver *resolver,
+	void (*changed)(void *who), void *who)
+{
+	struct datapath *dp = calloc(1, sizeof(*dp));
+	if (dp == NULL)
+		return -ENOMEM;
+	dp->env.loop = loop;
+	dp->env.timers = loop_timers(loop);
+	dp->env.resolver = resolver;
+	dp->changed = changed;
+	dp->who = who;
+	dp->moving.fire = move_sockets;
+	list_init(&dp->listeners);
+	list_init(&dp->servers);
+	moves_init(&dp->moves);
+	int rc = sources_create(&dp->sources);
+	if (rc == 0)
+		rc = flows_create(&dp->flows, 1);
+	if (rc == 0)
+		rc = udp_batch_create(&dp->in, LAN_BATCH);
+	if (rc != 0) {
+		datapath_free(dp);
+		return rc;
+	}
+	*datapath = dp;
+	return 0;
+}
+
+void datapath_free(struct datapath *dp)
+{
+	if (dp == NULL)
+		return;
+	dp->changed = NULL;
+	timer_disarm(dp->env.timers, &dp->moving);
+	if (dp->flows != NULL)
+		wanted_nothing(dp);
+	udp_batch_free(dp->in);
+	flows_free(dp->flows);
+	sources_free(dp->sources);
+	free(dp);
+}

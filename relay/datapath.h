@@ -1,0 +1,75 @@
+/* The trunk as one thing: tables, sockets and servers of a running relay, and the two columns of
+ * DESIGN.md 5, datapath_up and datapath_down. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include "base/bug.h"
+#include "base/list.h"
+#include "env.h"
+#include "flow.h"
+#include "held.h"
+#include "lan.h"
+#include "limit.h"
+#include "move.h"
+#include "msg.h"
+#include "route.h"
+#include "server.h"
+
+struct conf;
+
+/* What a station says of a datagram. */
+enum verdict {
+	PASS,  /* go on to the next station */
+	TAKEN, /* it is in good hands: sent, waiting, or answered */
+	GONE   /* it is lost, and counted */
+};
+
+/* One datagram of a device on its way up. */
+struct parcel {
+	struct lan_port *port;  /* socket that it came in by */
+	struct addr called;     /* our address that the device called */
+	const uint8_t *bytes;   /* the message, borrowed */
+	size_t n;               /* bytes */
+	struct lan_key key;     /* who sent it */
+	struct msg msg;         /* the peek */
+	struct reg_info reg;    /* what it says to the registration interface, REG_OTHER if nothing */
+	struct mono now;
+};
+
+struct datapath {
+	struct env env;               /* loop, timers, names, counters */
+	struct flows *flows;
+	struct routes *routes;
+	struct sources *sources;      /* unproven entries by host */
+	size_t unproven;              /* unproven flows of endpoints that no section names */
+	struct held_budget held;
+	struct moves moves;           /* Registers that wait for an old address to stay silent */
+	struct list listeners;        /* ring of struct listener_entry, see wanted.c */
+	struct list servers;          /* ring of struct server */
+	struct udp_batch *in;         /* for all LAN sockets */
+	uint32_t listener_numbers;    /* given out so far */
+	size_t moving_at;             /* how far sockets were looked at after an address change */
+	struct timer moving;          /* goes on with it */
+	void (*changed)(void *who);   /* something that a restart should know is different now */
+	void *who;
+};
+
+/* Makes an empty relay on a loop; wanted_apply fills it. The pointer of changed may be NULL. Returns 0
+ * or -ENOMEM. */
+int datapath_create(struct datapath **dp, struct loop *loop, struct resolver *resolver,
+	void (*changed)(void *who), void *who) MUST_CHECK;
+/* Ends all flows (each with a close_notify), sockets and servers. NULL is allowed. */
+void datapath_free(struct datapath *dp);
+
+/* Device to server: what came in by a LAN socket. */
+void datapath_up(struct datapath *dp, struct parcel *p);
+/* Server to device: a message of a flow's association. bytes is the room that the flow's LAN socket
+ * gave for it. */
+void datapath_down(struct datapath *dp, struct flow *flow, uint8_t *bytes, size_t n,
+	struct mono now);
+/* Addresses or routes of the machine changed: sockets are looked at soon, in steps (rule 20). */
+void datapath_addresses_changed(struct datapath *dp, struct mono now);
+
+/* The calls that LAN sockets and associations are given. */
+extern const struct lan_calls datapath_lan_calls;
+extern const struct wan_calls datapath_wan_calls;

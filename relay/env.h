@@ -1,0 +1,19 @@
+/* What every station of the trunk may use, made once by the datapath. */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+#include "loop.h"
+#include "resolve.h"
+#include "stat.h"
+#include "timer.h"
+
+/* Bytes of room for one datagram from a server, record overhead included. */
+#define ENV_SCRATCH (17 * 1024)
+
+struct env {
+	struct loop *loop;         /* borrowed */
+	struct timers *timers;     /* of the loop */
+	struct resolver *resolver; /* borrowed */
+	struct stat stat;          /* all counters */
+	uint8_t scratch[ENV_SCRATCH]; /* for one datagram on its way into dtls/; used within one call */
+};

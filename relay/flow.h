@@ -1,0 +1,119 @@
+/* The routing table at work: which conversation on the LAN side belongs to which towards a server.
+ * Found by the device's address (one hash, one comparison), by an id that goes stale by itself, and
+ * by host for the rare message that comes from another port. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/addr.h"
+#include "base/bug.h"
+#include "base/hash.h"
+#include "base/list.h"
+#include "base/mono.h"
+#include "held.h"
+#include "limits.h"
+#include "lwm2m/reg.h"
+#include "stat.h"
+#include "timer.h"
+#include "wan.h"
+
+struct lan_port;
+struct route;
+struct move;
+
+/* Names a flow across time; one that ended is not found any more. */
+struct flow_id {
+	uint32_t slot;       /* place in the table + 1; 0 names none */
+	uint32_t generation; /* how often the place was used before */
+};
+
+/* What names a LAN association without DTLS (DESIGN.md 6, rule 1). */
+struct lan_key {
+	struct addr device; /* where it sends from */
+	uint32_t ifindex;   /* interface that it came in by; 0 when that is not known yet */
+	uint32_t listener;  /* number of the listener */
+};
+
+/* Up or down, in counters. */
+struct flow_traffic {
+	uint64_t messages;
+	uint64_t bytes;
+};
+
+/* The registration request of a device that has no answer yet. */
+struct flow_asked {
+	enum reg_kind kind; /* REG_OTHER: none */
+	uint16_t mid;       /* of the request, host order */
+	uint8_t token_n;    /* bytes */
+	uint8_t token[8];
+	uint32_t lifetime_s;
+	bool has_lifetime;
+};
+
+/* One flow. */
+struct flow {
+	struct lan_key key;
+	struct flow_id id;
+	struct flow *sibling;     /* next flow of the same LAN association (bootstrap), or NULL */
+	struct lan_port *port;    /* socket towards the device */
+	struct addr called;       /* our address that the device calls, without port; any: routed */
+	struct wan wan;           /* association towards the server */
+	struct held_queue held;   /* messages that wait for it */
+	struct route *route;      /* the rule that made it; never NULL */
+
+	struct flow_traffic up, down;
+	struct mono last_up, last_down; /* when the last message passed */
+	struct mono born;
+	uint32_t *drops;          /* by enum drop, made at the first loss; or NULL */
+
+	struct flow_asked asked;
+	char *location;           /* "/rd/0" of the registration, or NULL */
+	uint32_t lifetime_s;      /* of the registration; 0 is without end */
+	struct mono expires;      /* end of the registration and its grace; MONO_NEVER: none */
+	bool is_live;             /* a server answered with success */
+	bool is_ending;           /* to be closed once the answer at hand has passed */
+	unsigned source_ticket;   /* of limit.h, while unproven; else 0 */
+	struct move *move;        /* a Register from another address waits, or NULL */
+	uint16_t last_down_mid;   /* of the last message from the server, host order */
+	uint16_t ping_mid;        /* of our own CoAP ping, host order */
+	struct mono ping_until;   /* answers to it are eaten until then; 0: there was none */
+	struct flow_recent *recent; /* what went down lately, only where there are siblings; or NULL */
+	struct timer life;        /* expiry of the flow and of what it holds */
+
+	struct list by_host;      /* ring of flows in the same host bucket */
+	bool is_used;             /* private: the place is taken */
+	uint32_t next_free;       /* private */
+};
+
+/* The table. */
+struct flows;
+
+/* Makes a table for at most `most` flows; memory for flows is taken in steps as they come. Returns 0
+ * or -ENOMEM. */
+int flows_create(struct flows **flows, size_t most) MUST_CHECK;
+/* Ends it; all flows must be gone. NULL is allowed. */
+void flows_free(struct flows *flows);
+/* Changes the limit; present flows stay even when there are more. Returns 0 or -ENOMEM. */
+int flows_set_most(struct flows *flows, size_t most) MUST_CHECK;
+size_t flows_count(const struct flows *flows);
+size_t flows_most(const struct flows *flows);
+
+/* Makes a zeroed flow with this key. A flow with the same key becomes its sibling. NULL when the
+ * table is full or there is no memory. */
+struct flow *flow_add(struct flows *flows, const struct lan_key *key);
+/* Takes a flow out and forgets it; whatever it owns must be gone. */
+void flow_remove(struct flows *flows, struct flow *flow);
+/* The first flow of the LAN association, or NULL. */
+struct flow *flow_find(const struct flows *flows, const struct lan_key *key);
+/* The flow of this id, or NULL when it ended. */
+struct flow *flow_by_id(const struct flows *flows, struct flow_id id);
+/* Gives the flow another key. */
+void flow_rekey(struct flows *flows, struct flow *flow, const struct lan_key *key);
+/* The flow of the same host, interface and listener that holds this Location, or NULL. */
+struct flow *flow_by_location(const struct flows *flows, const struct lan_key *key,
+	const char *location);
+/* Walks all flows: begin with at 0, go on until NULL. Flows may end and begin on the way. */
+struct flow *flow_next(const struct flows *flows, size_t *at);
+
+/* Counts a loss on this flow and in all. */
+void flow_drop(struct flow *flow, struct stat *stat, enum drop why);

@@ -1,0 +1,117 @@
+/* Sockets towards devices. */
+#include "lan.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/log.h"
+#include "limits.h"
+
+static void note_overflows(struct lan_port *p)
+{
+	uint32_t told = udp_overflowed(p->in);
+	if (told > p->overflowed)
+		p->env->stat.count[COUNT_LAN_OVERFLOWS] += told - p->overflowed;
+	p->overflowed = told;
+}
+
+static void is_ready(struct watch *watch, unsigned happened, struct mono now)
+{
+	(void)happened;
+	struct lan_port *p = container_of(watch, struct lan_port, watch);
+	int n = udp_recv_batch(p->fd, p->in, LAN_BATCH);
+	if (n <= 0)
+		return;
+	for (unsigned i = 0; i < (unsigned)n; i++)
+		p->calls->datagram(p->who, p, udp_batch_slot(p->in, i), now);
+	note_overflows(p);
+}
+
+static void flush_run(struct flush *flush, struct mono now)
+{
+	(void)now;
+	struct lan_port *p = container_of(flush, struct lan_port, flush);
+	if (p->gathered > 0)
+		lan_flush(p);
+}
+
+static int prepare(struct lan_port *p, const struct lan_spec *spec)
+{
+	p->listener = spec->listener;
+	p->bound = spec->at.address;
+	p->in = spec->in;
+	p->calls = spec->calls;
+	p->who = spec->who;
+	p->watch.ready = is_ready;
+	p->flush.run = flush_run;
+	list_init(&p->node);
+	list_init(&p->flush.node);
+	if (spec->at.interface != NULL) {
+		p->interface = strdup(spec->at.interface);
+		if (p->interface == NULL)
+			return -ENOMEM;
+	}
+	return udp_batch_create(&p->out, LAN_BATCH);
+}
+
+int lan_open(struct lan_port **port, struct env *env, const struct lan_spec *spec)
+{
+	struct lan_port *p = calloc(1, sizeof(*p));
+	if (p == NULL)
+		return -ENOMEM;
+	p->env = env;
+	p->fd = -1;
+	int rc = prepare(p, spec);
+	if (rc == 0)
+		rc = p->fd = udp_listen(&spec->at);
+	if (rc >= 0) {
+		p->watch.fd = p->fd;
+		rc = loop_watch(env->loop, &p->watch, LOOP_READ);
+	}
+	if (rc < 0) {
+		if (p->fd >= 0)
+			udp_close(p->fd);
+		udp_batch_free(p->out);
+		free(p->interface);
+		free(p);
+		return rc;
+	}
+	loop_on_flush(env->loop, &p->flush);
+	list_append(&spec->listener->ports, &p->node);
+	*port = p;
+	return 0;
+}
+
+void lan_close(struct lan_port *p)
+{
+	if (p->gathered > 0)
+		lan_flush(p);
+	list_remove(&p->node);
+	list_remove(&p->flush.node);
+	loop_unwatch(p->env->loop, &p->watch);
+	udp_close(p->fd);
+	udp_batch_free(p->out);
+	free(p->interface);
+	free(p);
+}
+
+struct udp_slot *lan_slot(struct lan_port *p)
+{
+	if (p->gathered == LAN_BATCH)
+		lan_flush(p);
+	return udp_batch_slot(p->out, p->gathered);
+}
+
+void lan_commit(struct lan_port *p)
+{
+	p->gathered++;
+}
+
+void lan_flush(struct lan_port *p)
+{
+	unsigned refused = 0;
+	unsigned n = p->gathered;
+	p->gathered = 0;
+	udp_send_batch(p->fd, p->out, 0, n, &refused);
+	if (refused > 0)
+		p->calls->refused(p->who, refused);
+}

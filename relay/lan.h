@@ -1,0 +1,72 @@
+/* Sockets towards devices: datagrams are read in batches and handed up one by one; answers gather in
+ * a batch of each socket and leave together at the end of the wake-up. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/addr.h"
+#include "base/bug.h"
+#include "base/list.h"
+#include "env.h"
+#include "limit.h"
+#include "udp.h"
+
+struct lan_port;
+struct server;
+
+/* A `config listen` section: what its sockets share. Owned by who opens the ports. */
+struct listener {
+	uint32_t number;          /* names it in flow keys; never used again for another section */
+	char *name;               /* section name */
+	struct server *server;    /* of endpoints that no section names, or NULL; borrowed */
+	bool accepts_unknown;     /* unknown_endpoints accept */
+	bool may_move;            /* rule 3 */
+	struct bucket not_found;  /* 4.04 to strangers (rule 1) */
+	struct bucket refusals;   /* other answers to strangers */
+	struct list ports;        /* ring of struct lan_port */
+};
+
+/* Calls to the owner. */
+struct lan_calls {
+	/* A datagram came; the slot is valid during the call. */
+	void (*datagram)(void *who, struct lan_port *port, struct udp_slot *slot, struct mono now);
+	/* The kernel refused so many answers for good. */
+	void (*refused)(void *who, unsigned count);
+};
+
+/* One socket. */
+struct lan_port {
+	struct list node;          /* in its listener */
+	struct listener *listener; /* borrowed */
+	struct addr bound;         /* where it listens, with port */
+	char *interface;           /* or NULL */
+	int fd;
+	struct watch watch;
+	struct flush flush;
+	struct udp_batch *out;     /* answers of this wake-up */
+	unsigned gathered;         /* how many */
+	struct udp_batch *in;      /* borrowed: shared by all ports */
+	struct env *env;           /* borrowed */
+	const struct lan_calls *calls;
+	void *who;                 /* handed to the calls */
+	uint32_t overflowed;       /* as the kernel told last */
+};
+
+struct lan_spec {
+	struct listener *listener;
+	struct udp_listen_spec at;
+	struct udp_batch *in;
+	const struct lan_calls *calls;
+	void *who;
+};
+
+/* Opens a socket and joins its listener. Returns 0 or -errno. */
+int lan_open(struct lan_port **port, struct env *env, const struct lan_spec *spec) MUST_CHECK;
+/* Sends what gathered and closes. */
+void lan_close(struct lan_port *port);
+/* The next free slot for an answer: fill bytes, n, peer, called and ifindex, then lan_commit. */
+struct udp_slot *lan_slot(struct lan_port *port);
+/* The slot that was given last will be sent. */
+void lan_commit(struct lan_port *port);
+/* Sends what gathered, now. */
+void lan_flush(struct lan_port *port);

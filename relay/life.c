@@ -1,0 +1,297 @@
+/* Birth, proof and end of flows. */
+#include "life.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/log.h"
+#include "datapath.h"
+#include "forward.h"
+#include "wanted.h"
+
+static void changed(struct datapath *dp)
+{
+	if (dp->changed != NULL)
+		dp->changed(dp->who);
+}
+
+static struct mono last_traffic(const struct flow *f)
+{
+	return f->last_up.ms > f->last_down.ms ? f->last_up : f->last_down;
+}
+
+/* When the flow ends unless something happens. */
+static struct mono life_ends(const struct flow *f)
+{
+	if (f->route->has_address)
+		return MONO_NEVER;
+	if (!f->is_live)
+		return mono_add(f->last_up, UNPROVEN_MS);
+	if (f->route->is_bootstrap)
+		return mono_add(last_traffic(f), LIFETIME_GRACE_S * 1000LL);
+	if (f->expires.ms != MONO_NEVER.ms)
+		return f->expires;
+	return mono_add(last_traffic(f), FLOW_IDLE_MS);
+}
+
+void life_rearm(struct datapath *dp, struct flow *f, struct mono now)
+{
+	struct mono at = mono_min(life_ends(f), held_next(&f->held));
+	timer_arm(dp->env.timers, &f->life, f->is_ending ? now : at);
+}
+
+static struct datapath *datapath_of(struct flow *f)
+{
+	return container_of(f->wan.env, struct datapath, env);
+}
+
+static void fire(struct timer *timer, struct mono now)
+{
+	struct flow *f = container_of(timer, struct flow, life);
+	struct datapath *dp = datapath_of(f);
+	forward_expire(dp, f, now);
+	if (f->is_ending)
+		life_end(dp, f, "it deregistered");
+	else if (!mono_reached(life_ends(f), now))
+		life_rearm(dp, f, now);
+	else if (!f->is_live)
+		life_end(dp, f, "no server accepted it");
+	else
+		life_end(dp, f, f->expires.ms != MONO_NEVER.ms ? "its lifetime is over" :
+								  "it was idle");
+}
+
+struct flow *life_begin(struct datapath *dp, const struct life_spec *spec, struct mono now)
+{
+	struct flow *f = flow_add(dp->flows, &spec->key);
+	if (f == NULL)
+		return NULL;
+	f->port = spec->port;
+	f->called = spec->called;
+	f->route = spec->route;
+	f->route->flow = f->id;
+	f->born = f->last_up = f->last_down = now;
+	f->expires = MONO_NEVER;
+	f->is_live = spec->is_proven;
+	f->source_ticket = spec->source_ticket;
+	f->life.fire = fire;
+	if (!f->is_live && f->route->is_dynamic)
+		dp->unproven++;
+	struct wan_spec wan = { .server = f->route->server, .calls = &datapath_wan_calls,
+		.psk = { f->route->identity, f->route->key }, .label = f->route->endpoint,
+		.port = f->route->port, .delay_ms = spec->delay_ms };
+	wan_open(&f->wan, &dp->env, &wan, now);
+	life_rearm(dp, f, now);
+	dp->env.stat.count[COUNT_FLOWS_OPENED]++;
+	changed(dp);
+	return f;
+}
+
+/* The entry does not count against its source any more. */
+static void leave_unproven(struct datapath *dp, struct flow *f)
+{
+	if (!f->is_live && f->route->is_dynamic)
+		dp->unproven--;
+	sources_remove(dp->sources, f->source_ticket);
+	f->source_ticket = 0;
+}
+
+void life_prove(struct datapath *dp, struct flow *f, struct mono now)
+{
+	char device[ADDR_TEXT];
+	if (!f->is_live) {
+		leave_unproven(dp, f);
+		f->is_live = true;
+		dp->env.stat.count[COUNT_FLOWS_PROVEN]++;
+		log_info("flow: %s at %s is known to %s%s%s", f->route->endpoint,
+			addr_print(&f->key.device, device), f->route->server->name,
+			f->location != NULL ? " as " : "", f->location != NULL ? f->location : "");
+	}
+	life_rearm(dp, f, now);
+	changed(dp);
+}
+
+void life_end(struct datapath *dp, struct flow *f, const char *why)
+{
+	char device[ADDR_TEXT];
+	struct route *route = f->route;
+	log_info("flow: %s at %s ended: %s", route->endpoint, addr_print(&f->key.device, device),
+		why);
+	move_cancel(dp, f);
+	forward_forget(dp, f);
+	leave_unproven(dp, f);
+	timer_disarm(dp->env.timers, &f->life);
+	wan_close(&f->wan);
+	route->flow = (struct flow_id){ 0, 0 };
+	flow_remove(dp->flows, f);
+	if (route->is_dynamic)
+		route_free(dp->routes, route);
+	dp->env.stat.count[COUNT_FLOWS_ENDED]++;
+	changed(dp);
+}
+
+void life_take_address(struct datapath *dp, const struct lan_key *key, const char *endpoint)
+{
+	struct flow *next;
+	for (struct flow *f = flow_find(dp->flows, key); f != NULL; f = next) {
+		next = f->sibling;
+		if (strcmp(f->route->endpoint, endpoint) != 0)
+			life_end(dp, f, "its address belongs to another endpoint now");
+	}
+}
+
+void life_move(struct datapath *dp, struct flow *f, struct lan_port *port,
+	const struct lan_key *key, const struct addr *called)
+{
+	char from[ADDR_TEXT], to[ADDR_TEXT];
+	life_take_address(dp, key, f->route->endpoint);
+	log_info("flow: %s moved from %s to %s", f->route->endpoint,
+		addr_print(&f->key.device, from), addr_print(&key->device, to));
+	flow_rekey(dp->flows, f, key);
+	f->port = port;
+	f->called = *called;
+	dp->env.stat.count[COUNT_FLOWS_MOVED]++;
+	changed(dp);
+}
+
+/* ---- static devices ---- */
+
+/* Where a static device would be called from: any socket of its family. */
+static struct lan_port *port_for(struct datapath *dp, const struct addr *device)
+{
+	struct listener *listener;
+	for (size_t at = 0; (listener = wanted_listener(dp, &at)) != NULL;) {
+		list_each(node, &listener->ports) {
+			struct lan_port *p = container_of(node, struct lan_port, node);
+			if (addr_is_v4(&p->bound) == addr_is_v4(device))
+				return p;
+		}
+	}
+	return NULL;
+}
+
+static void open_static(struct datapath *dp, struct route *r, struct mono now, int64_t delay_ms)
+{
+	char device[ADDR_TEXT];
+	struct lan_port *port = port_for(dp, &r->address);
+	if (port == NULL) {
+		log_warn("flow: %s: no listener for its address %s", r->endpoint,
+			addr_print(&r->address, device));
+		return;
+	}
+	struct life_spec spec = { .port = port, .route = r, .delay_ms = delay_ms,
+		.called = addr_any(addr_is_v4(&r->address), 0), .is_proven = true };
+	spec.key = (struct lan_key){ .device = r->address, .listener = port->listener->number };
+	if (r->address.port == 0)
+		spec.key.device.port = 5683;
+	if (life_begin(dp, &spec, now) == NULL)
+		log_err("flow: no room for the static endpoint %s", r->endpoint);
+}
+
+void life_open_static(struct datapath *dp, struct mono now)
+{
+	size_t opened = 0;
+	struct route *r;
+	for (size_t at = 0; (r = route_next(dp->routes, &at)) != NULL;)
+		if (r->has_address && !r->is_lan_secured &&
+			flow_by_id(dp->flows, r->flow) == NULL)
+			open_static(dp, r, now, (int64_t)(opened++ * 1000 / RESTORE_PER_SECOND));
+}
+
+/* ---- across a restart ---- */
+
+void life_save(const struct flow *f, struct life_saved *saved, struct mono now)
+{
+	*saved = (struct life_saved){
+		.endpoint = f->route->endpoint,
+		.server = f->route->server->name,
+		.is_bootstrap = f->route->is_bootstrap,
+		.listener = f->port->listener->name,
+		.device = f->key.device,
+		.ifindex = f->key.ifindex,
+		.called = f->called,
+		.port = f->route->port,
+		.location = f->location,
+		.lifetime_s = f->lifetime_s,
+		.expires_in_ms = -1,
+		.is_live = f->is_live,
+		.up_messages = f->up.messages,
+		.up_bytes = f->up.bytes,
+		.down_messages = f->down.messages,
+		.down_bytes = f->down.bytes,
+	};
+	if (f->expires.ms != MONO_NEVER.ms)
+		saved->expires_in_ms = f->expires.ms > now.ms ? mono_since(now, f->expires) : 0;
+}
+
+static struct lan_port *port_of(struct datapath *dp, const struct life_saved *saved)
+{
+	struct listener *listener;
+	for (size_t at = 0; (listener = wanted_listener(dp, &at)) != NULL;) {
+		if (strcmp(listener->name, saved->listener) != 0)
+			continue;
+		list_each(node, &listener->ports) {
+			struct lan_port *p = container_of(node, struct lan_port, node);
+			if (addr_is_v4(&p->bound) != addr_is_v4(&saved->device))
+				continue;
+			if (addr_is_any(&p->bound) || addr_same_host(&p->bound, &saved->called))
+				return p;
+		}
+	}
+	return NULL;
+}
+
+/* The route that the configuration of today has for a saved row; NULL when it wants none. */
+static struct route *route_of(struct datapath *dp, const struct life_saved *saved,
+	const struct listener *listener)
+{
+	struct route *r = route_find_exact(dp->routes, saved->endpoint, saved->server,
+		saved->is_bootstrap);
+	if (r != NULL)
+		return r->is_lan_secured ? NULL : r;
+	bool same = listener->server != NULL && strcmp(listener->server->name, saved->server) == 0;
+	struct slice name = slice_str(saved->endpoint);
+	if (!listener->accepts_unknown || !same || saved->is_bootstrap || !saved->is_live ||
+		route_find(dp->routes, name, false, NULL) != NULL)
+		return NULL;
+	return route_dynamic(dp->routes, name, listener->server);
+}
+
+static void restore_counts(struct flow *f, const struct life_saved *saved, struct mono now)
+{
+	f->up = (struct flow_traffic){ saved->up_messages, saved->up_bytes };
+	f->down = (struct flow_traffic){ saved->down_messages, saved->down_bytes };
+	f->lifetime_s = saved->lifetime_s;
+	if (saved->location != NULL)
+		f->location = strdup(saved->location);
+	if (saved->expires_in_ms >= 0)
+		f->expires = mono_add(now, saved->expires_in_ms);
+}
+
+int life_restore(struct datapath *dp, const struct life_saved *saved, int64_t delay_ms,
+	struct mono now)
+{
+	struct lan_port *port = port_of(dp, saved);
+	struct route *r = port != NULL ? route_of(dp, saved, port->listener) : NULL;
+	if (r == NULL)
+		return -ENOENT;
+	if (r->port == 0)
+		r->port = saved->port;
+	struct life_spec spec = { .port = port, .route = r, .called = saved->called,
+		.is_proven = saved->is_live, .delay_ms = delay_ms };
+	spec.key = (struct lan_key){ saved->device, saved->ifindex, port->listener->number };
+	const struct flow *there = flow_find(dp->flows, &spec.key);
+	int rc = 0;
+	if (flow_by_id(dp->flows, r->flow) != NULL ||
+		(there != NULL && strcmp(there->route->endpoint, saved->endpoint) != 0))
+		rc = -EEXIST;
+	struct flow *f = rc == 0 ? life_begin(dp, &spec, now) : NULL;
+	if (f == NULL) {
+		if (r->is_dynamic && flow_by_id(dp->flows, r->flow) == NULL)
+			route_free(dp->routes, r);
+		return rc != 0 ? rc : -ENOSPC;
+	}
+	restore_counts(f, saved, now);
+	life_rearm(dp, f, now);
+	dp->env.stat.count[COUNT_FLOWS_RESTORED]++;
+	return 0;
+}

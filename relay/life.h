@@ -1,0 +1,60 @@
+/* Birth, proof and end of flows (DESIGN.md 6, rule 7), and what a restart keeps of them (rule 19). */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/bug.h"
+#include "flow.h"
+
+struct datapath;
+struct lan_port;
+
+struct life_spec {
+	struct lan_key key;
+	struct lan_port *port;
+	struct addr called;      /* without port */
+	struct route *route;
+	unsigned source_ticket;  /* of limit.h, or 0 */
+	bool is_proven;          /* restored as live */
+	int64_t delay_ms;        /* before the first handshake */
+};
+
+/* Makes a flow and opens its association; NULL when the table is full or there is no memory. */
+struct flow *life_begin(struct datapath *dp, const struct life_spec *spec, struct mono now);
+/* A server answered with success: the entry counts as live. */
+void life_prove(struct datapath *dp, struct flow *flow, struct mono now);
+/* Computes the flow's end anew and arms its timer. */
+void life_rearm(struct datapath *dp, struct flow *flow, struct mono now);
+/* Ends a flow; why is for the log. */
+void life_end(struct datapath *dp, struct flow *flow, const char *why);
+/* Ends the flows of other endpoints at this LAN address: it is this endpoint's now. */
+void life_take_address(struct datapath *dp, const struct lan_key *key, const char *endpoint);
+/* Moves a flow to another device address (rule 3); whoever had that address loses its flow. */
+void life_move(struct datapath *dp, struct flow *flow, struct lan_port *port,
+	const struct lan_key *key, const struct addr *called);
+/* Opens flows for static devices that have none yet: requests may reach them before they speak. */
+void life_open_static(struct datapath *dp, struct mono now);
+
+/* A row of the routing table as a restart finds it again. Texts are borrowed. */
+struct life_saved {
+	const char *endpoint;
+	const char *server;       /* section name */
+	bool is_bootstrap;
+	const char *listener;     /* section name */
+	struct addr device;       /* with port */
+	uint32_t ifindex;
+	struct addr called;       /* without port */
+	uint16_t port;            /* our source port, host order */
+	const char *location;     /* or NULL */
+	uint32_t lifetime_s;      /* of the registration; 0 is without end */
+	int64_t expires_in_ms;    /* until its end and grace; -1: none */
+	bool is_live;
+	uint64_t up_messages, up_bytes, down_messages, down_bytes;
+};
+
+/* Tells how the flow would be saved now. */
+void life_save(const struct flow *flow, struct life_saved *saved, struct mono now);
+/* Makes a flow of a saved row, its handshake delayed by delay_ms. Returns 0, -ENOENT when the
+ * configuration does not want it any more, -EEXIST when the address or the endpoint has a flow, -ENOSPC
+ * when the table is full. The source port is remembered in any case but the first. */
+int life_restore(struct datapath *dp, const struct life_saved *saved, int64_t delay_ms,
+	struct mono now) MUST_CHECK;

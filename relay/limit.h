@@ -1,0 +1,31 @@
+/* Budgets: how often strangers are answered, and how many unproven endpoints a source may have. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/addr.h"
+#include "base/bug.h"
+#include "base/hash.h"
+#include "base/mono.h"
+
+/* A bucket of tokens that fills again with time. Zeroed is full. */
+struct bucket {
+	struct mono filled; /* when tokens were last added */
+	uint32_t used;      /* tokens gone */
+};
+
+/* Takes one token of a bucket that holds `size` and gains `per_second`; false when it is empty. */
+bool bucket_take(struct bucket *bucket, uint32_t size, uint32_t per_second, struct mono now);
+
+/* Unproven entries by source address. A table of fixed size: sources beyond it share one count, so
+ * an attacker with many addresses meets the limit too. */
+struct sources;
+
+/* Makes the table. Returns 0 or -ENOMEM. */
+int sources_create(struct sources **sources) MUST_CHECK;
+void sources_free(struct sources *sources);
+/* Counts one more unproven entry of this host. Returns a ticket, not 0, to give back with
+ * sources_remove; 0 when the host has `most` already. */
+unsigned sources_add(struct sources *sources, const struct addr *host, unsigned most) MUST_CHECK;
+/* Takes the entry with this ticket off again. 0 is allowed. */
+void sources_remove(struct sources *sources, unsigned ticket);

@@ -1,0 +1,235 @@
+/* Whoever speaks without a flow. */
+#include "newcomer.h"
+#include <string.h>
+#include "base/log.h"
+#include "datapath.h"
+#include "forward.h"
+#include "life.h"
+#include "track.h"
+
+static void lost(struct datapath *dp, enum drop why)
+{
+	dp->env.stat.drop[why]++;
+}
+
+static void answer(struct datapath *dp, const struct parcel *p, const uint8_t *bytes, size_t n)
+{
+	struct udp_slot *slot = lan_slot(p->port);
+	memcpy(slot->bytes, bytes, n);
+	slot->n = n;
+	slot->peer = p->key.device;
+	slot->called = p->called;
+	slot->ifindex = p->key.ifindex;
+	lan_commit(p->port);
+	dp->env.stat.count[COUNT_ANSWERS]++;
+}
+
+void newcomer_refuse(struct datapath *dp, const struct parcel *p, uint8_t code, int max_age_s)
+{
+	struct listener *l = p->port->listener;
+	bool is_404 = code == MSG_CODE(4, 4);
+	uint32_t rate = is_404 ? STRANGER_404_PER_SECOND : STRANGER_REFUSALS_PER_SECOND;
+	if (p->msg.type != MSG_CON)
+		return;
+	if (!bucket_take(is_404 ? &l->not_found : &l->refusals, rate, rate, p->now)) {
+		lost(dp, DROP_ANSWER_LIMIT);
+		return;
+	}
+	uint8_t bytes[MSG_ANSWER_MAX];
+	answer(dp, p, bytes, msg_answer(bytes, &p->msg, code, max_age_s));
+}
+
+/* A CoAP ping of a stranger gets its RST, as if nobody special lived here. */
+static void answer_ping(struct datapath *dp, const struct parcel *p)
+{
+	uint8_t bytes[MSG_ANSWER_MAX];
+	lost(dp, DROP_STRANGER_PING);
+	if (bucket_take(&p->port->listener->refusals, STRANGER_REFUSALS_PER_SECOND,
+		STRANGER_REFUSALS_PER_SECOND, p->now))
+		answer(dp, p, bytes, msg_empty(bytes, MSG_RESET, p->msg.mid));
+	else
+		lost(dp, DROP_ANSWER_LIMIT);
+}
+
+static void pass_on(struct datapath *dp, struct flow *flow, struct parcel *p)
+{
+	track_up(flow, p);
+	forward_up(dp, flow, p);
+}
+
+/* ---- a static device ---- */
+
+/* The device with this address is known by it: any message may be its first (rule 1). */
+static bool try_static(struct datapath *dp, struct parcel *p)
+{
+	struct route *r = route_by_address(dp->routes, &p->key.device);
+	if (r == NULL || r->is_lan_secured)
+		return false;
+	struct flow *flow = flow_by_id(dp->flows, r->flow);
+	if (flow != NULL) {
+		life_move(dp, flow, p->port, &p->key, &p->called);
+	} else {
+		struct life_spec spec = { .key = p->key, .port = p->port, .called = p->called,
+			.route = r, .is_proven = true };
+		flow = life_begin(dp, &spec, p->now);
+	}
+	if (flow == NULL)
+		lost(dp, DROP_TABLE_FULL);
+	else
+		pass_on(dp, flow, p);
+	return true;
+}
+
+/* ---- a Register or Bootstrap-Request ---- */
+
+static bool is_name(struct slice ep)
+{
+	if (ep.n == 0 || ep.n > ENDPOINT_NAME_MAX)
+		return false;
+	for (size_t i = 0; i < ep.n; i++)
+		if (ep.p[i] < 0x20 || ep.p[i] == 0x7f)
+			return false;
+	return true;
+}
+
+static void refuse(struct datapath *dp, const struct parcel *p, enum drop why, uint8_t code,
+	int max_age_s)
+{
+	lost(dp, why);
+	newcomer_refuse(dp, p, code, max_age_s);
+}
+
+/* The route of the endpoint, one made for it where strangers are welcome, or NULL and refused. */
+static struct route *route_for(struct datapath *dp, struct parcel *p, bool is_bootstrap)
+{
+	struct listener *l = p->port->listener;
+	struct slice ep = p->reg.ep;
+	struct route *r = route_find(dp->routes, ep, is_bootstrap, l->server);
+	if (r != NULL && !r->is_lan_secured)
+		return r;
+	bool is_known = r != NULL || route_find(dp->routes, ep, !is_bootstrap, NULL) != NULL;
+	if (r != NULL)
+		refuse(dp, p, DROP_LAN_SECURED, MSG_CODE(4, 3), -1);
+	else if (is_bootstrap)
+		refuse(dp, p, is_known ? DROP_NO_BOOTSTRAP : DROP_NO_ROUTE,
+			is_known ? MSG_CODE(4, 4) : MSG_CODE(4, 3), -1);
+	else if (is_known || !l->accepts_unknown || l->server == NULL)
+		refuse(dp, p, DROP_NO_ROUTE, MSG_CODE(4, 3), -1);
+	else if ((r = route_dynamic(dp->routes, ep, l->server)) != NULL)
+		return r;
+	else
+		refuse(dp, p, DROP_NO_MEMORY, MSG_CODE(5, 3), BUSY_MAX_AGE_S);
+	return NULL;
+}
+
+/* Room for one more; unproven endpoints that nobody configured must leave room for the others. */
+static bool has_room(struct datapath *dp, struct parcel *p, const struct route *r, unsigned *ticket)
+{
+	*ticket = 0;
+	if (flows_count(dp->flows) >= flows_most(dp->flows)) {
+		refuse(dp, p, DROP_TABLE_FULL, MSG_CODE(5, 3), BUSY_MAX_AGE_S);
+		return false;
+	}
+	if (!r->is_dynamic)
+		return true;
+	if (dp->unproven < (flows_most(dp->flows) + 1) / UNPROVEN_SHARE)
+		*ticket = sources_add(dp->sources, &p->key.device, UNPROVEN_PER_SOURCE);
+	if (*ticket == 0)
+		refuse(dp, p, DROP_UNPROVEN_FULL, MSG_CODE(5, 3), BUSY_MAX_AGE_S);
+	return *ticket != 0;
+}
+
+static void begin(struct datapath *dp, struct parcel *p, struct route *r)
+{
+	unsigned ticket;
+	struct flow *flow = NULL;
+	if (has_room(dp, p, r, &ticket)) {
+		life_take_address(dp, &p->key, r->endpoint);
+		struct life_spec spec = { .key = p->key, .port = p->port, .called = p->called,
+			.route = r, .source_ticket = ticket };
+		flow = life_begin(dp, &spec, p->now);
+		if (flow == NULL) {
+			sources_remove(dp->sources, ticket);
+			refuse(dp, p, DROP_NO_MEMORY, MSG_CODE(5, 3), BUSY_MAX_AGE_S);
+		}
+	}
+	if (flow != NULL)
+		pass_on(dp, flow, p);
+	else if (r->is_dynamic)
+		route_free(dp->routes, r);
+}
+
+/* A Register, Bootstrap-Request or Bootstrap-Pack-Request: the usual way in. */
+static void admit(struct datapath *dp, struct parcel *p)
+{
+	if (!p->reg.has_ep) {
+		refuse(dp, p, DROP_NO_ENDPOINT_NAME, MSG_CODE(4, 0), -1);
+		return;
+	}
+	if (!is_name(p->reg.ep)) {
+		refuse(dp, p, DROP_BAD_ENDPOINT_NAME, MSG_CODE(4, 0), -1);
+		return;
+	}
+	struct route *r = route_for(dp, p, p->reg.kind != REG_REGISTER);
+	if (r == NULL)
+		return;
+	struct flow *flow = flow_by_id(dp->flows, r->flow);
+	if (flow == NULL)
+		begin(dp, p, r);
+	else
+		move_begin(dp, flow, p);
+}
+
+/* ---- an Update or Deregister from another port ---- */
+
+/* The Location is a second key for the same host with another port (rule 3). */
+static void try_location(struct datapath *dp, struct parcel *p)
+{
+	char location[LOCATION_MAX];
+	struct reg_request request;
+	msg_request(&p->msg, &request);
+	struct flow *flow = NULL;
+	if (request.segments <= REG_SEGMENTS &&
+		reg_path(request.segment, request.segments, location, sizeof(location)))
+		flow = flow_by_location(dp->flows, &p->key, location);
+	if (flow == NULL) {
+		lost(dp, DROP_STRANGER_LOCATION);
+		return;
+	}
+	life_move(dp, flow, p->port, &p->key, &p->called);
+	pass_on(dp, flow, p);
+}
+
+bool newcomer_is_other(const struct flow *first, const struct parcel *p)
+{
+	bool is_bootstrap = p->reg.kind == REG_BOOTSTRAP || p->reg.kind == REG_BSPACK;
+	if ((p->reg.kind != REG_REGISTER && !is_bootstrap) || !p->reg.has_ep)
+		return false;
+	for (const struct flow *f = first; f != NULL; f = f->sibling)
+		if (f->route->is_bootstrap == is_bootstrap &&
+			slice_is(p->reg.ep, f->route->endpoint))
+			return false;
+	return true;
+}
+
+void newcomer_up(struct datapath *dp, struct parcel *p)
+{
+	bool is_con = p->msg.type == MSG_CON;
+	if (try_static(dp, p))
+		return;
+	if (is_con && p->msg.code == MSG_EMPTY) {
+		answer_ping(dp, p);
+	} else if (!msg_is_request(&p->msg) || (!is_con && p->msg.type != MSG_NON)) {
+		lost(dp, DROP_STRANGER_OTHER);
+	} else if (p->reg.kind == REG_REGISTER || p->reg.kind == REG_BOOTSTRAP ||
+		p->reg.kind == REG_BSPACK) {
+		admit(dp, p);
+	} else if (p->reg.kind == REG_UPDATE || p->reg.kind == REG_DEREGISTER) {
+		try_location(dp, p);
+	} else {
+		lost(dp, p->reg.kind == REG_RD_OTHER ? DROP_STRANGER_LOCATION :
+						       DROP_STRANGER_REQUEST);
+		if (p->reg.kind != REG_RD_OTHER)
+			newcomer_refuse(dp, p, MSG_CODE(4, 4), -1);
+	}
+}

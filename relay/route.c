@@ -1,0 +1,260 @@
+/* Which endpoint goes to which server. */
+#include "route.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/hash.h"
+#include "conf/conf.h"
+
+struct routes {
+	struct hash_key secret;
+	struct route *list;          /* all of them */
+	size_t count;
+	struct route **by_name;      /* chains; as many as mask + 1 */
+	struct route **by_address;
+	size_t mask;
+};
+
+static size_t name_bucket(const struct routes *t, struct slice name)
+{
+	return (size_t)hash_bytes(&t->secret, name.p, name.n) & t->mask;
+}
+
+static size_t address_bucket(const struct routes *t, const struct addr *a)
+{
+	return (size_t)hash_bytes(&t->secret, a->ip, sizeof(a->ip)) & t->mask;
+}
+
+static int copy_bytes(struct slice *to, const void *from, size_t n)
+{
+	*to = (struct slice){ NULL, 0 };
+	if (n == 0)
+		return 0;
+	uint8_t *copy = malloc(n);
+	if (copy == NULL)
+		return -ENOMEM;
+	memcpy(copy, from, n);
+	*to = (struct slice){ copy, n };
+	return 0;
+}
+
+static void wipe(struct slice *secret)
+{
+	if (secret->n != 0)
+		explicit_bzero((uint8_t *)(uintptr_t)secret->p, secret->n);
+	free((void *)(uintptr_t)secret->p);
+}
+
+static void route_fini(struct route *r)
+{
+	free(r->endpoint);
+	wipe(&r->identity);
+	wipe(&r->key);
+}
+
+static int route_init(struct route *r, const struct conf_endpoint *e, struct server *server,
+	bool is_bootstrap)
+{
+	r->server = server;
+	r->is_bootstrap = is_bootstrap;
+	r->is_lan_secured = e->lan_identity != NULL || e->lan_public_key_file != NULL;
+	r->has_address = e->has_address && !is_bootstrap;
+	r->address = e->address;
+	r->endpoint = strdup(e->name);
+	if (r->endpoint == NULL || copy_bytes(&r->key, e->key.bytes, e->key.n) != 0)
+		return -ENOMEM;
+	return e->identity == NULL ? 0 :
+				     copy_bytes(&r->identity, e->identity, strlen(e->identity));
+}
+
+/* Puts a route at the end of its chains, so that the file's order counts. */
+static void link_route(struct routes *t, struct route *r)
+{
+	struct route **at = &t->by_name[name_bucket(t, slice_str(r->endpoint))];
+	while (*at != NULL)
+		at = &(*at)->next_name;
+	*at = r;
+	if (!r->has_address)
+		return;
+	at = &t->by_address[address_bucket(t, &r->address)];
+	while (*at != NULL)
+		at = &(*at)->next_address;
+	*at = r;
+}
+
+static int add(struct routes *t, const struct conf_endpoint *e, const struct conf_server *to,
+	bool is_bootstrap, struct server *server)
+{
+	if (to == NULL || server == NULL)
+		return 0;
+	struct route *r = &t->list[t->count++];
+	int rc = route_init(r, e, server, is_bootstrap);
+	if (rc == 0)
+		link_route(t, r);
+	return rc;
+}
+
+/* An endpoint without a server of its own goes to the first listener's that has one. */
+static const struct conf_server *server_of(const struct conf *conf, const struct conf_endpoint *e)
+{
+	if (e->server != NULL || e->bootstrap_server != NULL)
+		return e->server;
+	for (size_t i = 0; i < conf->listen_count; i++)
+		if (conf->listen[i].server != NULL)
+			return conf->listen[i].server;
+	return NULL;
+}
+
+static int fill(struct routes *t, const struct conf *conf, route_server find, void *who)
+{
+	for (size_t i = 0; i < conf->endpoint_count; i++) {
+		const struct conf_endpoint *e = &conf->endpoint[i];
+		const struct conf_server *to = server_of(conf, e);
+		const struct conf_server *bs = e->bootstrap_server;
+		int rc = add(t, e, to, false, to != NULL ? find(who, to->name) : NULL);
+		if (rc == 0)
+			rc = add(t, e, bs, true, bs != NULL ? find(who, bs->name) : NULL);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+int routes_create(struct routes **routes, const struct conf *conf, route_server find, void *who)
+{
+	struct routes *t = calloc(1, sizeof(*t));
+	if (t == NULL)
+		return -ENOMEM;
+	size_t size = 16;
+	while (size < conf->endpoint_count * 2)
+		size *= 2;
+	hash_key_init(&t->secret);
+	t->mask = size - 1;
+	t->list = calloc(conf->endpoint_count * 2 + 1, sizeof(*t->list));
+	t->by_name = calloc(size, sizeof(struct route *));
+	t->by_address = calloc(size, sizeof(struct route *));
+	int rc = -ENOMEM;
+	if (t->list != NULL && t->by_name != NULL && t->by_address != NULL)
+		rc = fill(t, conf, find, who);
+	if (rc != 0) {
+		routes_free(t);
+		return rc;
+	}
+	*routes = t;
+	return 0;
+}
+
+void routes_free(struct routes *t)
+{
+	if (t == NULL)
+		return;
+	for (size_t i = 0; t->list != NULL && i < t->count; i++)
+		route_fini(&t->list[i]);
+	free(t->list);
+	free(t->by_name);
+	free(t->by_address);
+	free(t);
+}
+
+struct route *route_find(const struct routes *t, struct slice endpoint, bool is_bootstrap,
+	const struct server *preferred)
+{
+	struct route *first = NULL;
+	for (struct route *r = t->by_name[name_bucket(t, endpoint)]; r != NULL; r = r->next_name) {
+		if (r->is_bootstrap != is_bootstrap || !slice_is(endpoint, r->endpoint))
+			continue;
+		if (preferred == NULL || r->server == preferred)
+			return r;
+		first = first == NULL ? r : first;
+	}
+	return first;
+}
+
+struct route *route_find_exact(const struct routes *t, const char *endpoint, const char *server,
+	bool is_bootstrap)
+{
+	struct slice name = slice_str(endpoint);
+	for (struct route *r = t->by_name[name_bucket(t, name)]; r != NULL; r = r->next_name)
+		if (r->is_bootstrap == is_bootstrap && strcmp(r->endpoint, endpoint) == 0 &&
+			strcmp(r->server->name, server) == 0)
+			return r;
+	return NULL;
+}
+
+struct route *route_by_address(const struct routes *t, const struct addr *device)
+{
+	struct route *any_port = NULL;
+	struct route *r = t->by_address[address_bucket(t, device)];
+	for (; r != NULL; r = r->next_address) {
+		if (!addr_same_host(&r->address, device))
+			continue;
+		if (r->address.port == device->port)
+			return r;
+		if (r->address.port == 0 && any_port == NULL)
+			any_port = r;
+	}
+	return any_port;
+}
+
+struct route *route_next(const struct routes *t, size_t *at)
+{
+	return *at < t->count ? &t->list[(*at)++] : NULL;
+}
+
+struct route *route_dynamic(struct routes *t, struct slice endpoint, struct server *server)
+{
+	struct route *r = calloc(1, sizeof(*r));
+	if (r == NULL)
+		return NULL;
+	r->server = server;
+	r->is_dynamic = true;
+	r->endpoint = strndup((const char *)endpoint.p, endpoint.n);
+	if (r->endpoint == NULL) {
+		free(r);
+		return NULL;
+	}
+	link_route(t, r);
+	return r;
+}
+
+static void unlink_route(struct routes *t, struct route *r)
+{
+	struct route **at = &t->by_name[name_bucket(t, slice_str(r->endpoint))];
+	while (*at != r)
+		at = &(*at)->next_name;
+	*at = r->next_name;
+	r->next_name = NULL;
+}
+
+void route_adopt(struct routes *to, struct routes *from, struct route *r, struct server *server)
+{
+	unlink_route(from, r);
+	r->server = server;
+	link_route(to, r);
+}
+
+void route_free(struct routes *t, struct route *r)
+{
+	BUG_UNLESS(r->is_dynamic);
+	unlink_route(t, r);
+	route_fini(r);
+	free(r);
+}
+
+bool route_same_way(const struct route *a, const struct route *b)
+{
+	return a->server == b->server && slice_eq(a->identity, b->identity) &&
+		slice_eq(a->key, b->key);
+}
+
+void route_swap_texts(struct route *a, struct route *b)
+{
+	char *endpoint = a->endpoint;
+	struct slice identity = a->identity, key = a->key;
+	a->endpoint = b->endpoint;
+	a->identity = b->identity;
+	a->key = b->key;
+	b->endpoint = endpoint;
+	b->identity = identity;
+	b->key = key;
+}

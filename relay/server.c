@@ -1,0 +1,157 @@
+/* A server and its addresses. */
+#include "server.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/log.h"
+#include "conf/conf.h"
+#include "dtls/dtls.h"
+
+static void look_up(struct server *s)
+{
+	int rc = resolve_ask(s->env->resolver, &s->question, s->host);
+	if (rc == 0)
+		return;
+	log_warn("server: %s: can not ask for %s: %s", s->name, s->host, strerror(-rc));
+	timer_arm(s->env->timers, &s->again, mono_add(loop_now(s->env->loop), s->retry_ms));
+}
+
+static void again_fire(struct timer *timer, struct mono now)
+{
+	(void)now;
+	look_up(container_of(timer, struct server, again));
+}
+
+static bool is_same_list(const struct server *s, const struct addr *list, size_t count)
+{
+	if (s->addresses != count)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (!addr_same_host(&s->address[i], &list[i]))
+			return false;
+	return true;
+}
+
+/* Nothing was found: what is known stays in use, and the name is asked for again, ever more slowly. */
+static void not_found(struct server *s, const char *why, struct mono now)
+{
+	log_warn("server: %s: no address of %s (%s), next try in %lld s", s->name, s->host, why,
+		(long long)s->retry_ms / 1000);
+	timer_arm(s->env->timers, &s->again, mono_add(now, s->retry_ms));
+	s->retry_ms = s->retry_ms * 2 < RESOLVE_RETRY_LAST_MS ? s->retry_ms * 2 : RESOLVE_RETRY_LAST_MS;
+}
+
+static void answered(struct resolve *question, const struct addr *list, size_t count,
+	const char *why, struct mono now)
+{
+	struct server *s = container_of(question, struct server, question);
+	if (count == 0) {
+		not_found(s, why, now);
+		return;
+	}
+	if (count > SERVER_ADDRESSES)
+		count = SERVER_ADDRESSES;
+	s->retry_ms = RESOLVE_RETRY_MS;
+	timer_arm(s->env->timers, &s->again, mono_add(now, RESOLVE_AGAIN_MS));
+	if (is_same_list(s, list, count))
+		return;
+	for (size_t i = 0; i < count; i++) {
+		s->address[i] = list[i];
+		s->address[i].port = s->port;
+	}
+	s->addresses = count;
+	char text[ADDR_TEXT];
+	log_info("server: %s is at %s%s", s->name, addr_print(&s->address[0], text),
+		count > 1 ? " and more addresses" : "");
+	list_each(node, &s->users) {
+		struct server_user *user = container_of(node, struct server_user, node);
+		user->found(user, now);
+	}
+}
+
+static int copy_text(char **to, const char *from)
+{
+	*to = NULL;
+	if (from == NULL)
+		return 0;
+	*to = strdup(from);
+	return *to != NULL ? 0 : -ENOMEM;
+}
+
+static int copy_conf(struct server *s, const struct conf_server *conf)
+{
+	s->port = conf->port;
+	s->is_secure = conf->security != CONF_NOSEC;
+	s->cid = conf->cid;
+	s->handshake_ms = conf->handshake_timeout * 1000;
+	if (copy_text(&s->name, conf->name) != 0 || copy_text(&s->host, conf->host) != 0 ||
+		copy_text(&s->uri, conf->uri) != 0 || copy_text(&s->interface, conf->interface) != 0)
+		return -ENOMEM;
+	return 0;
+}
+
+int server_create(struct server **server, struct env *env, const struct conf_server *conf,
+	const struct dtls_calls *calls)
+{
+	struct server *s = calloc(1, sizeof(*s));
+	if (s == NULL)
+		return -ENOMEM;
+	s->env = env;
+	s->retry_ms = RESOLVE_RETRY_MS;
+	s->question.done = answered;
+	s->again.fire = again_fire;
+	list_init(&s->node);
+	list_init(&s->users);
+	int rc = copy_conf(s, conf);
+	if (rc == 0 && s->is_secure) {
+		struct dtls_profile_spec spec = { .cid = s->cid, .calls = calls };
+		rc = dtls_profile_create(&s->profile, &spec);
+	}
+	if (rc != 0) {
+		server_free(s);
+		return rc;
+	}
+	look_up(s);
+	*server = s;
+	return 0;
+}
+
+void server_free(struct server *s)
+{
+	if (s == NULL)
+		return;
+	BUG_UNLESS(list_is_empty(&s->users));
+	list_remove(&s->node);
+	resolve_cancel(&s->question);
+	timer_disarm(s->env->timers, &s->again);
+	dtls_profile_free(s->profile);
+	free(s->name);
+	free(s->host);
+	free(s->uri);
+	free(s->interface);
+	free(s);
+}
+
+static bool is_same_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+bool server_matches(const struct server *s, const struct conf_server *conf)
+{
+	return strcmp(s->name, conf->name) == 0 && strcmp(s->host, conf->host) == 0 &&
+		s->port == conf->port && s->is_secure == (conf->security != CONF_NOSEC) &&
+		s->cid == conf->cid && s->handshake_ms == conf->handshake_timeout * 1000 &&
+		is_same_text(s->interface, conf->interface);
+}
+
+void server_join(struct server *s, struct server_user *user)
+{
+	list_init(&user->node);
+	list_append(&s->users, &user->node);
+}
+
+void server_leave(struct server_user *user)
+{
+	list_remove(&user->node);
+}

@@ -1,0 +1,52 @@
+/* A server as the configuration names it: its addresses, looked up and kept fresh without blocking,
+ * and what all associations towards it share. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/addr.h"
+#include "base/bug.h"
+#include "base/list.h"
+#include "env.h"
+#include "limits.h"
+
+struct conf_server;
+struct dtls_calls;
+struct dtls_profile;
+
+/* Somebody who wants to know when addresses were found. Embedded in an association. */
+struct server_user {
+	struct list node;
+	void (*found)(struct server_user *user, struct mono now);
+};
+
+struct server {
+	struct list node;             /* in the list of its keeper */
+	struct env *env;              /* borrowed */
+	char *name;                   /* section name */
+	char *host;                   /* name or address */
+	char *interface;              /* or NULL */
+	char *uri;                    /* for people */
+	uint16_t port;                /* host order */
+	bool is_secure;               /* coaps with PSK; else plain UDP */
+	bool cid;
+	unsigned handshake_ms;        /* how long a handshake may take before waiting requests get 5.04 */
+	struct dtls_profile *profile; /* NULL when plain */
+	struct addr address[SERVER_ADDRESSES]; /* with the port */
+	size_t addresses;
+	struct list users;            /* ring of struct server_user */
+	struct resolve question;
+	struct timer again;           /* the next look-up */
+	int64_t retry_ms;             /* pause before it, while the name is not found */
+};
+
+/* Makes a server and asks for its addresses. The calls are for its sessions, borrowed. 0 or -errno. */
+int server_create(struct server **server, struct env *env, const struct conf_server *conf,
+	const struct dtls_calls *calls) MUST_CHECK;
+/* Ends it; its users must be gone. NULL is allowed. */
+void server_free(struct server *server);
+/* True when the configuration still means this server, so that associations can stay. */
+bool server_matches(const struct server *server, const struct conf_server *conf);
+/* Joins; found is called when addresses come or change, never from within. */
+void server_join(struct server *server, struct server_user *user);
+void server_leave(struct server_user *user);

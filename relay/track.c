@@ -1,0 +1,178 @@
+/* What the relay learns from messages that pass. */
+#include "track.h"
+#include <stdlib.h>
+#include <string.h>
+#include "datapath.h"
+#include "life.h"
+
+/* Messages that went down lately on one of several sibling flows. */
+#define RECENT 16
+struct flow_recent {
+	unsigned next;             /* where the next one is written */
+	struct {
+		uint16_t mid;
+		uint8_t token_n;
+		uint8_t token[8];
+		bool is_used;
+	} message[RECENT];
+};
+
+/* True when the first segment of the path is one of the registration interface. */
+static bool may_register(const struct msg *m)
+{
+	struct msg_options at = msg_options(m);
+	struct msg_option o;
+	while (msg_next(&at, &o) && o.number <= MSG_OPT_URI_PATH)
+		if (o.number == MSG_OPT_URI_PATH)
+			return slice_is(o.value, "rd") || slice_is(o.value, "bs") ||
+				slice_is(o.value, "bspack");
+	return false;
+}
+
+void track_read(struct parcel *p)
+{
+	p->reg = (struct reg_info){ .kind = REG_OTHER };
+	if (!msg_is_request(&p->msg) || !may_register(&p->msg))
+		return;
+	struct reg_request request;
+	msg_request(&p->msg, &request);
+	p->reg = reg_read(&request);
+}
+
+void track_up(struct flow *flow, const struct parcel *p)
+{
+	if (p->reg.kind == REG_OTHER || p->reg.kind == REG_RD_OTHER)
+		return;
+	struct flow_asked *asked = &flow->asked;
+	*asked = (struct flow_asked){ .kind = p->reg.kind, .mid = p->msg.mid,
+		.token_n = (uint8_t)p->msg.token.n, .lifetime_s = p->reg.lifetime_s,
+		.has_lifetime = p->reg.has_lifetime };
+	if (p->msg.token.n != 0)
+		memcpy(asked->token, p->msg.token.p, p->msg.token.n);
+}
+
+static bool is_answer(const struct flow_asked *asked, const struct msg *m)
+{
+	struct slice token = { asked->token, asked->token_n };
+	return msg_is_response(m) && slice_eq(m->token, token) &&
+		(m->type != MSG_ACK || m->mid == asked->mid);
+}
+
+/* The registration lasts from now on for its lifetime and the grace of rule 7. */
+static void extend(struct flow *flow, struct mono now)
+{
+	int64_t ms = ((int64_t)flow->lifetime_s + LIFETIME_GRACE_S) * 1000;
+	flow->expires = flow->lifetime_s == 0 ? MONO_NEVER : mono_add(now, ms);
+}
+
+static void registered(struct flow *flow, const struct flow_asked *asked, const struct msg *m,
+	struct mono now)
+{
+	char location[LOCATION_MAX];
+	flow->lifetime_s = asked->has_lifetime ? asked->lifetime_s : REG_LIFETIME_DEFAULT;
+	free(flow->location);
+	flow->location = NULL;
+	if (msg_location(m, location, sizeof(location)))
+		flow->location = strdup(location);
+	extend(flow, now);
+}
+
+static void deregistered(struct flow *flow)
+{
+	free(flow->location);
+	flow->location = NULL;
+	flow->expires = MONO_NEVER;
+	/* A static device keeps its flow: requests may reach it without a registration. */
+	flow->is_ending = !flow->route->has_address;
+}
+
+/* A success of the server to the request of this kind. */
+static void succeeded(struct datapath *dp, struct flow *flow, const struct flow_asked *asked,
+	const struct msg *m, struct mono now)
+{
+	switch (asked->kind) {
+	case REG_REGISTER:
+		if (m->code == MSG_CODE(2, 1))
+			registered(flow, asked, m, now);
+		break;
+	case REG_UPDATE:
+		if (asked->has_lifetime)
+			flow->lifetime_s = asked->lifetime_s;
+		if (m->code == MSG_CODE(2, 4))
+			extend(flow, now);
+		break;
+	case REG_DEREGISTER:
+		if (m->code == MSG_CODE(2, 2))
+			deregistered(flow);
+		break;
+	case REG_BOOTSTRAP:
+	case REG_BSPACK:
+	case REG_OTHER:
+	case REG_RD_OTHER:
+		break;
+	}
+	life_prove(dp, flow, now);
+}
+
+void track_down(struct datapath *dp, struct flow *flow, const struct msg *m, struct mono now)
+{
+	if (flow->asked.kind == REG_OTHER || !is_answer(&flow->asked, m))
+		return;
+	if (m->code == MSG_CODE(2, 31))
+		return; /* a block of a longer request: its last one will be answered */
+	struct flow_asked asked = flow->asked;
+	flow->asked.kind = REG_OTHER;
+	if (m->code >> 5 == 2)
+		succeeded(dp, flow, &asked, m, now);
+}
+
+/* ---- several servers behind one device address ---- */
+
+void track_recent(struct flow *flow, const struct msg *m)
+{
+	if (flow->recent == NULL)
+		flow->recent = calloc(1, sizeof(*flow->recent));
+	if (flow->recent == NULL)
+		return;
+	unsigned i = flow->recent->next++ % RECENT;
+	flow->recent->message[i].is_used = true;
+	flow->recent->message[i].mid = m->mid;
+	flow->recent->message[i].token_n = (uint8_t)m->token.n;
+	if (m->token.n != 0)
+		memcpy(flow->recent->message[i].token, m->token.p, m->token.n);
+}
+
+static bool went_down(const struct flow *flow, const struct msg *m)
+{
+	bool by_mid = m->type == MSG_ACK || m->type == MSG_RESET;
+	for (unsigned i = 0; flow->recent != NULL && i < RECENT; i++) {
+		struct slice token = { flow->recent->message[i].token,
+			flow->recent->message[i].token_n };
+		if (!flow->recent->message[i].is_used)
+			continue;
+		if (by_mid ? flow->recent->message[i].mid == m->mid : slice_eq(token, m->token))
+			return true;
+	}
+	return false;
+}
+
+/* The flow to a bootstrap server, or to a server; else whichever there is. */
+static struct flow *of_kind(struct flow *first, bool is_bootstrap)
+{
+	for (struct flow *f = first; f != NULL; f = f->sibling)
+		if (f->route->is_bootstrap == is_bootstrap)
+			return f;
+	return first;
+}
+
+struct flow *track_sibling(struct flow *first, const struct parcel *p)
+{
+	if (first->sibling == NULL)
+		return first;
+	if (msg_is_request(&p->msg))
+		return of_kind(first, p->reg.kind == REG_BOOTSTRAP || p->reg.kind == REG_BSPACK);
+	for (struct flow *f = first; f != NULL; f = f->sibling)
+		if (went_down(f, &p->msg))
+			return f;
+	return of_kind(first, false);
+}

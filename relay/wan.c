@@ -1,0 +1,615 @@
+/* One association towards a server.
+ *
+ *   state      means                                  left when
+ *   CLOSED     no association                         wan_open
+ *   WAITING    for the server's address, or its turn  both are there -> HANDSHAKE, or UP without DTLS
+ *   HANDSHAKE  no proven session, one being made      proven -> UP; candidates or time used up -> BACKOFF
+ *   UP         messages pass; beside the proven       closed or alert -> WAITING (jitter);
+ *              session a new one may be tried          a proven newer one takes the place
+ *   BACKOFF    a pause after a failed round           its end, or a nudge by a device -> HANDSHAKE
+ */
+#include "wan.h"
+#include <errno.h>
+#include <string.h>
+#include "base/log.h"
+#include "base/rand.h"
+#include "udp.h"
+
+/* A device that asks may cut a pause short, but not below this since the last try, ms. */
+#define NUDGE_MS 5000
+
+static void round_begin(struct wan *w, struct mono now);
+static void attempt_lost(struct wan *w, const char *why, struct mono now);
+
+const char *wan_state_print(enum wan_state state)
+{
+	switch (state) {
+	case WAN_CLOSED:
+		return "closed";
+	case WAN_WAITING:
+		return "waiting";
+	case WAN_HANDSHAKE:
+		return "handshake";
+	case WAN_UP:
+		return "up";
+	case WAN_BACKOFF:
+		return "back-off";
+	}
+	BUG("unknown association state");
+}
+
+/* ---- time ---- */
+
+/* A pause with jitter that doubles with each failure (rule 10). */
+static int64_t backoff_ms(const struct wan *w)
+{
+	int64_t ms = BACKOFF_FIRST_MS;
+	for (unsigned i = 1; i < w->failures && ms < BACKOFF_LAST_MS; i++)
+		ms *= 2;
+	if (ms > BACKOFF_LAST_MS)
+		ms = BACKOFF_LAST_MS;
+	return ms / 2 + (int64_t)rand_below((uint32_t)(ms / 2) + 1);
+}
+
+/* True when silence can be mended: by a new session, or by another address. */
+static bool can_mend_silence(const struct wan *w)
+{
+	return w->server->is_secure || w->server->addresses > 1;
+}
+
+/* When a new session is to be tried beside the present one. */
+static struct mono suspicion_at(const struct wan *w)
+{
+	if (w->state != WAN_UP || w->attempt != NULL || !can_mend_silence(w))
+		return MONO_NEVER;
+	if (!w->is_asked || w->next_try.ms != MONO_NEVER.ms)
+		return w->next_try;
+	return w->asked_copies >= SILENCE_COPIES ? w->asked_at :
+						   mono_add(w->asked_at, SILENCE_MS);
+}
+
+static void rearm(struct wan *w)
+{
+	struct mono at = suspicion_at(w);
+	if (w->state == WAN_WAITING || w->state == WAN_BACKOFF)
+		at = mono_min(at, w->next_try);
+	if (w->state != WAN_UP && !w->is_late_told)
+		at = mono_min(at, mono_add(w->down_since, w->server->handshake_ms));
+	if (w->attempt != NULL)
+		at = mono_min(at, mono_min(dtls_deadline(w->attempt), w->round_ends));
+	timer_arm(w->env->timers, &w->timer, at);
+}
+
+/* Something authentic came: the server is there. */
+static void heard(struct wan *w)
+{
+	w->is_asked = false;
+	w->failures = 0;
+	w->next_try = MONO_NEVER;
+}
+
+/* ---- the socket ---- */
+
+static void socket_close(struct wan *w)
+{
+	if (!w->has_socket)
+		return;
+	loop_unwatch(w->env->loop, &w->watch);
+	udp_close(w->fd);
+	w->has_socket = false;
+}
+
+static int socket_watch(struct wan *w, int fd, uint16_t port, bool connected)
+{
+	w->watch.fd = fd;
+	int rc = loop_watch(w->env->loop, &w->watch, LOOP_READ);
+	if (rc != 0) {
+		udp_close(fd);
+		return rc;
+	}
+	w->fd = fd;
+	w->port = port;
+	w->has_socket = true;
+	w->is_connected = connected;
+	return 0;
+}
+
+/* Opens a socket to the peer from this port, 0 for any. A remembered port that somebody else has
+ * taken is given up. */
+static int socket_open(struct wan *w, const struct addr *peer, uint16_t port)
+{
+	socket_close(w);
+	struct udp_connect_spec spec = { .peer = *peer, .port = port,
+		.interface = w->server->interface };
+	bool connected;
+	uint16_t got;
+	int fd = udp_connect(&spec, &got, &connected);
+	if (fd == -EADDRINUSE && port != 0) {
+		log_info("wan: %s: source port %u is taken, choosing another", w->label, port);
+		w->env->stat.count[COUNT_PORTS_GIVEN_UP]++;
+		spec.port = 0;
+		fd = udp_connect(&spec, &got, &connected);
+	}
+	return fd < 0 ? fd : socket_watch(w, fd, got, connected);
+}
+
+/* Has a socket that stands towards the peer: with the port asked for, or as it is when 0. */
+static int socket_towards(struct wan *w, const struct addr *peer, uint16_t port)
+{
+	bool fits = w->has_socket && (port == 0 || port == w->port) &&
+		addr_is_v4(peer) == addr_is_v4(&w->peer);
+	if (!fits) {
+		int rc = socket_open(w, peer, port);
+		w->peer = *peer;
+		return rc;
+	}
+	if (w->is_connected && addr_eq(peer, &w->peer))
+		return 0;
+	w->peer = *peer;
+	w->is_connected = udp_reconnect(w->fd, peer) == 0;
+	return 0;
+}
+
+static void emit(void *who, const uint8_t *datagram, size_t n)
+{
+	struct wan *w = who;
+	unsigned refused = 0;
+	int rc = udp_send(w->fd, datagram, n, &refused);
+	w->env->stat.count[COUNT_ICMP_ERRORS] += refused;
+	if (rc != 0)
+		w->calls->lost(w, DROP_WAN_SEND);
+}
+
+const struct dtls_calls wan_dtls_calls = { .emit = emit };
+
+/* ---- a round: every candidate once, within the handshake timeout ---- */
+
+/* How many candidates a round has: each address from the present port, then, when a server may still
+ * hold a session with that port, each address from a new one (rule 4). */
+static unsigned candidates(const struct wan *w)
+{
+	unsigned n = (unsigned)w->server->addresses;
+	return w->port_was_used && w->server->is_secure ? 2 * n : n;
+}
+
+static void came_up(struct wan *w, struct mono now)
+{
+	w->state = WAN_UP;
+	w->down_since = MONO_NEVER;
+	w->is_late_told = false;
+	w->port_was_used = true;
+	heard(w);
+	if (w->kept_port != w->port) {
+		if (w->kept_port != 0) {
+			w->env->stat.count[COUNT_PORTS_GIVEN_UP]++;
+			log_info("wan: %s: source port %u given up for %u", w->label, w->kept_port,
+				w->port);
+		}
+		w->kept_port = w->port;
+		w->calls->port_is(w, w->port);
+	}
+	w->calls->is_up(w, now);
+}
+
+static int attempt_begin(struct wan *w, struct mono now)
+{
+	struct dtls_session_spec spec = { .psk = w->psk, .who = w };
+	int64_t left = mono_since(now, w->round_ends);
+	spec.deadline_ms = left > 0 ? (unsigned)left : 1;
+	w->env->stat.count[COUNT_HANDSHAKES]++;
+	return dtls_connect(&w->attempt, w->server->profile, &spec, now);
+}
+
+/* Tries the candidate that step names. */
+static int candidate_try(struct wan *w, struct mono now)
+{
+	unsigned n = (unsigned)w->server->addresses;
+	const struct addr *peer = &w->server->address[w->step % n];
+	uint16_t port = w->kept_port;
+	if (w->step == n)
+		socket_close(w); /* from here on another port */
+	if (w->step >= n)
+		port = 0;
+	int rc = socket_towards(w, peer, port);
+	if (rc == 0 && w->server->is_secure)
+		rc = attempt_begin(w, now);
+	return rc;
+}
+
+static void round_failed(struct wan *w, const char *why, struct mono now)
+{
+	char peer[ADDR_TEXT];
+	w->failures++;
+	w->last_try = now;
+	w->next_try = mono_add(now, backoff_ms(w));
+	if (w->server->is_secure)
+		w->env->stat.count[COUNT_HANDSHAKES_FAILED]++;
+	if (w->failures == 1)
+		log_warn("wan: %s: no association with %s at %s: %s", w->label, w->server->name,
+			addr_print(&w->peer, peer), why);
+	if (w->session == NULL)
+		w->state = WAN_BACKOFF;
+}
+
+/* Goes to the next candidate; the last one failed the round. */
+static void candidate_next(struct wan *w, const char *why, struct mono now)
+{
+	dtls_forget(&w->attempt);
+	while (++w->step < candidates(w)) {
+		if (candidate_try(w, now) == 0)
+			return;
+	}
+	round_failed(w, why, now);
+}
+
+static void round_begin(struct wan *w, struct mono now)
+{
+	w->last_try = now;
+	w->next_try = MONO_NEVER;
+	if (w->server->addresses == 0) {
+		w->state = WAN_WAITING; /* server_user.found goes on */
+		return;
+	}
+	dtls_forget(&w->attempt);
+	w->round_ends = mono_add(now, w->server->handshake_ms);
+	w->state = WAN_HANDSHAKE;
+	w->step = 0;
+	int rc = candidate_try(w, now);
+	if (rc != 0)
+		candidate_next(w, strerror(-rc), now);
+	else if (!w->server->is_secure)
+		came_up(w, now);
+}
+
+/* ---- a new session beside the old one (rule 10) ---- */
+
+static void suspect(struct wan *w, struct mono now)
+{
+	w->last_try = now;
+	w->next_try = MONO_NEVER;
+	w->env->stat.count[COUNT_SERVER_SILENT]++;
+	if (!w->server->is_secure) {
+		w->failures++;
+		w->step = (uint8_t)((w->step + 1) % w->server->addresses);
+		w->is_asked = false;
+		if (socket_towards(w, &w->server->address[w->step], w->kept_port) != 0)
+			w->next_try = mono_add(now, backoff_ms(w));
+		return;
+	}
+	w->round_ends = mono_add(now, w->server->handshake_ms);
+	log_debug("wan: %s: %s is silent, trying a new session", w->label, w->server->name);
+	if (attempt_begin(w, now) != 0)
+		w->next_try = mono_add(now, backoff_ms(w));
+}
+
+/* The attempt beside a session came to nothing. Where the server has other addresses the session is
+ * given up for them; else it stays, for the silence may be the network's. */
+static void suspicion_failed(struct wan *w, const char *why, struct mono now)
+{
+	dtls_forget(&w->attempt);
+	if (w->server->addresses > 1 && w->is_asked) {
+		dtls_close(&w->session);
+		w->down_since = now;
+		round_begin(w, now);
+		return;
+	}
+	round_failed(w, why, now);
+}
+
+static void attempt_lost(struct wan *w, const char *why, struct mono now)
+{
+	if (w->session != NULL)
+		suspicion_failed(w, why, now);
+	else
+		candidate_next(w, why, now);
+}
+
+/* ---- what sessions tell ---- */
+
+static void established(struct wan *w, struct mono now)
+{
+	bool is_first = w->session == NULL;
+	dtls_forget(&w->session);
+	w->session = w->attempt;
+	w->attempt = NULL;
+	w->env->stat.count[COUNT_HANDSHAKES_DONE]++;
+	log_info("wan: %s: %s session with %s, %s, source port %u", w->label,
+		is_first ? "secure" : "new secure", w->server->name, dtls_suite(w->session), w->port);
+	came_up(w, now);
+}
+
+static void session_lost(struct wan *w, const char *why, struct mono now)
+{
+	dtls_forget(&w->session);
+	w->env->stat.count[COUNT_SERVER_CLOSED]++;
+	log_info("wan: %s: %s %s the session", w->label, w->server->name, why);
+	w->down_since = now;
+	if (w->attempt != NULL) {
+		w->state = WAN_HANDSHAKE;
+		return;
+	}
+	w->state = WAN_WAITING;
+	w->next_try = mono_add(now, rand_below(RECONNECT_JITTER_MS));
+}
+
+/* Acts on one event of a session; true when there may be more to read. */
+static bool act(struct wan *w, struct dtls_session *s, enum dtls_event event, uint8_t *room,
+	size_t n, struct mono now)
+{
+	char why[48];
+	switch (event) {
+	case DTLS_NOTHING:
+		return false;
+	case DTLS_ESTABLISHED:
+		if (s == w->attempt)
+			established(w, now);
+		return true;
+	case DTLS_DATA:
+		heard(w);
+		if (s == w->session)
+			dtls_forget(&w->attempt);
+		w->calls->message(w, room, n, now);
+		return w->state != WAN_CLOSED && s == w->session;
+	case DTLS_CLOSED:
+	case DTLS_ALERTED:
+		snprintf(why, sizeof(why), event == DTLS_CLOSED ? "closed" : "ended by alert %d",
+			event == DTLS_CLOSED ? 0 : dtls_alert(s));
+		if (s == w->session)
+			session_lost(w, why, now);
+		else
+			attempt_lost(w, why, now);
+		return false;
+	case DTLS_TIMED_OUT:
+		attempt_lost(w, "no answer in time, or another key", now);
+		return false;
+	}
+	BUG("unknown session event");
+}
+
+/* Hands over what the session dropped since it was last asked. */
+static void count_drops(struct wan *w, const struct dtls_session *s, const uint64_t before[])
+{
+	static const enum drop why[DTLS_DROPS] = { [DTLS_DROP_HEADER] = DROP_WAN_HEADER,
+		[DTLS_DROP_CLIENT_HELLO] = DROP_WAN_CLIENT_HELLO,
+		[DTLS_DROP_RECORD] = DROP_WAN_RECORD };
+	for (int i = 0; i < DTLS_DROPS; i++)
+		for (uint64_t n = before[i]; n < dtls_dropped(s, (enum dtls_drop)i); n++)
+			w->calls->lost(w, why[i]);
+}
+
+/* Gives a datagram to one session and acts on all that it brings. Returns true when something came
+ * of it, so that no other session need be asked. */
+static bool feed(struct wan *w, struct dtls_session *s, const uint8_t *datagram, size_t n,
+	bool is_last, struct mono now)
+{
+	uint64_t before[DTLS_DROPS];
+	for (int i = 0; i < DTLS_DROPS; i++)
+		before[i] = dtls_dropped(s, (enum dtls_drop)i);
+	dtls_feed(s, datagram, n, now);
+	bool took = false;
+	for (;;) {
+		uint8_t *room = w->calls->room(w, now);
+		size_t got = 0;
+		enum dtls_event event = dtls_read(s, room, UDP_ROOM, &got, now);
+		took |= event != DTLS_NOTHING;
+		if (event == DTLS_NOTHING && is_last)
+			count_drops(w, s, before);
+		if (!act(w, s, event, room, got, now))
+			return took;
+	}
+}
+
+/* ---- datagrams ---- */
+
+/* The kernel says that nobody listens at the server's port. */
+static void refused(struct wan *w, struct mono now)
+{
+	w->env->stat.count[COUNT_ICMP_ERRORS]++;
+	if (!w->server->is_secure)
+		return;
+	if (w->attempt != NULL)
+		attempt_lost(w, "connection refused", now);
+	else if (w->state == WAN_UP && w->next_try.ms == MONO_NEVER.ms)
+		w->next_try = mono_add(now, BACKOFF_FIRST_MS / 2 + rand_below(BACKOFF_FIRST_MS / 2));
+}
+
+static void read_secure(struct wan *w, struct mono now)
+{
+	uint8_t *datagram = w->env->scratch;
+	long n = udp_recv(w->fd, datagram, ENV_SCRATCH);
+	if (n == -ECONNREFUSED)
+		refused(w, now);
+	else if (n > ENV_SCRATCH)
+		w->calls->lost(w, DROP_WAN_CUT);
+	if (n < 0 || n > ENV_SCRATCH)
+		return;
+	bool both = w->session != NULL && w->attempt != NULL;
+	if (w->session != NULL && feed(w, w->session, datagram, (size_t)n, !both, now))
+		return;
+	if (w->state != WAN_CLOSED && w->attempt != NULL)
+		feed(w, w->attempt, datagram, (size_t)n, true, now);
+	else if (w->state != WAN_CLOSED && w->session == NULL)
+		w->calls->lost(w, DROP_WAN_RECORD);
+}
+
+static void read_plain(struct wan *w, struct mono now)
+{
+	uint8_t *room = w->calls->room(w, now);
+	long n = udp_recv(w->fd, room, UDP_ROOM);
+	if (n == -ECONNREFUSED)
+		refused(w, now);
+	if (n < 0)
+		return;
+	heard(w);
+	if (n > UDP_ROOM)
+		w->calls->lost(w, DROP_WAN_CUT);
+	else
+		w->calls->message(w, room, (size_t)n, now);
+}
+
+static void is_ready(struct watch *watch, unsigned happened, struct mono now)
+{
+	(void)happened;
+	struct wan *w = container_of(watch, struct wan, watch);
+	if (!w->server->is_secure) {
+		read_plain(w, now);
+		return;
+	}
+	read_secure(w, now);
+	if (w->state != WAN_CLOSED && (w->state != WAN_UP || w->attempt != NULL ||
+		w->next_try.ms != MONO_NEVER.ms))
+		rearm(w);
+}
+
+/* ---- time passes ---- */
+
+static void tick_attempt(struct wan *w, struct mono now)
+{
+	enum dtls_event event = dtls_tick(w->attempt, now);
+	if (event == DTLS_TIMED_OUT)
+		attempt_lost(w, "no answer in time, or another key", now);
+	else if (event == DTLS_ALERTED)
+		attempt_lost(w, "the handshake broke", now);
+	else if (w->session == NULL && dtls_unanswered(w->attempt) >= PORT_FLIGHTS &&
+		w->step + 1U < candidates(w))
+		candidate_next(w, "no answer", now);
+}
+
+static void fire(struct timer *timer, struct mono now)
+{
+	struct wan *w = container_of(timer, struct wan, timer);
+	if (w->attempt != NULL)
+		tick_attempt(w, now);
+	else if ((w->state == WAN_WAITING || w->state == WAN_BACKOFF) &&
+		mono_reached(w->next_try, now))
+		round_begin(w, now);
+	else if (mono_reached(suspicion_at(w), now))
+		suspect(w, now);
+	if (!w->is_late_told && wan_is_late(w, now)) {
+		w->is_late_told = true;
+		w->calls->is_late(w, now);
+	}
+	rearm(w);
+}
+
+static void addresses_found(struct server_user *user, struct mono now)
+{
+	struct wan *w = container_of(user, struct wan, user);
+	bool is_paced = w->next_try.ms != MONO_NEVER.ms && !mono_reached(w->next_try, now);
+	if (w->state != WAN_WAITING || is_paced)
+		return;
+	round_begin(w, now);
+	rearm(w);
+}
+
+/* ---- for the owner ---- */
+
+void wan_open(struct wan *w, struct env *env, const struct wan_spec *spec, struct mono now)
+{
+	*w = (struct wan){ .env = env, .calls = spec->calls, .server = spec->server,
+		.psk = spec->psk, .label = spec->label, .kept_port = spec->port,
+		.port_was_used = spec->port != 0, .state = WAN_WAITING };
+	w->watch.ready = is_ready;
+	w->timer.fire = fire;
+	w->user.found = addresses_found;
+	w->down_since = now;
+	w->next_try = mono_add(now, spec->delay_ms);
+	server_join(spec->server, &w->user);
+	if (spec->delay_ms == 0)
+		round_begin(w, now);
+	rearm(w);
+}
+
+void wan_close(struct wan *w)
+{
+	if (w->state == WAN_CLOSED)
+		return;
+	w->state = WAN_CLOSED;
+	timer_disarm(w->env->timers, &w->timer);
+	dtls_forget(&w->attempt);
+	if (w->session != NULL)
+		dtls_close(&w->session);
+	socket_close(w);
+	server_leave(&w->user);
+}
+
+bool wan_is_late(const struct wan *w, struct mono now)
+{
+	return w->state != WAN_UP && w->state != WAN_CLOSED &&
+		mono_reached(mono_add(w->down_since, w->server->handshake_ms), now);
+}
+
+int wan_send(struct wan *w, const uint8_t *bytes, size_t n, struct mono now)
+{
+	if (w->state != WAN_UP)
+		return -ENOTCONN;
+	if (w->server->is_secure) {
+		int rc = dtls_write(w->session, bytes, n);
+		if (rc == -EPROTO) {
+			session_lost(w, "broke", now);
+			rearm(w);
+		}
+		return rc;
+	}
+	unsigned met = 0;
+	int rc = udp_send(w->fd, bytes, n, &met);
+	w->env->stat.count[COUNT_ICMP_ERRORS] += met;
+	return rc;
+}
+
+/* Measures silence from the first CON that nothing authentic followed. */
+static void note_asked(struct wan *w, uint16_t mid, struct mono now)
+{
+	if (!w->is_asked) {
+		w->is_asked = true;
+		w->asked_mid = mid;
+		w->asked_copies = 1;
+		w->asked_at = now;
+	} else if (w->asked_mid == mid && w->asked_copies < UINT8_MAX) {
+		w->asked_copies++;
+	}
+}
+
+void wan_note_con(struct wan *w, uint16_t mid, struct mono now)
+{
+	if (w->state == WAN_UP && !can_mend_silence(w))
+		return;
+	if (w->state == WAN_UP)
+		note_asked(w, mid, now);
+	else if (w->state != WAN_BACKOFF)
+		return;
+	if (w->next_try.ms != MONO_NEVER.ms) {
+		struct mono soon = mono_add(now, rand_below(RECONNECT_JITTER_MS));
+		struct mono pause = mono_add(w->last_try, NUDGE_MS);
+		w->next_try = mono_min(w->next_try, pause.ms > soon.ms ? pause : soon);
+	}
+	struct mono at = w->state == WAN_UP ? suspicion_at(w) : w->next_try;
+	timer_arm_by(w->env->timers, &w->timer, at);
+}
+
+bool wan_move(struct wan *w, uint32_t spread_ms, struct mono now)
+{
+	struct addr have, want;
+	if (!w->has_socket)
+		return false;
+	if (udp_source_for(&w->peer, w->server->interface, &want) != 0)
+		return false;
+	if (w->is_connected && udp_local(w->fd, &have) == 0 && addr_same_host(&have, &want))
+		return false;
+	w->is_connected = udp_reconnect(w->fd, &w->peer) == 0;
+	w->env->stat.count[COUNT_SOCKETS_MOVED]++;
+	bool lost = w->session != NULL && dtls_peer_cid(w->session) <= 0;
+	if (lost || (w->attempt != NULL && w->session == NULL))
+		w->next_try = mono_add(now, rand_below(spread_ms + 1));
+	if (w->attempt != NULL && w->session == NULL) {
+		dtls_forget(&w->attempt);
+		w->state = WAN_WAITING;
+	}
+	rearm(w);
+	return true;
+}
+
+const char *wan_suite(const struct wan *w)
+{
+	return w->session != NULL ? dtls_suite(w->session) : "";
+}

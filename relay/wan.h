@@ -1,0 +1,106 @@
+/* One association towards a server: a connected socket with a remembered source port, and a DTLS
+ * session where the server wants one. It is made, kept and made anew here; what it carries is its
+ * owner's business (DESIGN.md 6, rules 4, 10, 11, 13, 20). */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/bug.h"
+#include "base/mono.h"
+#include "dtls/dtls.h"
+#include "env.h"
+#include "server.h"
+
+/* See the table on top of wan.c. */
+enum wan_state { WAN_CLOSED, WAN_WAITING, WAN_HANDSHAKE, WAN_UP, WAN_BACKOFF };
+
+struct wan;
+
+/* Calls to the owner. */
+struct wan_calls {
+	/* Room of UDP_ROOM bytes for the next message from the server. */
+	uint8_t *(*room)(struct wan *wan, struct mono now);
+	/* A message of n bytes stands in the room that was given last. The association may be closed
+	 * by the owner only after the call has returned. */
+	void (*message)(struct wan *wan, uint8_t *bytes, size_t n, struct mono now);
+	/* Messages pass from now on. */
+	void (*is_up)(struct wan *wan, struct mono now);
+	/* No association came up within the server's handshake timeout; it goes on trying. */
+	void (*is_late)(struct wan *wan, struct mono now);
+	/* Something was lost on the way from the server. */
+	void (*lost)(struct wan *wan, enum drop why);
+	/* The source port is another one now: remember it. */
+	void (*port_is)(struct wan *wan, uint16_t port);
+};
+
+/* What an association needs to be opened. */
+struct wan_spec {
+	struct server *server;         /* borrowed as long as it is open */
+	struct dtls_psk psk;           /* borrowed; unused towards a plain server */
+	const struct wan_calls *calls; /* borrowed */
+	const char *label;             /* borrowed: the endpoint's name, for the log */
+	uint16_t port;                 /* remembered source port, host order; 0: none */
+	int64_t delay_ms;              /* before the first try, to pace many of them */
+};
+
+/* Embedded in a flow. Zeroed is closed. */
+struct wan {
+	int fd;                       /* socket; meaningful where has_socket */
+	bool has_socket;
+	bool is_connected;            /* a route to the server was there */
+	uint16_t port;                /* the socket's source port, host order */
+	enum wan_state state;
+	struct dtls_session *session; /* proven, or NULL */
+	struct dtls_session *attempt; /* being made, or NULL */
+	struct env *env;
+	const struct wan_calls *calls;
+	struct watch watch;
+	struct timer timer;
+
+	struct server *server;
+	struct server_user user;
+	struct dtls_psk psk;
+	const char *label;
+	struct addr peer;             /* the server's address in use */
+	uint16_t kept_port;           /* remembered port; 0: none */
+	bool port_was_used;           /* a server may still hold a session with kept_port */
+	uint8_t step;                 /* which candidate of this round; see candidate() */
+	struct mono round_ends;       /* handshakes of this round give up then */
+	struct mono next_try;         /* while waiting, in back-off, or suspicious */
+	struct mono last_try;
+	struct mono down_since;       /* when messages stopped passing; MONO_NEVER while up */
+	bool is_late_told;            /* the owner knows that nothing came up in time */
+	unsigned failures;            /* rounds that failed in a row */
+
+	bool is_asked;                /* a CON went up and nothing authentic came since */
+	uint16_t asked_mid;           /* the first such CON */
+	uint8_t asked_copies;
+	struct mono asked_at;
+};
+
+/* Opens an association; it comes up by itself. */
+void wan_open(struct wan *wan, struct env *env, const struct wan_spec *spec, struct mono now);
+/* Ends it: close_notify where there is a session, socket closed. Safe on a closed one. */
+void wan_close(struct wan *wan);
+/* True while messages pass. */
+static inline bool wan_is_up(const struct wan *wan)
+{
+	return wan->state == WAN_UP;
+}
+/* True when nothing came up within the server's handshake timeout (rule 10). */
+bool wan_is_late(const struct wan *wan, struct mono now);
+/* Sends one message. Returns 0, -ENOTCONN unless up, -EMSGSIZE, or another -errno. */
+int wan_send(struct wan *wan, const uint8_t *bytes, size_t n, struct mono now) MUST_CHECK;
+/* Tells that a CON with this id goes up, sent or waiting: silence is measured from here, and a pause
+ * between tries is cut short. */
+void wan_note_con(struct wan *wan, uint16_t mid, struct mono now);
+/* The machine's addresses or routes changed: takes the source address of today, keeps the port.
+ * A session without a connection id is made anew within spread_ms. Returns true when the socket was
+ * moved (rule 20). */
+bool wan_move(struct wan *wan, uint32_t spread_ms, struct mono now);
+/* The suite of the session in use, "" when there is none. */
+const char *wan_suite(const struct wan *wan);
+/* For people: "up", "handshake" and so on. */
+const char *wan_state_print(enum wan_state state);
+/* The callbacks that a server's profile needs. */
+extern const struct dtls_calls wan_dtls_calls;
