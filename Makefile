@@ -40,16 +40,19 @@ quiet = $(if $(filter 0,$(V)),@printf '  %-7s %s\n' '$(1)' '$(patsubst $(BUILD)/
 
 # ---- the rooms, floor by floor, each in the order in which a datagram meets its files -----------
 base_SRC    = $(addprefix relay/base/,addr.c log.c hash.c rand.c hex.c)
-ROOMS       = base
+lwm2m_SRC   = relay/lwm2m/reg.c
+ROOMS       = base lwm2m
 
 base_BELOW    = base
+lwm2m_BELOW   = lwm2m base
 
 # ---- programs ---------------------------------------------------------------------------------
 PROGRAMS =
 
 # ---- unit tests: one binary a room, linked with its archive and the floors below, nothing else --
-UNIT_ROOMS   = base
+UNIT_ROOMS   = base lwm2m
 base_TESTS    = $(addprefix tests/unit/,check_base.c)
+lwm2m_TESTS   = $(addprefix tests/unit/,check_reg.c)
 
 CHECK_LIBS  ?= $(shell $(PKG_CONFIG) --libs check)
 
