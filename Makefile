@@ -41,18 +41,21 @@ quiet = $(if $(filter 0,$(V)),@printf '  %-7s %s\n' '$(1)' '$(patsubst $(BUILD)/
 # ---- the rooms, floor by floor, each in the order in which a datagram meets its files -----------
 base_SRC    = $(addprefix relay/base/,addr.c log.c hash.c rand.c hex.c)
 lwm2m_SRC   = relay/lwm2m/reg.c
-ROOMS       = base lwm2m
+trunk_SRC   = $(addprefix relay/,msg.c)
+ROOMS       = base lwm2m trunk
 
 base_BELOW    = base
 lwm2m_BELOW   = lwm2m base
+trunk_BELOW   = trunk lwm2m base
 
 # ---- programs ---------------------------------------------------------------------------------
 PROGRAMS =
 
 # ---- unit tests: one binary a room, linked with its archive and the floors below, nothing else --
-UNIT_ROOMS   = base lwm2m
+UNIT_ROOMS   = base lwm2m trunk
 base_TESTS    = $(addprefix tests/unit/,check_base.c)
 lwm2m_TESTS   = $(addprefix tests/unit/,check_reg.c)
+trunk_TESTS   = $(addprefix tests/unit/,check_msg.c capture.c)
 
 CHECK_LIBS  ?= $(shell $(PKG_CONFIG) --libs check)
 
