@@ -40,19 +40,28 @@ quiet = $(if $(filter 0,$(V)),@printf '  %-7s %s\n' '$(1)' '$(patsubst $(BUILD)/
 
 # ---- the rooms, floor by floor, each in the order in which a datagram meets its files -----------
 base_SRC    = $(addprefix relay/base/,addr.c log.c hash.c rand.c hex.c)
+lwm2m_SRC   = relay/lwm2m/reg.c
 trunk_SRC   = $(addprefix relay/,timer.c loop.c udp.c resolve.c stat.c lan.c server.c wan.c \
               classify.c limit.c msg.c track.c held.c flow.c route.c newcomer.c move.c forward.c \
               life.c wanted.c datapath.c)
-ROOMS       = base
+ROOMS       = base lwm2m trunk
 
 base_BELOW    = base
+lwm2m_BELOW   = lwm2m base
+trunk_BELOW   = trunk lwm2m base
+msg-libcoap_BELOW = $(trunk_BELOW)
 
 # ---- programs ---------------------------------------------------------------------------------
 PROGRAMS =
 
 # ---- unit tests: one binary a room, linked with its archive and the floors below, nothing else --
-UNIT_ROOMS   = base
+UNIT_ROOMS   = base lwm2m trunk msg-libcoap
 base_TESTS    = $(addprefix tests/unit/,check_base.c)
+lwm2m_TESTS   = $(addprefix tests/unit/,check_reg.c)
+trunk_TESTS   = $(addprefix tests/unit/,check_msg.c capture.c)
+# The peek against libcoap's parser: a binary of its own, for the library's sake.
+msg-libcoap_TESTS = $(addprefix tests/unit/,check_msg_libcoap.c msg_libcoap.c capture.c)
+msg-libcoap_LIBS  = $(shell $(PKG_CONFIG) --libs libcoap-3-notls)
 
 CHECK_LIBS  ?= $(shell $(PKG_CONFIG) --libs check)
 

@@ -166,7 +166,7 @@ static void admit(struct datapath *dp, struct parcel *p)
 		refuse(dp, p, DROP_NO_ENDPOINT_NAME, MSG_CODE(4, 0), -1);
 		return;
 	}
-	if (!is_name(p->reg.ep)) {
+	if (p->reg.ep_doubtful || !is_name(p->reg.ep)) {
 		refuse(dp, p, DROP_BAD_ENDPOINT_NAME, MSG_CODE(4, 0), -1);
 		return;
 	}

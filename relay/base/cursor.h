@@ -74,7 +74,7 @@ static inline uint8_t cur_u8(struct cursor *c)
 static inline uint16_t cur_u16(struct cursor *c)
 {
 	struct slice s = cur_take(c, 2);
-	return s.n == 2 ? (uint16_t)(s.p[0] << 8 | s.p[1]) : 0;
+	return (uint16_t)(s.n == 2 ? s.p[0] << 8 | s.p[1] : 0);
 }
 
 /* A place in bytes that are being written. */
