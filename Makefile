@@ -63,8 +63,8 @@ msg-libcoap_BELOW = $(trunk_BELOW)
 
 # ---- programs: x_SRC, the archives x_BELOW in linking order, x_LIBS --------------------------------
 PROGRAMS =
-# Programs of tests, from tests/peers/x.c unless x_SRC says otherwise; they go to build/tests.
-PEERS =
+# Programs that the tests need besides, as targets; every check builds them first.
+TEST_PROGRAMS =
 
 # ---- unit tests: one binary a room, linked with its archive and the floors below, nothing else --
 UNIT_ROOMS   = base lwm2m trunk msg-libcoap
@@ -74,6 +74,10 @@ trunk_TESTS   = $(addprefix tests/unit/,check_msg.c capture.c)
 # The peek against libcoap's parser: a binary of its own, for the library's sake.
 msg-libcoap_TESTS = $(addprefix tests/unit/,check_msg_libcoap.c msg_libcoap.c capture.c)
 msg-libcoap_LIBS  = $(shell $(PKG_CONFIG) --libs libcoap-3-notls)
+
+# ---- fuzz targets: tests/fuzz/fuzz_x.c by themselves, with what they need besides ------------------
+fuzz_msg_libcoap_SRC  = tests/unit/msg_libcoap.c
+fuzz_msg_libcoap_LIBS = $(msg-libcoap_LIBS)
 
 # ---- suites: a target each, that ends with the line "NAME: N passed, N failed" --------------------
 SUITES_FAST = lint unit fuzz-replay refusals
@@ -129,14 +133,12 @@ $(eval $(call flavour,$(BUILD),$$(CFLAGS),$$(CC),$$(DEPS)))
 $(eval $(call flavour,$(BUILD)/san,$(SANITIZE),$$(CC),$$(DEPS)))
 $(eval $(call flavour,$(BUILD)/fuzz,$(FUZZING),$$(FUZZ_CC),$$(DEPS) $$(DEPS_FUZZ)))
 
-# $(1) name, $(2) file, $(3) its only source where nothing else is said
 define program
-$(2): $$(patsubst %.c,$(BUILD)/obj/%.o,$$(or $$($(1)_SRC),$(3))) $$($(1)_BELOW:%=$(BUILD)/lib/%.a)
+$(BUILD)/$(1): $$(patsubst %.c,$(BUILD)/obj/%.o,$$($(1)_SRC)) $$($(1)_BELOW:%=$(BUILD)/lib/%.a)
 	@mkdir -p $$(@D)
 	$$(call quiet,LD)$$(CC) $$(CFLAGS) -pie $$(LDFLAGS) -o $$@ $$^ $$($(1)_LIBS)
 endef
-$(foreach p,$(PROGRAMS),$(eval $(call program,$(p),$(BUILD)/$(p))))
-$(foreach p,$(PEERS),$(eval $(call program,$(p),$(BUILD)/tests/$(p),tests/peers/$(p).c)))
+$(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 
 define unit
 $(BUILD)/tests/unit-$(1): $$(patsubst %.c,$(BUILD)/san/obj/%.o,$$($(1)_TESTS)) \
@@ -146,10 +148,10 @@ $(BUILD)/tests/unit-$(1): $$(patsubst %.c,$(BUILD)/san/obj/%.o,$$($(1)_TESTS)) \
 endef
 $(foreach r,$(UNIT_ROOMS),$(eval $(call unit,$(r))))
 
-# tests/fuzz/fuzz_x.c may call any room; fuzz_x_LIBS are the foreign libraries behind those.
+# tests/fuzz/fuzz_x.c may call any room; fuzz_x_SRC are more files, fuzz_x_LIBS foreign libraries.
 # $(1) name, $(2) program, $(3) flavour, $(4) how to link, $(5) more objects
 define fuzzer
-$(2): $(3)/obj/tests/fuzz/$(1).o $(5) $$(ROOMS:%=$(3)/lib/%.a)
+$(2): $$(patsubst %.c,$(3)/obj/%.o,tests/fuzz/$(1).c $$($(1)_SRC)) $(5) $$(ROOMS:%=$(3)/lib/%.a)
 	@mkdir -p $$(@D)
 	$$(call quiet,LD)$(4) -o $$@ -Wl,--start-group $$^ -Wl,--end-group $$($(1)_LIBS)
 endef
@@ -164,10 +166,10 @@ fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%)
 # ---- tests --------------------------------------------------------------------------------------
 unit-tests   = $(UNIT_ROOMS:%=$(BUILD)/tests/unit-%)
 replay-tests = $(FUZZERS:%=$(BUILD)/tests/%)
-peer-tests   = $(PEERS:%=$(BUILD)/tests/%)
 test-objects = $(foreach r,$(UNIT_ROOMS),$(patsubst %.c,$(BUILD)/san/obj/%.o,$($(r)_TESTS)))
-$(test-objects) $(PEERS:%=$(BUILD)/obj/tests/peers/%.o): | $(DEPS_TEST)
-test-programs: all $(unit-tests) $(replay-tests) $(peer-tests)
+peer-objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/*/*.c))
+$(test-objects) $(peer-objects): | $(DEPS_TEST)
+test-programs: all $(unit-tests) $(replay-tests) $(TEST_PROGRAMS)
 
 check-fast: test-programs | $(DEPS_TEST)
 	+@MAKE='$(MAKE)' tests/run-suites $(SUITES_FAST)
@@ -182,14 +184,16 @@ fuzz-replay: $(replay-tests)
 	@tests/fuzz/run $(replay-tests)
 refusals: $(wolfssl-ok)
 	@CC='$(CC)' tests/packaging/refusals $(WOLFSSL_DIR)
-netns: all $(peer-tests)
+netns: all $(TEST_PROGRAMS)
 	@BUILD='$(abspath $(BUILD))' tests/netns/run $(wildcard tests/netns/*.sh)
 
 # ---- where things go ----------------------------------------------------------------------------
 install: all
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(SBINDIR) $(BINDIR) $(SYSCONFDIR)/config $(DOCDIR))
-	$(foreach p,$(filter-out lwgate,$(PROGRAMS)),$(INSTALL) -m 755 $(BUILD)/$(p) $(DESTDIR)$(SBINDIR)/ &&) :
-	$(foreach p,$(filter lwgate,$(PROGRAMS)),$(INSTALL) -m 755 $(BUILD)/$(p) $(DESTDIR)$(BINDIR)/ &&) :
+	for p in $(PROGRAMS); do \
+		to=$(SBINDIR); [ $$p != lwgate ] || to=$(BINDIR); \
+		$(INSTALL) -m 755 $(BUILD)/$$p $(DESTDIR)$$to/ || exit 1; \
+	done
 	test -e $(DESTDIR)$(SYSCONFDIR)/config/lwgate || \
 		$(INSTALL) -m 600 packaging/lwgate.conf $(DESTDIR)$(SYSCONFDIR)/config/lwgate
 	$(INSTALL) -m 644 $(wildcard *.md) LICENSE $(DESTDIR)$(DOCDIR)/

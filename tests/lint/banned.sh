@@ -14,7 +14,7 @@ function is_path(file) {
 }
 function allowed(call) {
 	if (where[call] == "@")
-		return !is_path(file) || within ~ /_(create|open)$/
+		return !is_path(file) || within ~ /_(create|open|init)$/
 	return file == where[call]
 }
 BEGIN {
