@@ -21,13 +21,22 @@ VERSION    ?= 0.1.0
 # wolfSSL: ours, built once into build/deps, or one that a packager brings.
 WOLFSSL_TARBALL ?=
 WOLFSSL_DIR     ?= $(BUILD)/deps/wolfssl
+WOLFSSL_LIBS    ?= $(WOLFSSL_DIR)/lib/libwolfssl.a -lm
+# Stamps of packaging/deps; with DEPS= nothing is installed or built for us.
 DEPS            ?= $(BUILD)/deps/ready
+DEPS_TEST       ?= $(DEPS:ready=ready-test)
+DEPS_FUZZ       ?= $(DEPS:ready=ready-fuzz)
+# auto, 0 or 1: run the probe of wolfSSL, or trust its headers as in a cross build.
+PROBE_RUN       ?= auto
+FUZZ_CC         ?= clang
 
 OPT_0    = -O2 -g -DNDEBUG
 OPT_1    = -O0 -g3
 SANITIZE = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+FUZZING  = -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
+           -fno-sanitize-recover=all -Wno-error
 CFLAGS  ?= $(OPT_$(DEBUG))
-LDFLAGS ?=
+LDFLAGS ?= -Wl,-z,relro,-z,now
 # Tests may convert freely; ck_assert_* does.
 WARN     = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
            -Wvla -Wundef -Wwrite-strings $(if $(filter 1,$(WERROR)),-Werror)
@@ -36,6 +45,7 @@ HARDEN   = -fstack-protector-strong -fPIE $(if $(filter 0,$(DEBUG)),-D_FORTIFY_S
 BASE_CFLAGS = -std=c11 -D_GNU_SOURCE -I. -Irelay $(WARN) $(STRICT) -DLWGATE_VERSION='"$(VERSION)"'
 ALL_CFLAGS  = $(BASE_CFLAGS) $(HARDEN)
 
+comma := ,
 quiet = $(if $(filter 0,$(V)),@printf '  %-7s %s\n' '$(1)' '$(patsubst $(BUILD)/%,%,$@)';)
 
 # ---- the rooms, floor by floor, each in the order in which a datagram meets its files -----------
@@ -51,8 +61,10 @@ lwm2m_BELOW   = lwm2m base
 trunk_BELOW   = trunk lwm2m base
 msg-libcoap_BELOW = $(trunk_BELOW)
 
-# ---- programs ---------------------------------------------------------------------------------
+# ---- programs: x_SRC, the archives x_BELOW in linking order, x_LIBS --------------------------------
 PROGRAMS =
+# Programs that the tests need besides, as targets; every check builds them first.
+TEST_PROGRAMS =
 
 # ---- unit tests: one binary a room, linked with its archive and the floors below, nothing else --
 UNIT_ROOMS   = base lwm2m trunk msg-libcoap
@@ -63,33 +75,70 @@ trunk_TESTS   = $(addprefix tests/unit/,check_msg.c capture.c)
 msg-libcoap_TESTS = $(addprefix tests/unit/,check_msg_libcoap.c msg_libcoap.c capture.c)
 msg-libcoap_LIBS  = $(shell $(PKG_CONFIG) --libs libcoap-3-notls)
 
+# ---- fuzz targets: tests/fuzz/fuzz_x.c by themselves, with what they need besides ------------------
+fuzz_msg_libcoap_SRC  = tests/unit/msg_libcoap.c
+fuzz_msg_libcoap_LIBS = $(msg-libcoap_LIBS)
+
+# ---- suites: a target each, that ends with the line "NAME: N passed, N failed" --------------------
+SUITES_FAST = lint unit fuzz-replay refusals
+SUITES      = $(SUITES_FAST) netns
+
 CHECK_LIBS  ?= $(shell $(PKG_CONFIG) --libs check)
 
 # ---- how things are made ------------------------------------------------------------------------
-.PHONY: all deps demo check check-fast lint unit fuzz-replay install clean
+.PHONY: all deps demo check check-fast test-programs fuzz install clean $(SUITES)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(addprefix $(BUILD)/,$(PROGRAMS)) $(ROOMS:%=$(BUILD)/lib/%.a)
 
 deps: $(DEPS)
-$(BUILD)/deps/ready:
-	+@WOLFSSL_TARBALL='$(WOLFSSL_TARBALL)' packaging/deps $(BUILD)/deps
+foreign-wolfssl = $(filter-out $(BUILD)/deps/wolfssl,$(WOLFSSL_DIR))
+run-deps = @CC='$(CC)' WOLFSSL_TARBALL='$(WOLFSSL_TARBALL)' WOLFSSL_DIR='$(foreign-wolfssl)' \
+	packaging/deps $(1) $(BUILD)/deps
+$(BUILD)/deps/ready: packaging/deps $(WOLFSSL_TARBALL)
+	$(call run-deps)
+$(BUILD)/deps/ready-test: packaging/deps
+	$(call run-deps,--test)
+$(BUILD)/deps/ready-fuzz: packaging/deps
+	$(call run-deps,--fuzz)
 
-# A flavour is a folder of objects and archives: the release one, and the sanitized one for tests.
-# $(1) folder, $(2) its flags
+# Other flags mean other objects.
+flags := $(strip $(CC) $(CFLAGS) $(CPPFLAGS) WERROR=$(WERROR) DEBUG=$(DEBUG))
+ifneq ($(flags),$(file <$(BUILD)/flags))
+$(shell mkdir -p $(BUILD))
+$(file >$(BUILD)/flags,$(flags))
+endif
+
+# A flavour is a folder of objects and archives: the release one, the sanitized one for tests, and
+# the one for fuzzing. $(1) folder, $(2) its flags, $(3) its compiler, $(4) what must be there
 define flavour
-$(1)/obj/%.o: %.c | $$(DEPS)
+$(1)/obj/%.o: %.c $(BUILD)/flags | $(4)
 	@mkdir -p $$(@D)
-	$$(call quiet,CC)$$(CC) $$(ALL_CFLAGS) $(2) $$(CPPFLAGS) $$($$*_CFLAGS) -MMD -MP -c $$< -o $$@
+	$$(call quiet,CC)$(3) $$(ALL_CFLAGS) $(2) $$(CPPFLAGS) $$($$*_CFLAGS) -MMD -MP -c $$< -o $$@
 $(foreach r,$(ROOMS),
 $(1)/lib/$(r).a: $$(patsubst %.c,$(1)/obj/%.o,$$($(r)_SRC))
 	@mkdir -p $$(@D); rm -f $$@
 	$$(call quiet,AR)$$(AR) crs $$@ $$^
 )
+$$(patsubst %.c,$(1)/obj/%.o,$$(dtls_SRC)): $$(wolfssl-ok)
 endef
-$(eval $(call flavour,$(BUILD),$$(CFLAGS)))
-$(eval $(call flavour,$(BUILD)/san,$(SANITIZE)))
+# A wolfSSL that lacks something is refused before the first file that needs it is compiled.
+wolfssl-ok := $(BUILD)/wolfssl-ok$(subst /,-,$(abspath $(WOLFSSL_DIR)))
+$(wolfssl-ok): packaging/wolfssl-probe.c packaging/wolfssl-check \
+		$(wildcard $(WOLFSSL_DIR)/lib/libwolfssl.a) | $(DEPS)
+	@CC='$(CC)' PROBE_RUN='$(PROBE_RUN)' packaging/wolfssl-check $(WOLFSSL_DIR) $(BUILD)/wolfssl-probe
+	@touch $@
+$(eval $(call flavour,$(BUILD),$$(CFLAGS),$$(CC),$$(DEPS)))
+$(eval $(call flavour,$(BUILD)/san,$(SANITIZE),$$(CC),$$(DEPS)))
+$(eval $(call flavour,$(BUILD)/fuzz,$(FUZZING),$$(FUZZ_CC),$$(DEPS) $$(DEPS_FUZZ)))
+
+define program
+$(BUILD)/$(1): $$(patsubst %.c,$(BUILD)/obj/%.o,$$($(1)_SRC)) $$($(1)_BELOW:%=$(BUILD)/lib/%.a)
+	@mkdir -p $$(@D)
+	$$(call quiet,LD)$$(CC) $$(CFLAGS) -pie $$(LDFLAGS) -o $$@ $$^ $$($(1)_LIBS)
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 
 define unit
 $(BUILD)/tests/unit-$(1): $$(patsubst %.c,$(BUILD)/san/obj/%.o,$$($(1)_TESTS)) \
@@ -99,11 +148,57 @@ $(BUILD)/tests/unit-$(1): $$(patsubst %.c,$(BUILD)/san/obj/%.o,$$($(1)_TESTS)) \
 endef
 $(foreach r,$(UNIT_ROOMS),$(eval $(call unit,$(r))))
 
-unit-tests = $(UNIT_ROOMS:%=$(BUILD)/tests/unit-%)
+# tests/fuzz/fuzz_x.c may call any room; fuzz_x_SRC are more files, fuzz_x_LIBS foreign libraries.
+# $(1) name, $(2) program, $(3) flavour, $(4) how to link, $(5) more objects
+define fuzzer
+$(2): $$(patsubst %.c,$(3)/obj/%.o,tests/fuzz/$(1).c $$($(1)_SRC)) $(5) $$(ROOMS:%=$(3)/lib/%.a)
+	@mkdir -p $$(@D)
+	$$(call quiet,LD)$(4) -o $$@ -Wl,--start-group $$^ -Wl,--end-group $$($(1)_LIBS)
+endef
+FUZZERS := $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c)))
+replay  := $(BUILD)/san/obj/tests/fuzz/replay.o
+$(foreach f,$(FUZZERS),$(eval $(call fuzzer,$(f),$(BUILD)/fuzz/$(f),$(BUILD)/fuzz,$$(FUZZ_CC) \
+	-fsanitize=fuzzer$(comma)address$(comma)undefined)))
+$(foreach f,$(FUZZERS),$(eval $(call fuzzer,$(f),$(BUILD)/tests/$(f),$(BUILD)/san,$$(CC) \
+	$(SANITIZE),$(replay))))
+fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%)
+
+# ---- tests --------------------------------------------------------------------------------------
+unit-tests   = $(UNIT_ROOMS:%=$(BUILD)/tests/unit-%)
+replay-tests = $(FUZZERS:%=$(BUILD)/tests/%)
+test-objects = $(foreach r,$(UNIT_ROOMS),$(patsubst %.c,$(BUILD)/san/obj/%.o,$($(r)_TESTS)))
+peer-objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/*/*.c))
+$(test-objects) $(peer-objects): | $(DEPS_TEST)
+test-programs: all $(unit-tests) $(replay-tests) $(TEST_PROGRAMS)
+
+check-fast: test-programs | $(DEPS_TEST)
+	+@MAKE='$(MAKE)' tests/run-suites $(SUITES_FAST)
+check: test-programs | $(DEPS_TEST)
+	+@MAKE='$(MAKE)' tests/run-suites $(SUITES)
+
+lint:
+	@tests/lint/run
 unit: $(unit-tests)
 	@tests/unit/run $(unit-tests)
+fuzz-replay: $(replay-tests)
+	@tests/fuzz/run $(replay-tests)
+refusals: $(wolfssl-ok)
+	@CC='$(CC)' tests/packaging/refusals $(WOLFSSL_DIR)
+netns: all $(TEST_PROGRAMS)
+	@BUILD='$(abspath $(BUILD))' tests/netns/run $(wildcard tests/netns/*.sh)
+
+# ---- where things go ----------------------------------------------------------------------------
+install: all
+	$(INSTALL) -d $(addprefix $(DESTDIR),$(SBINDIR) $(BINDIR) $(SYSCONFDIR)/config $(DOCDIR))
+	for p in $(PROGRAMS); do \
+		to=$(SBINDIR); [ $$p != lwgate ] || to=$(BINDIR); \
+		$(INSTALL) -m 755 $(BUILD)/$$p $(DESTDIR)$$to/ || exit 1; \
+	done
+	test -e $(DESTDIR)$(SYSCONFDIR)/config/lwgate || \
+		$(INSTALL) -m 600 packaging/lwgate.conf $(DESTDIR)$(SYSCONFDIR)/config/lwgate
+	$(INSTALL) -m 644 $(wildcard *.md) LICENSE $(DESTDIR)$(DOCDIR)/
 
 clean:
 	rm -rf $(filter-out $(BUILD)/deps,$(wildcard $(BUILD)/*))
 
--include $(shell find $(BUILD)/obj $(BUILD)/san/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj $(BUILD)/san/obj $(BUILD)/fuzz/obj -name '*.d' 2>/dev/null)

@@ -20,14 +20,14 @@ enum conf_severity { CONF_ERROR, CONF_WARNING };
 
 /* One thing that is wrong, in words: what it is, and what would be right. */
 struct conf_fault {
-	struct conf_where where;
-	enum conf_severity severity;
+	struct conf_where where;        /* where it stands */
+	enum conf_severity severity;    /* how bad it is */
 	const char *text; /* a full message without the place; names section and option */
 };
 
 /* All that was wrong, in the order of file and line. Free with conf_faults_free. */
 struct conf_faults {
-	struct conf_fault *list;
+	struct conf_fault *list; /* count of them */
 	size_t count;  /* of errors and warnings */
 	size_t errors; /* of errors alone */
 	void *owned;   /* private */
@@ -35,8 +35,8 @@ struct conf_faults {
 
 /* A pre-shared key or nothing: n is 0..64 bytes. Never printed whole, wiped by conf_free. */
 struct conf_key {
-	uint8_t *bytes;
-	size_t n;
+	uint8_t *bytes; /* NULL when n is 0 */
+	size_t n;       /* bytes */
 };
 
 enum conf_scheme { CONF_COAP, CONF_COAPS };
@@ -49,16 +49,16 @@ enum conf_mode { CONF_TRANSPARENT, CONF_OPAQUE, CONF_PROXY };
 
 /* A list of strings. */
 struct conf_list {
-	const char **item;
-	size_t count;
+	const char **item; /* count of them */
+	size_t count;      /* strings */
 };
 
 /* config gateway. There is always one; without a section it has all defaults. */
 struct conf_gateway {
-	struct conf_where where;
-	bool enabled;
+	struct conf_where where;     /* of the section */
+	bool enabled;                /* the service starts */
 	const char *name;            /* endpoint name of the gateway itself, or NULL */
-	enum log_level log_level;
+	enum log_level log_level;    /* least urgent level that is logged */
 	unsigned max_endpoints;      /* 1..60000 */
 	unsigned workers;            /* 0 is auto */
 	uint32_t mark, mark_mask;    /* capture mark */
@@ -67,50 +67,50 @@ struct conf_gateway {
 
 /* config server. */
 struct conf_server {
-	struct conf_where where;
+	struct conf_where where;     /* of the section */
 	const char *name;            /* section name */
 	const char *uri;             /* as written */
-	enum conf_scheme scheme;
+	enum conf_scheme scheme;     /* of the uri */
 	const char *host;            /* name or address, without brackets */
 	uint16_t port;               /* host order */
-	enum conf_security security;
-	enum conf_dtls dtls;
-	bool cid;
+	enum conf_security security; /* nosec goes with coap only */
+	enum conf_dtls dtls;         /* version to speak */
+	bool cid;                    /* connection ids, RFC 9146 */
 	const char *ca_file, *server_name, *server_key_file; /* or NULL */
 	const char *interface;       /* or NULL */
 	unsigned handshake_timeout;  /* s */
-	bool assist_update;
+	bool assist_update;          /* an Update for the device after a change of our address */
 	bool engine;                 /* the proxy engine on loopback */
 };
 
 /* config listen. */
 struct conf_listen {
-	struct conf_where where;
+	struct conf_where where;     /* of the section */
 	const char *name;            /* section name, or the name that libuci gives an anonymous one */
 	struct conf_list interface;  /* empty: every interface */
 	struct addr *address;        /* where to listen, port 0; none: every address */
-	size_t address_count;
+	size_t address_count;        /* addresses */
 	uint16_t coap, coaps;        /* host order; 0 is off */
 	bool coaps_is_set;           /* coaps was written in the file */
-	bool intercept;
-	enum conf_foreign foreign;
-	enum conf_without_relay without_relay;
+	bool intercept;              /* capture what was meant for the servers */
+	enum conf_foreign foreign;   /* captured, but to no server of ours */
+	enum conf_without_relay without_relay; /* what is captured while nobody serves */
 	const struct conf_server *server; /* of endpoints that no section names, or NULL */
-	enum conf_unknown unknown_endpoints;
-	bool move;
-	enum conf_dtls dtls;
-	bool cid;
+	enum conf_unknown unknown_endpoints; /* endpoints without a section */
+	bool move;                   /* NoSec endpoints may change their address */
+	enum conf_dtls dtls;         /* version to speak */
+	bool cid;                    /* connection ids, RFC 9146 */
 	const char *cert_file, *private_key_file, *ca_file; /* or NULL */
 };
 
 /* config endpoint, or a row of the endpoints_file. */
 struct conf_endpoint {
-	struct conf_where where;
+	struct conf_where where;     /* of the section */
 	const char *name;            /* endpoint name, ep= */
 	const struct conf_server *server;           /* or NULL when only bootstrap_server is given */
 	const struct conf_server *bootstrap_server; /* or NULL */
-	enum conf_mode mode;
-	bool has_address;
+	enum conf_mode mode;         /* where the route points */
+	bool has_address;            /* address is set */
 	struct addr address;         /* static device; port 0 fits any source port */
 	const char *identity;        /* towards the server, or NULL */
 	struct conf_key key;         /* from key or key_file */
@@ -123,13 +123,13 @@ struct conf_endpoint {
 
 /* Everything, immutable once loaded. */
 struct conf {
-	struct conf_gateway gateway;
-	struct conf_server *server;
-	size_t server_count;
-	struct conf_listen *listen;
-	size_t listen_count;
-	struct conf_endpoint *endpoint;
-	size_t endpoint_count;
+	struct conf_gateway gateway;    /* the one gateway section */
+	struct conf_server *server;     /* in the order of the file */
+	size_t server_count;            /* servers */
+	struct conf_listen *listen;     /* in the order of the file */
+	size_t listen_count;            /* listeners */
+	struct conf_endpoint *endpoint; /* sections, then rows of the endpoints_file */
+	size_t endpoint_count;          /* endpoints */
 	void *owned; /* private: the memory behind it all */
 };
 

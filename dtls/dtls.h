@@ -37,8 +37,8 @@ void dtls_profile_free(struct dtls_profile *profile);
 
 /* A credential, borrowed as long as the session lives: identity 1..128 bytes, key 1..64 bytes. */
 struct dtls_psk {
-	struct slice identity;
-	struct slice key;
+	struct slice identity; /* 1..128 bytes */
+	struct slice key;      /* 1..64 bytes */
 };
 
 /* One session with one peer. */
@@ -70,7 +70,7 @@ enum dtls_drop {
 };
 
 struct dtls_session_spec {
-	struct dtls_psk psk;
+	struct dtls_psk psk;     /* borrowed as said above */
 	const char *server_name; /* SNI, or NULL */
 	unsigned deadline_ms;    /* for the handshake as a whole */
 	void *who;               /* handed to the calls */
@@ -98,6 +98,7 @@ void dtls_close(struct dtls_session **s);
 /* Ends the session without a word. *s becomes NULL. */
 void dtls_forget(struct dtls_session **s);
 
+/* Where the session stands. */
 enum dtls_state dtls_state(const struct dtls_session *s);
 /* Flights of ours that left without an answer since the last datagram of the peer that counted. */
 unsigned dtls_unanswered(const struct dtls_session *s);
@@ -110,10 +111,11 @@ uint64_t dtls_dropped(const struct dtls_session *s, enum dtls_drop why);
 /* The alert behind DTLS_ALERTED: its description (RFC 5246 7.2), or -1 when the library gave none. */
 int dtls_alert(const struct dtls_session *s);
 
+/* What the record headers of a datagram say. */
+enum dtls_header { DTLS_HEADER_OK, DTLS_HEADER_BAD, DTLS_HEADER_CLIENT_HELLO };
 /* Looks at record headers alone, before any library sees them: known content type, known version,
  * 0 < length <= what is left, epoch-0 handshake records with a message type that a client may get.
  * The fuzzer's door; dtls_feed calls it. */
-enum dtls_header { DTLS_HEADER_OK, DTLS_HEADER_BAD, DTLS_HEADER_CLIENT_HELLO };
 enum dtls_header dtls_header_check(const uint8_t *datagram, size_t n, bool established);
 
 /* Bytes of random data for the library; its build names this function. */

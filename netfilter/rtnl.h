@@ -11,4 +11,5 @@ int rtnl_fd(const struct rtnl *rtnl);
 /* Reads what has come. Returns 1 when something changed that may change a source address (also when
  * events were lost), 0 when not, -errno when the socket is of no more use. */
 int rtnl_read(struct rtnl *rtnl) MUST_CHECK;
+/* Closes the listener. NULL is allowed. */
 void rtnl_close(struct rtnl *rtnl);

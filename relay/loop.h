@@ -15,14 +15,16 @@ enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_ERROR = 4 };
 
 /* Interest in a descriptor, embedded in its owner; level-triggered. */
 struct watch {
-	int fd;
+	int fd; /* the owner's; it closes it */
+	/* Called when something happened; it may forget this and any other watch. */
 	void (*ready)(struct watch *watch, unsigned happened, struct mono now);
 	uint32_t slot; /* private */
 };
 
 /* Called at the end of each wake-up, e.g. to send what a batch gathered. Embedded in its owner. */
 struct flush {
-	struct list node;
+	struct list node; /* private */
+	/* The work. */
 	void (*run)(struct flush *flush, struct mono now);
 };
 

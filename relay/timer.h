@@ -13,7 +13,7 @@ struct timer {
 
 /* All deadlines of one loop. Zeroed is ready. */
 struct timers {
-	struct timer **heap;
+	struct timer **heap; /* the earliest first */
 	size_t count; /* armed timers */
 	size_t room;  /* places in the heap */
 };

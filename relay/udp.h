@@ -24,6 +24,7 @@ struct udp_batch;
 
 /* Makes a batch of `slots` datagrams, all memory taken now. Returns 0 or -ENOMEM. */
 int udp_batch_create(struct udp_batch **batch, unsigned slots) MUST_CHECK;
+/* Gives the memory back. NULL is allowed. */
 void udp_batch_free(struct udp_batch *batch);
 /* The i-th datagram. */
 struct udp_slot *udp_batch_slot(struct udp_batch *batch, unsigned i);
@@ -72,4 +73,5 @@ int udp_send(int fd, const uint8_t *bytes, size_t n, unsigned *refused) MUST_CHE
 long udp_recv(int fd, uint8_t *room, size_t size) MUST_CHECK;
 /* Datagrams that the kernel dropped because the socket's receive buffer was full, since it opened. */
 uint32_t udp_overflowed(const struct udp_batch *batch);
+/* Closes the socket. */
 void udp_close(int fd);

@@ -126,34 +126,44 @@ static int parse_ip(struct addr *a, const char *text)
 	return addr_is_link_local(a) && a->scope != 0 ? 0 : -EINVAL;
 }
 
-int addr_parse(struct addr *a, const char *text)
+/* Cuts "ip", "ip:port", "[ip]" or "[ip]:port" apart; *port is NULL where there is none. */
+static int split_port(char *text, char **ip, char **port)
 {
-	char ip[ADDR_TEXT];
-	const char *port = NULL;
-	size_t n = strlen(text);
-	if (n == 0 || n >= sizeof(ip))
-		return -EINVAL;
-	memcpy(ip, text, n + 1);
-	const char *first = ip;
-	if (ip[0] == '[') {
-		char *close = strchr(ip, ']');
+	*ip = text;
+	*port = NULL;
+	if (*text == '[') {
+		char *close = strchr(text, ']');
 		if (close == NULL || (close[1] != '\0' && close[1] != ':'))
 			return -EINVAL;
-		port = close[1] == ':' ? close + 2 : NULL;
+		*ip = text + 1;
+		*port = close[1] == ':' ? close + 2 : NULL;
 		*close = '\0';
-		first = ip + 1;
-	} else {
-		char *colon = strchr(ip, ':');
-		if (colon != NULL && strchr(colon + 1, ':') == NULL) {
-			*colon = '\0';
-			port = colon + 1;
-		}
+		return 0;
 	}
+	char *colon = strchr(text, ':');
+	if (colon != NULL && strchr(colon + 1, ':') == NULL) {
+		*colon = '\0';
+		*port = colon + 1;
+	}
+	return 0;
+}
+
+int addr_parse(struct addr *a, const char *text)
+{
+	char copy[ADDR_TEXT];
+	char *ip, *port;
+	size_t n = strlen(text);
+	if (n == 0 || n >= sizeof(copy))
+		return -EINVAL;
+	memcpy(copy, text, n + 1);
+	if (split_port(copy, &ip, &port) != 0)
+		return -EINVAL;
 	struct addr got;
 	uint16_t p = 0;
-	if (parse_ip(&got, first) != 0 || (port != NULL && parse_port(&p, port) != 0))
+	if (parse_ip(&got, ip) != 0 || (port != NULL && parse_port(&p, port) != 0))
 		return -EINVAL;
-	if (ip[0] == '[' && addr_is_v4(&got) && strchr(first, ':') == NULL)
+	/* Brackets are for IPv6. */
+	if (*copy == '[' && addr_is_v4(&got) && strchr(ip, ':') == NULL)
 		return -EINVAL;
 	got.port = p;
 	*a = got;

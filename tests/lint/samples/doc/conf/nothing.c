@@ -1,0 +1,2 @@
+#include "conf.h"
+/* Not on top. */

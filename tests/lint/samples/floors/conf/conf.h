@@ -1,0 +1,2 @@
+/* A room. */
+#include <libfoo.h>

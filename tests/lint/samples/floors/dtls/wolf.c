@@ -1,0 +1,4 @@
+/* The door. */
+#include "dtls_int.h"
+#include <wolfssl/ssl.h>
+#include <json-c/json.h>

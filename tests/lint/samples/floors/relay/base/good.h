@@ -1,0 +1,2 @@
+/* A base header. */
+#include <ares_dns.h>
