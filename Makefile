@@ -64,6 +64,9 @@ msg-libcoap_BELOW = $(trunk_BELOW)
 io_BELOW      = trunk base
 fake_BELOW    = trunk base
 
+# Headers of libraries that stand behind one door.
+relay/resolve_CFLAGS  = $(shell $(PKG_CONFIG) --cflags libcares)
+
 # ---- programs: x_SRC, the archives x_BELOW in linking order, x_LIBS --------------------------------
 PROGRAMS =
 # Programs that the tests need besides, as targets; every check builds them first.
@@ -80,7 +83,8 @@ msg-libcoap_LIBS  = $(shell $(PKG_CONFIG) --libs libcoap-3-notls)
 # The trunk's files that touch the kernel, against the kernel; other tests of the trunk put FAKE_NET
 # in their place.
 io_TESTS      = $(addprefix tests/unit/,io.c check_timer.c check_loop.c check_udp.c check_udp_wan.c talk.c \
-                netns.c)
+                netns.c check_resolve.c dns_stub.c)
+io_LIBS       = $(CARES_LIBS)
 FAKE_NET      = $(addprefix tests/unit/,fake_net.c fake_udp.c fake_resolve.c)
 fake_TESTS    = tests/unit/check_fake_net.c $(FAKE_NET)
 
@@ -93,6 +97,7 @@ SUITES_FAST = lint unit fuzz-replay refusals
 SUITES      = $(SUITES_FAST) netns
 
 CHECK_LIBS  ?= $(shell $(PKG_CONFIG) --libs check)
+CARES_LIBS  ?= $(shell $(PKG_CONFIG) --libs libcares)
 
 # ---- how things are made ------------------------------------------------------------------------
 .PHONY: all deps demo check check-fast test-programs fuzz install clean $(SUITES)
