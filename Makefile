@@ -42,7 +42,8 @@ WARN     = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpoi
            -Wvla -Wundef -Wwrite-strings $(if $(filter 1,$(WERROR)),-Werror)
 STRICT   = $(if $(findstring tests/,$<),-Wno-sign-compare,-Wconversion -Wsign-conversion)
 HARDEN   = -fstack-protector-strong -fPIE $(if $(filter 0,$(DEBUG)),-D_FORTIFY_SOURCE=2)
-BASE_CFLAGS = -std=c11 -D_GNU_SOURCE -I. -Irelay $(WARN) $(STRICT) -DLWGATE_VERSION='"$(VERSION)"'
+# -iquote, since relay/limits.h must not stand in for the system's <limits.h>.
+BASE_CFLAGS = -std=c11 -D_GNU_SOURCE -iquote . -iquote relay $(WARN) $(STRICT) -DLWGATE_VERSION='"$(VERSION)"'
 ALL_CFLAGS  = $(BASE_CFLAGS) $(HARDEN)
 
 comma := ,
@@ -54,12 +55,20 @@ lwm2m_SRC   = relay/lwm2m/reg.c
 trunk_SRC   = $(addprefix relay/,timer.c loop.c udp.c resolve.c stat.c lan.c server.c wan.c \
               classify.c limit.c msg.c track.c held.c flow.c route.c newcomer.c move.c forward.c \
               life.c wanted.c datapath.c)
-ROOMS       = base lwm2m trunk
+netfilter_SRC = netfilter/rtnl.c
+ROOMS       = base lwm2m netfilter trunk
 
 base_BELOW    = base
 lwm2m_BELOW   = lwm2m base
 trunk_BELOW   = trunk lwm2m base
 msg-libcoap_BELOW = $(trunk_BELOW)
+io_BELOW      = trunk base
+fake_BELOW    = trunk base
+netfilter_BELOW = netfilter base
+
+# Headers of libraries that stand behind one door.
+netfilter/rtnl_CFLAGS = $(shell $(PKG_CONFIG) --cflags libnl-3.0)
+relay/resolve_CFLAGS  = $(shell $(PKG_CONFIG) --cflags libcares)
 
 # ---- programs: x_SRC, the archives x_BELOW in linking order, x_LIBS --------------------------------
 PROGRAMS =
@@ -67,13 +76,22 @@ PROGRAMS =
 TEST_PROGRAMS =
 
 # ---- unit tests: one binary a room, linked with its archive and the floors below, nothing else --
-UNIT_ROOMS   = base lwm2m trunk msg-libcoap
+UNIT_ROOMS   = base lwm2m netfilter io fake trunk msg-libcoap
 base_TESTS    = $(addprefix tests/unit/,check_base.c)
 lwm2m_TESTS   = $(addprefix tests/unit/,check_reg.c)
 trunk_TESTS   = $(addprefix tests/unit/,check_msg.c capture.c)
 # The peek against libcoap's parser: a binary of its own, for the library's sake.
 msg-libcoap_TESTS = $(addprefix tests/unit/,check_msg_libcoap.c msg_libcoap.c capture.c)
 msg-libcoap_LIBS  = $(shell $(PKG_CONFIG) --libs libcoap-3-notls)
+# The trunk's files that touch the kernel, against the kernel; other tests of the trunk put FAKE_NET
+# in their place.
+io_TESTS      = $(addprefix tests/unit/,io.c check_timer.c check_loop.c check_udp.c check_udp_wan.c \
+                check_resolve.c talk.c netns.c dns_stub.c)
+io_LIBS       = $(CARES_LIBS)
+FAKE_NET      = $(addprefix tests/unit/,fake_net.c fake_udp.c fake_resolve.c)
+fake_TESTS    = tests/unit/check_fake_net.c $(FAKE_NET)
+netfilter_TESTS = $(addprefix tests/unit/,check_rtnl.c netns.c)
+netfilter_LIBS  = $(NL_LIBS)
 
 # ---- fuzz targets: tests/fuzz/fuzz_x.c by themselves, with what they need besides ------------------
 fuzz_msg_libcoap_SRC  = tests/unit/msg_libcoap.c
@@ -84,6 +102,8 @@ SUITES_FAST = lint unit fuzz-replay refusals
 SUITES      = $(SUITES_FAST) netns
 
 CHECK_LIBS  ?= $(shell $(PKG_CONFIG) --libs check)
+CARES_LIBS  ?= $(shell $(PKG_CONFIG) --libs libcares)
+NL_LIBS     ?= $(shell $(PKG_CONFIG) --libs libnl-3.0)
 
 # ---- how things are made ------------------------------------------------------------------------
 .PHONY: all deps demo check check-fast test-programs fuzz install clean $(SUITES)
