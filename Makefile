@@ -52,14 +52,16 @@ quiet = $(if $(filter 0,$(V)),@printf '  %-7s %s\n' '$(1)' '$(patsubst $(BUILD)/
 # ---- the rooms, floor by floor, each in the order in which a datagram meets its files -----------
 base_SRC    = $(addprefix relay/base/,addr.c log.c hash.c rand.c hex.c)
 lwm2m_SRC   = relay/lwm2m/reg.c
+dtls_SRC    = $(addprefix dtls/,header.c session.c wolf.c)
 trunk_SRC   = $(addprefix relay/,timer.c loop.c udp.c resolve.c stat.c lan.c server.c wan.c \
               classify.c limit.c msg.c track.c held.c flow.c route.c newcomer.c move.c forward.c \
               life.c wanted.c datapath.c)
 netfilter_SRC = netfilter/rtnl.c
-ROOMS       = base lwm2m netfilter trunk
+ROOMS       = base lwm2m dtls netfilter trunk
 
 base_BELOW    = base
 lwm2m_BELOW   = lwm2m base
+dtls_BELOW    = dtls base
 trunk_BELOW   = trunk lwm2m base
 msg-libcoap_BELOW = $(trunk_BELOW)
 io_BELOW      = trunk base
@@ -70,15 +72,22 @@ netfilter_BELOW = netfilter base
 netfilter/rtnl_CFLAGS = $(shell $(PKG_CONFIG) --cflags libnl-3.0)
 relay/resolve_CFLAGS  = $(shell $(PKG_CONFIG) --cflags libcares)
 
+# wolfSSL shows in one file, and in the other end of the tests.
+$(foreach f,dtls/wolf tests/unit/wolf_peer tests/unit/sealer,$(eval \
+	$(f)_CFLAGS = -isystem $$(WOLFSSL_DIR)/include))
+
 # ---- programs: x_SRC, the archives x_BELOW in linking order, x_LIBS --------------------------------
 PROGRAMS =
 # Programs that the tests need besides, as targets; every check builds them first.
 TEST_PROGRAMS =
 
 # ---- unit tests: one binary a room, linked with its archive and the floors below, nothing else --
-UNIT_ROOMS   = base lwm2m netfilter io fake trunk msg-libcoap
+UNIT_ROOMS   = base lwm2m dtls netfilter io fake trunk msg-libcoap
 base_TESTS    = $(addprefix tests/unit/,check_base.c)
 lwm2m_TESTS   = $(addprefix tests/unit/,check_reg.c)
+dtls_TESTS    = $(addprefix tests/unit/,check_dtls.c check_header.c check_handshake.c \
+                check_records.c wire.c wolf_peer.c sealer.c)
+dtls_LIBS     = $(WOLFSSL_LIBS)
 trunk_TESTS   = $(addprefix tests/unit/,check_msg.c capture.c)
 # The peek against libcoap's parser: a binary of its own, for the library's sake.
 msg-libcoap_TESTS = $(addprefix tests/unit/,check_msg_libcoap.c msg_libcoap.c capture.c)
@@ -94,6 +103,8 @@ netfilter_TESTS = $(addprefix tests/unit/,check_rtnl.c netns.c)
 netfilter_LIBS  = $(NL_LIBS)
 
 # ---- fuzz targets: tests/fuzz/fuzz_x.c by themselves, with what they need besides ------------------
+fuzz_record_SRC       = tests/unit/wire.c tests/unit/wolf_peer.c
+fuzz_record_LIBS      = $(WOLFSSL_LIBS)
 fuzz_msg_libcoap_SRC  = tests/unit/msg_libcoap.c
 fuzz_msg_libcoap_LIBS = $(msg-libcoap_LIBS)
 
@@ -167,6 +178,14 @@ $(BUILD)/tests/unit-$(1): $$(patsubst %.c,$(BUILD)/san/obj/%.o,$$($(1)_TESTS)) \
 	$$(call quiet,LD)$$(CC) $(SANITIZE) -o $$@ $$^ $$($(1)_LIBS) $$(CHECK_LIBS)
 endef
 $(foreach r,$(UNIT_ROOMS),$(eval $(call unit,$(r))))
+
+# The room dtls by hand over a real socket, and what it costs.
+$(BUILD)/tests/dtls-client: $(BUILD)/obj/tests/peers/dtls-client.o
+$(BUILD)/tests/dtls-bench: $(addprefix $(BUILD)/obj/tests/,load/dtls-bench.o unit/wolf_peer.o)
+$(BUILD)/tests/dtls-client $(BUILD)/tests/dtls-bench: $(dtls_BELOW:%=$(BUILD)/lib/%.a)
+	@mkdir -p $(@D)
+	$(call quiet,LD)$(CC) $(CFLAGS) -pie $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
+		$(WOLFSSL_LIBS)
 
 # tests/fuzz/fuzz_x.c may call any room; fuzz_x_SRC are more files, fuzz_x_LIBS foreign libraries.
 # $(1) name, $(2) program, $(3) flavour, $(4) how to link, $(5) more objects
