@@ -150,3 +150,35 @@ int conf_print(const struct conf *conf, FILE *out) MUST_CHECK;
 /* The path that lwgated reads when none was named: /var/run/uci/lwgate where it exists, else
  * /etc/config/lwgate. */
 const char *conf_default_path(void);
+
+/* How the text of an option is read. */
+enum conf_type {
+	CONF_TYPE_BOOL,      /* 1 on true yes enabled, 0 off false no disabled */
+	CONF_TYPE_NUMBER,    /* decimal or 0x hex, min to max */
+	CONF_TYPE_CHOICE,    /* one of the words of choices */
+	CONF_TYPE_TEXT,      /* min to max bytes without control characters */
+	CONF_TYPE_PATH,      /* the same; relative to the folder of the file that names it */
+	CONF_TYPE_SERVER,    /* the name of a server section */
+	CONF_TYPE_URI,       /* coap:// or coaps://, host, port */
+	CONF_TYPE_KEY,       /* min to max bytes in hex */
+	CONF_TYPE_ADDRESS,   /* an IP address, with or without a port */
+	CONF_TYPE_TEXTS,     /* a list of texts */
+	CONF_TYPE_ADDRESSES, /* a list of IP addresses without ports */
+};
+
+/* One row of the schema: an option exists only here. */
+struct conf_option {
+	const char *section;  /* section type */
+	const char *name;     /* option name */
+	enum conf_type type;
+	uint64_t min, max;    /* of a number, or of the bytes of a text or key */
+	const char *choices;  /* words, separated by blanks; of a number, the word for 0, or NULL */
+	const char *standard; /* the default as it would be written, or NULL for none */
+	const char *help;     /* what it is for, as it ends a sentence */
+	size_t place, size;   /* private: where its value stands */
+};
+
+/* The schema, sorted by section, for messages and the manual. */
+const struct conf_option *conf_schema(size_t *count);
+/* Describes in words which values the option takes, as snprintf does. */
+int conf_option_values(const struct conf_option *option, char *text, size_t size);
