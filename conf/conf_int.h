@@ -62,8 +62,8 @@ struct text {
 	char *bytes; /* the heap's, with a zero behind; NULL when there is nothing */
 	size_t n;    /* bytes */
 };
-/* Reads a regular file of at most limit bytes under a shared lock. Returns 0, or -errno: -ENOENT also
- * for what is no regular file, -EFBIG for a longer one. End with text_wipe. */
+/* Reads a regular file of at most limit bytes under a shared lock. Returns 0, or -errno: -EISDIR for
+ * what is no regular file, -EFBIG for a longer one. End with text_wipe. */
 int file_read(const char *path, size_t limit, struct text *text) MUST_CHECK;
 void text_wipe(struct text *text);
 
@@ -155,7 +155,9 @@ struct load {
 	struct index servers;          /* by name */
 	struct endpoint_lines *lines;  /* beside conf->endpoint */
 	size_t room;                   /* endpoints that fit both arrays */
-	bool gateway_seen;             /* there is a gateway section */
+	bool gateway_seen;             /* there is a gateway section, */
+	struct section_in gateway;     /* and this is the first one */
+	bool unsure;                   /* a server's uri is wrong: its security is not known */
 	bool failed;                   /* memory ran out */
 };
 static inline bool is_given(const struct section_in *in, enum option_id id)
@@ -200,8 +202,6 @@ void csv_read(struct load *load, const char *file, const char *dir, char *text, 
 
 /* ---- rules.c ---- */
 /* Rules within one section, once its values are set. */
-void rules_server(struct load *load, const struct section_in *in);
-/* The same, where the scheme is known and option security was given. */
 void rules_security(struct load *load, const struct section_in *in,
 	const struct conf_server *server);
 void rules_listen(struct load *load, const struct section_in *in, const struct conf_listen *listen);

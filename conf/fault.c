@@ -140,6 +140,8 @@ const char *shown(char room[SHOWN], const char *text)
 	for (const char *c = text; *c != '\0'; c++) {
 		unsigned char byte = (unsigned char)*c;
 		if (n + 8 > SHOWN) {
+			while (n > 0 && (unsigned char)room[n - 1] >= 0x80)
+				n--; /* no half of a UTF-8 character */
 			snprintf(room + n, SHOWN - n, "...");
 			return room;
 		}

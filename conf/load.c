@@ -56,6 +56,8 @@ static const char *read_fault(int rc)
 	switch (rc) {
 	case -ENOENT:
 		return "there is no such file";
+	case -EISDIR:
+		return "it is no regular file";
 	case -EACCES:
 		return "it may not be read; check its owner and mode";
 	case -EFBIG:
@@ -210,7 +212,9 @@ static void load_gateway(struct load *load, const struct uci_section *s)
 	struct conf_gateway *gateway = &load->conf->gateway;
 	struct conf_gateway spare;
 	take_section(load, &in, KIND_GATEWAY, s);
-	if (load->gateway_seen) {
+	if (!load->gateway_seen) {
+		load->gateway = in;
+	} else {
 		section_fault(load, &in, CONF_ERROR,
 			"a gateway section stands in line %u already; one is all there may be",
 			gateway->where.line);
@@ -224,6 +228,25 @@ static void load_gateway(struct load *load, const struct uci_section *s)
 			"0x%x has bits outside mark_mask 0x%x", gateway->mark, gateway->mark_mask);
 }
 
+/* Reads the uri, and what it says about security. */
+static void load_uri(struct load *load, const struct section_in *in, struct conf_server *server)
+{
+	char room[SHOWN];
+	const char *what = "";
+	if (is_given(in, SERVER_URI) && !in->given[SERVER_URI].wrong)
+		what = uri_parse(load->arena, server->uri, server);
+	if (what == NULL && is_given(in, SERVER_SECURITY))
+		rules_security(load, in, server);
+	else if (what == NULL)
+		server->security = server->scheme == CONF_COAPS ? CONF_PSK : CONF_NOSEC;
+	else
+		load->unsure = true;
+	if (what != NULL && *what != '\0')
+		option_fault(load, in, SERVER_URI, CONF_ERROR,
+			"'%s': %s; right is coap://HOST or coaps://HOST, with :PORT where needed",
+			shown(room, server->uri), what);
+}
+
 static void load_server(struct load *load, const struct uci_section *s)
 {
 	struct section_in in;
@@ -234,20 +257,11 @@ static void load_server(struct load *load, const struct uci_section *s)
 	if (s->anonymous)
 		section_fault(load, &in, CONF_ERROR,
 			"it has no name, so no endpoint can name it; right is config server 'cloud'");
+	if (!is_given(&in, SERVER_URI))
+		section_fault(load, &in, CONF_ERROR,
+			"option uri is missing; right is coap://HOST or coaps://HOST");
 	set_values(load, &in, server);
-	rules_server(load, &in);
-	if (is_given(&in, SERVER_URI) && !in.given[SERVER_URI].wrong) {
-		char room[SHOWN];
-		const char *what = uri_parse(load->arena, server->uri, server);
-		if (what != NULL)
-			option_fault(load, &in, SERVER_URI, CONF_ERROR,
-				"'%s': %s; right is coap://HOST or coaps://HOST, with :PORT where "
-				"needed", shown(room, server->uri), what);
-		else if (!is_given(&in, SERVER_SECURITY))
-			server->security = server->scheme == CONF_COAPS ? CONF_PSK : CONF_NOSEC;
-		else
-			rules_security(load, &in, server);
-	}
+	load_uri(load, &in, server);
 	index_add(&load->servers, server->name, strlen(server->name), server);
 }
 
@@ -324,18 +338,17 @@ void load_endpoint(struct load *load, struct section_in *in)
 	rules_endpoint(load, in, endpoint);
 }
 
-static void load_endpoints_file(struct load *load, const struct uci_section *s)
+static void load_endpoints_file(struct load *load)
 {
-	struct section_in in;
+	const struct section_in *in = &load->gateway;
 	struct text text;
 	const char *path = load->conf->gateway.endpoints_file;
 	if (path == NULL)
 		return;
-	take_section(load, &in, KIND_GATEWAY, s);
-	if (!load_file(load, &in, GATEWAY_ENDPOINTS_FILE, path, CONF_FILE_MAX, &text))
+	if (!load_file(load, in, GATEWAY_ENDPOINTS_FILE, path, CONF_FILE_MAX, &text))
 		return;
 	/* In messages the file is named from where the configuration was named. */
-	const char *name = in.given[GATEWAY_ENDPOINTS_FILE].text;
+	const char *name = in->given[GATEWAY_ENDPOINTS_FILE].text;
 	const char *slash = strrchr(load->file, '/');
 	if (*name != '/' && slash != NULL)
 		name = arena_printf(load->arena, "%.*s/%s", (int)(slash - load->file), load->file,
@@ -440,10 +453,10 @@ static void load_each(struct load *load, const struct uci_doc *doc, enum kind_id
 /* A gateway that no section describes has all defaults. */
 static void default_gateway(struct load *load)
 {
-	struct section_in in = { .kind = &section_kinds[KIND_GATEWAY], .dir = load->dir };
-	in.where = (struct conf_where){ load->file, 0 };
-	load->conf->gateway.where = in.where;
-	set_values(load, &in, &load->conf->gateway);
+	load->gateway = (struct section_in){ .kind = &section_kinds[KIND_GATEWAY],
+		.where = { load->file, 0 }, .dir = load->dir };
+	load->conf->gateway.where = load->gateway.where;
+	set_values(load, &load->gateway, &load->conf->gateway);
 }
 
 static void load_doc(struct load *load, const struct uci_doc *doc)
@@ -459,9 +472,7 @@ static void load_doc(struct load *load, const struct uci_doc *doc)
 	default_gateway(load);
 	for (enum kind_id kind = KIND_GATEWAY; kind < KIND_COUNT; kind++)
 		load_each(load, doc, kind);
-	for (const struct uci_section *s = doc->first; s != NULL; s = s->next)
-		if (kind_of(s) == KIND_GATEWAY && s->line == conf->gateway.where.line)
-			load_endpoints_file(load, s);
+	load_endpoints_file(load);
 	rules_between(load);
 }
 

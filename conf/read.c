@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Opens a regular file; -ENOENT for anything else that bears the name, as libuci says it. */
+/* Opens a regular file; a folder, pipe or device is none. */
 static int open_regular(const char *path, size_t *size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -17,7 +17,7 @@ static int open_regular(const char *path, size_t *size)
 	struct stat st;
 	int rc = fstat(fd, &st) != 0 ? -errno : 0;
 	if (rc == 0 && !S_ISREG(st.st_mode))
-		rc = -ENOENT;
+		rc = -EISDIR;
 	while (rc == 0 && flock(fd, LOCK_SH) != 0)
 		rc = errno == EINTR ? 0 : -errno;
 	/* The size counts only once a writer that held the lock is done. */

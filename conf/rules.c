@@ -7,17 +7,21 @@
 /* A row goes when its day comes. */
 static const struct {
 	enum option_id id;
-	int value; /* the number of the word, 1 for yes; ANY for whatever is written, but 0 */
+	int value; /* the number of the word, 1 for yes; ANY for whatever is written, but no 0 */
 	enum conf_severity severity;
 	const char *what;
 } not_yet[] = {
 #define ANY -1
+#define NO_LAN_DTLS                                                                                \
+	"DTLS towards devices is not served by this version, and without it this endpoint is not"
 	{ SERVER_SECURITY, CONF_RPK, CONF_ERROR, "raw public keys are not in this version" },
 	{ SERVER_SECURITY, CONF_X509, CONF_ERROR, "certificates are not in this version" },
 	{ SERVER_DTLS, CONF_DTLS13, CONF_ERROR, "DTLS 1.3 is not in this version; right is 1.2" },
 	{ SERVER_ASSIST_UPDATE, 1, CONF_ERROR, "it is not in this version; right is 0" },
 	{ SERVER_ENGINE, 1, CONF_ERROR, "the proxy engine is not in this version; right is 0" },
 	{ LISTEN_COAPS, ANY, CONF_WARNING, "DTLS towards devices is not served by this version" },
+	{ ENDPOINT_LAN_IDENTITY, ANY, CONF_WARNING, NO_LAN_DTLS },
+	{ ENDPOINT_LAN_PUBLIC_KEY_FILE, ANY, CONF_WARNING, NO_LAN_DTLS },
 	{ LISTEN_INTERCEPT, 1, CONF_ERROR, "interception is not in this version; right is 0" },
 	{ LISTEN_DTLS, CONF_DTLS13, CONF_ERROR, "DTLS 1.3 is not in this version; right is 1.2" },
 	{ ENDPOINT_MODE, CONF_OPAQUE, CONF_ERROR,
@@ -33,20 +37,15 @@ void rules_not_yet(struct load *load, const struct section_in *in, const void *s
 		if (id < in->kind->first || id > in->kind->last || !is_given(in, id) ||
 			in->given[id].wrong)
 			continue;
-		int value = value_number(id, section);
+		enum conf_type type = schema_row(id)->type;
+		bool text = type == CONF_TYPE_TEXT || type == CONF_TYPE_PATH;
+		int value = text ? 1 : value_number(id, section);
 		if (not_yet[i].value == ANY ? value != 0 : value == not_yet[i].value)
 			option_fault(load, in, id, not_yet[i].severity, "%s", not_yet[i].what);
 	}
 }
 
 /* ---- server ---- */
-
-void rules_server(struct load *load, const struct section_in *in)
-{
-	if (!is_given(in, SERVER_URI))
-		section_fault(load, in, CONF_ERROR,
-			"option uri is missing; right is coap://HOST or coaps://HOST");
-}
 
 void rules_security(struct load *load, const struct section_in *in,
 	const struct conf_server *server)
@@ -114,13 +113,13 @@ static void rules_credential(struct load *load, const struct section_in *in,
 	const struct conf_endpoint *endpoint)
 {
 	struct conf_endpoint routed = *endpoint;
-	bool unresolved = (is_given(in, ENDPOINT_SERVER) && endpoint->server == NULL) ||
+	bool unresolved = load->unsure || (is_given(in, ENDPOINT_SERVER) && endpoint->server == NULL) ||
 		(is_given(in, ENDPOINT_BOOTSTRAP_SERVER) && endpoint->bootstrap_server == NULL);
 	if (endpoint->server == NULL && endpoint->bootstrap_server == NULL && !unresolved)
 		routed.server = default_server(load->conf);
 	const struct conf_server *psk = psk_server(&routed);
 	bool identity = is_given(in, ENDPOINT_IDENTITY);
-	if (psk != NULL && !identity && !has_key(in))
+	if (psk != NULL && !unresolved && !identity && !has_key(in))
 		section_fault(load, in, CONF_ERROR,
 			"server '%s' wants a PSK; right is option identity with key or key_file",
 			psk->name);
@@ -156,8 +155,8 @@ static void rule_short_key(struct load *load, const struct section_in *in, enum 
 {
 	if (key->n != 0 && key->n < CONF_KEY_SAFE)
 		option_fault(load, in, is_given(in, id) ? id : file, CONF_WARNING,
-			"the key has %zu bytes, which can be guessed; %d or more are safe", key->n,
-			CONF_KEY_SAFE);
+			"a key of %zu byte%s can be guessed; right is %d bytes or more", key->n,
+			key->n == 1 ? "" : "s", CONF_KEY_SAFE);
 }
 
 /* [a-z][a-z0-9]*, and no path of the LwM2M interfaces. */

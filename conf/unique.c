@@ -201,10 +201,11 @@ static void check_presence(struct load *load)
 {
 	const struct conf *conf = load->conf;
 	struct conf_where where = { load->file, 0 };
-	if (conf->endpoint_count > conf->gateway.max_endpoints)
-		report_add(load->report, conf->gateway.where, CONF_ERROR,
-			"gateway: option max_endpoints: there are %zu endpoints; right is that many "
-			"at least, not %u", conf->endpoint_count, conf->gateway.max_endpoints);
+	unsigned most = conf->gateway.max_endpoints;
+	if (most != 0 && conf->endpoint_count > most)
+		option_fault(load, &load->gateway, GATEWAY_MAX_ENDPOINTS, CONF_ERROR,
+			"%u are allowed, but there are %zu endpoints; right is %zu or more, up to %d",
+			most, conf->endpoint_count, conf->endpoint_count, CONF_ENDPOINTS_MAX);
 	if (!conf->gateway.enabled || load->partial)
 		return;
 	if (conf->server_count == 0)

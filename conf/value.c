@@ -220,6 +220,25 @@ static const char **items(struct load *load, const struct given *given, size_t *
 	return item;
 }
 
+/* The line of an item: a list has its own for each. */
+static unsigned item_line(const struct given *given, size_t number)
+{
+	const struct uci_value *v = given->list;
+	for (; v != NULL && v->next != NULL && number > 0; number--)
+		v = v->next;
+	return v != NULL ? v->line : given->line;
+}
+
+/* Says what is wrong with one item of a list. */
+static void wrong_item(struct load *load, struct section_in *in, enum option_id id, size_t number,
+	const char *item, const char *what)
+{
+	unsigned first = in->given[id].line;
+	in->given[id].line = item_line(&in->given[id], number);
+	wrong(load, in, id, item, what);
+	in->given[id].line = first;
+}
+
 static void set_texts(struct load *load, struct section_in *in, enum option_id id, void *section)
 {
 	struct conf_list list = { NULL, 0 };
@@ -227,7 +246,7 @@ static void set_texts(struct load *load, struct section_in *in, enum option_id i
 	for (size_t i = 0; i < list.count; i++) {
 		const char *what = check_text(schema_row(id), list.item[i]);
 		if (what != NULL)
-			wrong(load, in, id, list.item[i], what);
+			wrong_item(load, in, id, i, list.item[i], what);
 	}
 	memcpy(place(id, section), &list, sizeof(list));
 }
@@ -269,7 +288,7 @@ static void set_addresses(struct load *load, struct section_in *in, enum option_
 	for (size_t i = 0; i < count; i++) {
 		const char *what = read_address(item[i], false, &address[i]);
 		if (what != NULL)
-			wrong(load, in, id, item[i], what);
+			wrong_item(load, in, id, i, item[i], what);
 	}
 	listen->address = address;
 	listen->address_count = count;
@@ -284,7 +303,7 @@ static bool is_hex(const char *text)
 	return *text == '\0';
 }
 
-static const char *key_fault(const struct conf_option *row, const char *hex)
+static const char *key_fault(const char *hex)
 {
 	size_t n = strlen(hex);
 	if (n == 0)
@@ -293,7 +312,7 @@ static const char *key_fault(const struct conf_option *row, const char *hex)
 		return "is not hex";
 	if (n % 2 != 0)
 		return "has an odd number of hex digits";
-	return n / 2 > row->max ? "is too long" : NULL;
+	return n / 2 > CONF_KEY_MAX ? "is too long" : NULL;
 }
 
 bool value_key(struct load *load, struct section_in *in, enum option_id id, const char *hex,
@@ -302,7 +321,7 @@ bool value_key(struct load *load, struct section_in *in, enum option_id id, cons
 	char values[160];
 	const struct conf_option *row = schema_row(id);
 	size_t n = strlen(hex) / 2;
-	const char *what = key_fault(row, hex);
+	const char *what = key_fault(hex);
 	if (what == NULL) {
 		key->bytes = arena_alloc(load->arena, n);
 		key->n = key->bytes != NULL ? n : 0;
