@@ -87,6 +87,8 @@ TEST_PROGRAMS = $(addprefix $(BUILD)/tests/,uci-export conf-check)
 # ---- unit tests: one binary a room, linked with its archive and the floors below, nothing else --
 UNIT_ROOMS   = base conf lwm2m dtls netfilter io fake trunk msg-libcoap
 base_TESTS    = $(addprefix tests/unit/,check_base.c)
+conf_TESTS    = $(addprefix tests/unit/,check_conf.c check_conf_uci.c check_conf_parts.c \
+                check_conf_print.c)
 lwm2m_TESTS   = $(addprefix tests/unit/,check_reg.c)
 dtls_TESTS    = $(addprefix tests/unit/,check_dtls.c check_header.c check_handshake.c \
                 check_records.c wire.c wolf_peer.c sealer.c)

@@ -22,7 +22,8 @@ void arena_init(struct arena *arena, size_t limit)
 
 static struct chunk *add_chunk(struct arena *arena, size_t n)
 {
-	size_t size = n > CHUNK ? n : CHUNK;
+	/* Where a limit is set, memory is to run out at every piece, not at every chunk. */
+	size_t size = n > CHUNK || arena->limit != 0 ? n : CHUNK;
 	if (arena->limit != 0 && (size > arena->limit || arena->size > arena->limit - size))
 		return NULL;
 	struct chunk *chunk = calloc(1, sizeof(*chunk) + size);

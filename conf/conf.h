@@ -170,7 +170,7 @@ enum conf_type {
 struct conf_option {
 	const char *section;  /* section type */
 	const char *name;     /* option name */
-	enum conf_type type;
+	enum conf_type type;  /* how its text is read */
 	uint64_t min, max;    /* of a number, or of the bytes of a text or key */
 	const char *choices;  /* words, separated by blanks; of a number, the word for 0, or NULL */
 	const char *standard; /* the default as it would be written, or NULL for none */

@@ -150,7 +150,7 @@ struct load {
 	struct report *report;         /* faults */
 	const char *file;              /* the file as named, copied */
 	const char *dir;               /* its absolute directory */
-	bool no_files;                 /* behave as if no other file existed: for the fuzzer */
+	const struct text *stand_in;   /* what every other file holds, or NULL: for tests */
 	bool partial;                  /* text was refused: what is missing may stand there */
 	struct index servers;          /* by name */
 	struct endpoint_lines *lines;  /* beside conf->endpoint */
@@ -185,10 +185,11 @@ void value_print(enum option_id id, const void *section, FILE *out);
 const char *uri_parse(struct arena *arena, const char *text, struct conf_server *server);
 
 /* ---- load.c ---- */
-/* conf_load for text that is already there. no_files: no other file is opened; memory: bytes that may
- * be used, 0 for any number. */
-struct conf *conf_load_text(const char *name, const char *text, size_t n, bool no_files,
-	size_t memory, struct conf_faults *faults) MUST_CHECK;
+/* conf_load for text that is already there. stand_in, where it is not NULL, is what every other file
+ * holds, none being opened; without bytes no other file exists. memory is how many bytes each arena
+ * may use, 0 for any number. */
+struct conf *conf_load_text(const char *name, const char *text, size_t n,
+	const struct text *stand_in, size_t memory, struct conf_faults *faults) MUST_CHECK;
 /* Adds an endpoint from a section or row. */
 void load_endpoint(struct load *load, struct section_in *in);
 /* Reads another file that an option names; reports what went wrong at that option. */

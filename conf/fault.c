@@ -139,9 +139,9 @@ const char *shown(char room[SHOWN], const char *text)
 	size_t n = 0;
 	for (const char *c = text; *c != '\0'; c++) {
 		unsigned char byte = (unsigned char)*c;
-		if (n + 8 > SHOWN) {
-			while (n > 0 && (unsigned char)room[n - 1] >= 0x80)
-				n--; /* no half of a UTF-8 character */
+		/* A UTF-8 character is not cut in two. */
+		bool inside = (byte & 0xc0) == 0x80 && n + 5 <= SHOWN;
+		if (n + 8 > SHOWN && !inside) {
 			snprintf(room + n, SHOWN - n, "...");
 			return room;
 		}

@@ -83,10 +83,27 @@ static const char *folder(struct arena *arena, const char *path)
 	return arena_printf(arena, "%s/%.*s", here, (int)(slash - path), path);
 }
 
+/* What file_read does, for a test. */
+static int read_stand_in(const struct text *stand_in, size_t limit, struct text *text)
+{
+	*text = (struct text){ NULL, 0 };
+	if (stand_in->bytes == NULL)
+		return -ENOENT;
+	if (stand_in->n > limit)
+		return -EFBIG;
+	text->bytes = calloc(1, stand_in->n + 1);
+	if (text->bytes == NULL)
+		return -ENOMEM;
+	memcpy(text->bytes, stand_in->bytes, stand_in->n);
+	text->n = stand_in->n;
+	return 0;
+}
+
 bool load_file(struct load *load, const struct section_in *in, enum option_id id, const char *path,
 	size_t limit, struct text *text)
 {
-	int rc = load->no_files ? -ENOENT : file_read(path, limit, text);
+	int rc = load->stand_in != NULL ? read_stand_in(load->stand_in, limit, text)
+					: file_read(path, limit, text);
 	if (rc == 0)
 		return true;
 	option_fault(load, in, id, CONF_ERROR, "the file %s is not to be had: %s", path,
@@ -496,8 +513,8 @@ static bool load_end(struct load *load, const struct uci_doc *doc)
 	return !failed;
 }
 
-struct conf *conf_load_text(const char *name, const char *text, size_t n, bool no_files,
-	size_t memory, struct conf_faults *faults)
+struct conf *conf_load_text(const char *name, const char *text, size_t n,
+	const struct text *stand_in, size_t memory, struct conf_faults *faults)
 {
 	struct report report;
 	struct uci_doc doc;
@@ -511,9 +528,10 @@ struct conf *conf_load_text(const char *name, const char *text, size_t n, bool n
 	arena_init(&whole->arena, memory);
 	whole->conf.owned = whole;
 	struct load load = load_begin(whole, &report, name);
-	load.no_files = no_files;
+	load.stand_in = stand_in;
 	uci_read(&doc, text, n, true, memory);
-	load_doc(&load, &doc);
+	if (!doc.failed)
+		load_doc(&load, &doc);
 	report.failed = !load_end(&load, &doc) || report.failed;
 	uci_fini(&doc);
 	report_finish(&report, name, faults);
@@ -535,7 +553,7 @@ struct conf *conf_load(const char *path, struct conf_faults *faults)
 		report_finish(&report, path, faults);
 		return NULL;
 	}
-	struct conf *conf = conf_load_text(path, text.bytes, text.n, false, 0, faults);
+	struct conf *conf = conf_load_text(path, text.bytes, text.n, NULL, 0, faults);
 	text_wipe(&text);
 	return conf;
 }

@@ -82,11 +82,6 @@ void rules_listen(struct load *load, const struct section_in *in, const struct c
 
 /* ---- endpoint ---- */
 
-static bool has_key(const struct section_in *in)
-{
-	return is_given(in, ENDPOINT_KEY) || is_given(in, ENDPOINT_KEY_FILE);
-}
-
 /* The server that wants the endpoint's PSK, or NULL. */
 static const struct conf_server *psk_server(const struct conf_endpoint *endpoint)
 {
@@ -109,31 +104,45 @@ static const struct conf_server *default_server(const struct conf *conf)
 	return found;
 }
 
+/* What is known of the servers that the endpoint is relayed to. */
+enum wants { WANTS_PSK, WANTS_NONE, WANTS_UNKNOWN };
+
+/* Finds out, and which server it is. One that could not be read or found may be of any kind. */
+static enum wants wanted(const struct load *load, const struct section_in *in,
+	const struct conf_endpoint *endpoint, const struct conf_server **psk)
+{
+	struct conf_endpoint routed = *endpoint;
+	bool server = is_given(in, ENDPOINT_SERVER);
+	bool bootstrap = is_given(in, ENDPOINT_BOOTSTRAP_SERVER);
+	if ((server && routed.server == NULL) || (bootstrap && routed.bootstrap_server == NULL))
+		return WANTS_UNKNOWN;
+	if (!server && !bootstrap)
+		routed.server = default_server(load->conf);
+	*psk = psk_server(&routed);
+	if (load->unsure || (routed.server == NULL && routed.bootstrap_server == NULL))
+		return WANTS_UNKNOWN;
+	return *psk != NULL ? WANTS_PSK : WANTS_NONE;
+}
+
 static void rules_credential(struct load *load, const struct section_in *in,
 	const struct conf_endpoint *endpoint)
 {
-	struct conf_endpoint routed = *endpoint;
-	bool unresolved = load->unsure || (is_given(in, ENDPOINT_SERVER) && endpoint->server == NULL) ||
-		(is_given(in, ENDPOINT_BOOTSTRAP_SERVER) && endpoint->bootstrap_server == NULL);
-	if (endpoint->server == NULL && endpoint->bootstrap_server == NULL && !unresolved)
-		routed.server = default_server(load->conf);
-	const struct conf_server *psk = psk_server(&routed);
+	const struct conf_server *psk = NULL;
+	enum wants wants = wanted(load, in, endpoint, &psk);
 	bool identity = is_given(in, ENDPOINT_IDENTITY);
-	if (psk != NULL && !unresolved && !identity && !has_key(in))
+	enum option_id key = is_given(in, ENDPOINT_KEY) ? ENDPOINT_KEY : ENDPOINT_KEY_FILE;
+	if (wants == WANTS_PSK && !identity && !is_given(in, key))
 		section_fault(load, in, CONF_ERROR,
 			"server '%s' wants a PSK; right is option identity with key or key_file",
 			psk->name);
-	else if (identity && !has_key(in))
+	else if (identity && !is_given(in, key))
 		option_fault(load, in, ENDPOINT_IDENTITY, CONF_ERROR,
 			"its key is missing; right is option key or key_file beside it");
-	else if (!identity && has_key(in))
-		option_fault(load, in, is_given(in, ENDPOINT_KEY) ? ENDPOINT_KEY
-			: ENDPOINT_KEY_FILE, CONF_ERROR,
+	else if (!identity && is_given(in, key))
+		option_fault(load, in, key, CONF_ERROR,
 			"its identity is missing; right is option identity beside it");
-	else if (psk == NULL && has_key(in) && !unresolved && !load->partial &&
-		(routed.server != NULL || routed.bootstrap_server != NULL))
-		option_fault(load, in, is_given(in, ENDPOINT_KEY) ? ENDPOINT_KEY
-			: ENDPOINT_KEY_FILE, CONF_WARNING,
+	else if (wants == WANTS_NONE && is_given(in, key))
+		option_fault(load, in, key, CONF_WARNING,
 			"no server of this endpoint asks for a PSK; the key is not used");
 }
 

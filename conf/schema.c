@@ -232,7 +232,7 @@ static size_t distance(const char *a, const char *b)
 /* Far enough apart that the one was hardly meant to be the other. */
 static bool is_far(const char *name, size_t d)
 {
-	return d > 2 && d > strlen(name) / 3;
+	return d >= LIKE || (d > 2 && d > strlen(name) / 3);
 }
 
 const char *schema_suggest(struct arena *arena, const struct section_kind *kind, const char *name)

@@ -150,6 +150,19 @@ static void end_at_mark(struct reader *r, bool shrunk)
 	}
 }
 
+/* Copies one byte, quoted stretch or escape; false when a quote is never closed. */
+static bool copy_piece(struct reader *r, bool *shrunk)
+{
+	char c = cur(r);
+	bool quote = c == '\'' || c == '"';
+	*shrunk = *shrunk || quote || c == '\\';
+	if (quote)
+		return read_quoted(r, c);
+	if (c != '\\' || is_escape(r))
+		take(r);
+	return true;
+}
+
 /* Copies bare text, quotes and escapes into the word, up to a blank. */
 static bool copy_word(struct reader *r)
 {
@@ -157,23 +170,14 @@ static bool copy_word(struct reader *r)
 	size_t begin = r->pos;
 	do {
 		char c = cur(r);
-		if (c == '\0')
-			return true;
-		if (c == '#' && r->pos == begin) {
+		if (c == '#' && r->pos == begin)
 			drop_line(r);
-			return true;
-		}
-		if (c == '#' || c == ';') {
+		else if (c == '#' || c == ';')
 			end_at_mark(r, shrunk);
+		if (c == '\0' || c == '#' || c == ';')
 			return true;
-		}
-		shrunk = shrunk || c == '\\' || c == '\'' || c == '"';
-		if (c == '\'' || c == '"') {
-			if (!read_quoted(r, c))
-				return false;
-		} else if (c != '\\' || is_escape(r)) {
-			take(r);
-		}
+		if (!copy_piece(r, &shrunk))
+			return false;
 	} while (cur(r) != '\0' && !is_blank(cur(r)));
 	if (cur(r) != '\0')
 		r->pos++;
@@ -356,9 +360,11 @@ static bool read_option(struct reader *r, bool list, unsigned line)
 		return false;
 	if (r->skipping || (*text == '\0' && !list))
 		return true;
-	struct uci_option *option = get_option(r->doc, r->section, name);
+	/* The value first: an option is never seen without one. */
 	struct uci_value *value = new_value(r->doc, text, line);
-	if (option == NULL || value == NULL)
+	struct uci_option *option =
+		value != NULL ? get_option(r->doc, r->section, name) : NULL;
+	if (option == NULL)
 		return false;
 	set_value(option, value, list);
 	return true;

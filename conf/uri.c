@@ -16,25 +16,20 @@ static bool is_digits(const char *text, size_t n)
  * is no number, or it would be a bad IPv4 address. */
 static bool is_host_name(const char *host)
 {
-	size_t label = 0;
-	size_t n = strlen(host);
-	if (n == 0 || n > 253)
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		"0123456789-_";
+	const char *label = host;
+	size_t n = 0;
+	if (*host == '\0' || strlen(host) > 253)
 		return false;
-	const char *last = host;
-	for (size_t i = 0; i < n; i++) {
-		char c = host[i];
-		bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-		if (c == '.') {
-			if (label == 0)
-				return false;
-			label = 0;
-			last = host[i + 1] != '\0' ? host + i + 1 : last;
-		} else if ((!letter && !(c >= '0' && c <= '9') && c != '-' && c != '_') ||
-			++label > 63) {
+	for (const char *next = host; *next != '\0';) {
+		label = next;
+		n = strspn(label, allowed);
+		if (n == 0 || n > 63 || (label[n] != '.' && label[n] != '\0'))
 			return false;
-		}
+		next = label + n + (label[n] == '.');
 	}
-	return !is_digits(last, strcspn(last, "."));
+	return !is_digits(label, n);
 }
 
 /* An IPv6 address, with %interface where it is link-local. */
@@ -73,32 +68,43 @@ static bool parse_port(const char *text, size_t n, uint16_t *port)
 	return value >= 1 && value <= 65535;
 }
 
+/* Reads [IPv6]; *n becomes its length. */
+static const char *parse_bracketed(struct arena *arena, const char *text, size_t *n,
+	struct conf_server *server)
+{
+	const char *close = memchr(text, ']', *n);
+	if (close == NULL)
+		return "the closing ] of the address is missing";
+	server->host = arena_copy(arena, text + 1, (size_t)(close - text - 1));
+	*n = (size_t)(close - text) + 1;
+	return is_ipv6(server->host) ? NULL : "what stands in [ ] is no IPv6 address";
+}
+
+/* Reads a name or an IPv4 address; *n becomes its length. */
+static const char *parse_bare(struct arena *arena, const char *text, size_t *n,
+	struct conf_server *server)
+{
+	const char *colon = memchr(text, ':', *n);
+	const char *last = memrchr(text, ':', *n);
+	if (colon != last)
+		return "an IPv6 address must stand in [ ]";
+	*n = colon != NULL ? (size_t)(colon - text) : *n;
+	server->host = arena_copy(arena, text, *n);
+	if (!is_ipv4(server->host) && !is_host_name(server->host))
+		return "the host is neither a name nor an address";
+	return NULL;
+}
+
 /* Reads what stands between // and the end or a slash. */
 static const char *parse_authority(struct arena *arena, const char *text, size_t n,
 	struct conf_server *server)
 {
-	const char *end = text + n;
-	const char *host = text;
-	const char *host_end = memchr(text, ':', n);
-	if (n != 0 && text[0] == '[') {
-		host++;
-		host_end = memchr(text, ']', n);
-		if (host_end == NULL)
-			return "the closing ] of the address is missing";
-	}
-	host_end = host_end != NULL ? host_end : end;
-	server->host = arena_copy(arena, host, (size_t)(host_end - host));
-	const char *port = host != text ? host_end + 1 : host_end;
-	if (host != text && !is_ipv6(server->host))
-		return "what stands in [ ] is no IPv6 address";
-	if (host == text && memchr(port, ':', (size_t)(end - port)) != NULL && port != end &&
-		memchr(port + 1, ':', (size_t)(end - port - 1)) != NULL)
-		return "an IPv6 address must stand in [ ]";
-	if (host == text && !is_ipv4(server->host) && !is_host_name(server->host))
-		return "the host is neither a name nor an address";
-	if (!parse_port(port, (size_t)(end - port), &server->port))
-		return "the port is no number from 1 to 65535";
-	return NULL;
+	size_t host = n;
+	const char *what = *text == '[' ? parse_bracketed(arena, text, &host, server)
+					: parse_bare(arena, text, &host, server);
+	if (what == NULL && !parse_port(text + host, n - host, &server->port))
+		what = "the port is no number from 1 to 65535";
+	return what;
 }
 
 const char *uri_parse(struct arena *arena, const char *text, struct conf_server *server)

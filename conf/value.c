@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include "base/hex.h"
 #include "conf/uci_int.h"
 
@@ -55,22 +56,28 @@ static int digit(char c)
 	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : 16;
 }
 
+/* Reads all digits of the base; returns where they end. A number too large stays too large. */
+static const char *read_digits(const char *text, int base, uint64_t *value)
+{
+	for (*value = 0; digit(*text) < base; text++)
+		if (*value <= UINT32_MAX)
+			*value = *value * (uint64_t)base + (uint64_t)digit(*text);
+	return text;
+}
+
 static const char *read_number(const struct conf_option *row, const char *text, uint64_t *value)
 {
 	*value = 0;
 	if (row->choices != NULL && strcmp(text, row->choices) == 0)
 		return NULL;
-	bool hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
-	int base = hex ? 16 : 10;
-	const char *c = text + (hex ? 2 : 0);
-	if (digit(*c) >= base)
+	bool hex = strncasecmp(text, "0x", 2) == 0;
+	const char *first = hex ? text + 2 : text;
+	const char *end = read_digits(first, hex ? 16 : 10, value);
+	if (end == first)
 		return "is no number";
-	if (!hex && c[0] == '0' && digit(c[1]) < 10)
+	if (!hex && first[0] == '0' && end - first > 1)
 		return "begins with 0, which others read as octal";
-	for (; digit(*c) < base; c++)
-		if (*value <= UINT32_MAX)
-			*value = *value * (uint64_t)base + (uint64_t)digit(*c);
-	if (*c != '\0')
+	if (*end != '\0')
 		return "has something behind the number; units are not written";
 	return *value < row->min || *value > row->max ? "is out of range" : NULL;
 }
