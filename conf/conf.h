@@ -86,7 +86,7 @@ struct conf_server {
 /* config listen. */
 struct conf_listen {
 	struct conf_where where;     /* of the section */
-	const char *name;            /* section name, or the name that libuci gives an anonymous one */
+	const char *name;            /* section name, or libuci's name of an anonymous one */
 	struct conf_list interface;  /* empty: every interface */
 	struct addr *address;        /* where to listen, port 0; none: every address */
 	size_t address_count;        /* addresses */
@@ -107,7 +107,7 @@ struct conf_listen {
 struct conf_endpoint {
 	struct conf_where where;     /* of the section */
 	const char *name;            /* endpoint name, ep= */
-	const struct conf_server *server;           /* or NULL when only bootstrap_server is given */
+	const struct conf_server *server;           /* or NULL when it was not given */
 	const struct conf_server *bootstrap_server; /* or NULL */
 	enum conf_mode mode;         /* where the route points */
 	bool has_address;            /* address is set */
@@ -143,9 +143,9 @@ void conf_free(struct conf *conf);
 void conf_faults_free(struct conf_faults *faults);
 /* Prints one fault as FILE:LINE: [warning: ]text, without a line end, as snprintf does. */
 int conf_fault_print(const struct conf_fault *fault, char *text, size_t size);
-/* Prints the configuration in canonical UCI: every option that differs from its default, sections in
- * the order gateway, servers, listeners, endpoints, rows of the endpoints_file left to their file.
- * The text parses to the same configuration. Keys are printed: it is the owner's file. */
+/* Prints the configuration in canonical UCI: every option that differs from its default, in the order
+ * gateway, servers, listeners, endpoints; rows of the endpoints_file stay in their file. Paths are
+ * absolute. The text parses to the same configuration. Keys are printed: it is the owner's file. */
 int conf_print(const struct conf *conf, FILE *out) MUST_CHECK;
 /* The path that lwgated reads when none was named: /var/run/uci/lwgate where it exists, else
  * /etc/config/lwgate. */

@@ -51,8 +51,8 @@ struct index {
 };
 void index_init(struct index *index);
 void index_fini(struct index *index);
-/* The thing that stands under these n bytes already, or the one given, which now does. The bytes are
- * borrowed until index_fini. */
+/* The thing that stands under these n bytes already, or the one given, which now does. The bytes
+ * are borrowed until index_fini. */
 void *index_add(struct index *index, const void *bytes, size_t n, void *thing);
 /* The thing under these bytes, or NULL. */
 void *index_find(const struct index *index, const void *bytes, size_t n);
@@ -62,8 +62,8 @@ struct text {
 	char *bytes; /* the heap's, with a zero behind; NULL when there is nothing */
 	size_t n;    /* bytes */
 };
-/* Reads a regular file of at most limit bytes under a shared lock. Returns 0, or -errno: -EISDIR for
- * what is no regular file, -EFBIG for a longer one. End with text_wipe. */
+/* Reads a regular file of at most limit bytes under a shared lock. Returns 0, or -errno: -EISDIR
+ * for what is no regular file, -EFBIG for a longer one. End with text_wipe. */
 int file_read(const char *path, size_t limit, struct text *text) MUST_CHECK;
 void text_wipe(struct text *text);
 
@@ -185,9 +185,9 @@ void value_print(enum option_id id, const void *section, FILE *out);
 const char *uri_parse(struct arena *arena, const char *text, struct conf_server *server);
 
 /* ---- load.c ---- */
-/* conf_load for text that is already there. stand_in, where it is not NULL, is what every other file
- * holds, none being opened; without bytes no other file exists. memory is how many bytes each arena
- * may use, 0 for any number. */
+/* conf_load for text that is already there. stand_in, where it is not NULL, is what every other
+ * file holds, none being opened; without bytes no other file exists. memory is how many bytes each
+ * arena may use, 0 for any number. */
 struct conf *conf_load_text(const char *name, const char *text, size_t n,
 	const struct text *stand_in, size_t memory, struct conf_faults *faults) MUST_CHECK;
 /* Adds an endpoint from a section or row. */

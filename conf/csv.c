@@ -50,8 +50,8 @@ static bool read_bare(struct csv *csv, char **to)
 {
 	while (!is_line_end(csv) && *csv->p != ',') {
 		if (*csv->p == '"')
-			return refuse(csv, "a quote inside a cell; put the whole cell in quotes and "
-				"write the quote twice");
+			return refuse(csv, "a quote inside a cell; put the whole cell in quotes "
+				"and write the quote twice");
 		if (*csv->p == '\0')
 			return refuse(csv, "a zero byte has no place here");
 		*(*to)++ = *csv->p++;
@@ -143,7 +143,8 @@ static bool read_header(struct csv *csv)
 {
 	bool named = false;
 	if (csv->p == csv->end)
-		return refuse(csv, "it is empty; right is a header line that names endpoint options");
+		return refuse(csv, "it is empty; right is a header line that names endpoint "
+			"options");
 	if (!read_row(csv))
 		return false;
 	if (csv->cells > CELLS) {
@@ -157,7 +158,8 @@ static bool read_header(struct csv *csv)
 	}
 	if (!named)
 		report_add(csv->load->report, csv->where, CONF_ERROR,
-			"endpoints_file: there is no column 'name'; the first line names the columns");
+			"endpoints_file: there is no column 'name'; the first line names the "
+			"columns");
 	return named;
 }
 
@@ -184,12 +186,12 @@ static void read_rows(struct csv *csv, struct section_in *in)
 			continue;
 		if (csv->cells != csv->columns) {
 			report_add(load->report, csv->where, CONF_ERROR,
-				"endpoints_file: the row has %zu cells; right is %zu, as in the first "
-				"line", csv->cells, csv->columns);
+				"endpoints_file: the row has %zu cells; right is %zu, as in the "
+				"first line", csv->cells, csv->columns);
 		} else if (load->conf->endpoint_count >= CONF_ENDPOINTS_MAX) {
 			report_add(load->report, csv->where, CONF_ERROR,
-				"endpoints_file: there are more than %d endpoints; this row and what "
-				"follows was not read", CONF_ENDPOINTS_MAX);
+				"endpoints_file: there are more than %d endpoints; this row and "
+				"what follows was not read", CONF_ENDPOINTS_MAX);
 			return;
 		} else {
 			add_endpoint(csv, in);
@@ -199,8 +201,10 @@ static void read_rows(struct csv *csv, struct section_in *in)
 
 void csv_read(struct load *load, const char *file, const char *dir, char *text, size_t n)
 {
-	struct csv csv = { .load = load, .where = { file, 1 }, .p = text, .end = text + n, .line = 1 };
+	struct csv csv = { .load = load, .where = { file, 1 }, .line = 1 };
 	struct section_in in = { .kind = &section_kinds[KIND_ENDPOINT], .dir = dir };
+	csv.p = text;
+	csv.end = text + n;
 	if (n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
 		csv.p += 3; /* spreadsheets write it */
 	if (read_header(&csv))

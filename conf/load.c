@@ -1,5 +1,5 @@
-/* From a file to a struct conf: read the text, take it section by section through the schema, then
- * hold it against the rules. Faults are gathered all the way; with an error nothing is given out. */
+/* From a file to a struct conf: read the text, take it section by section through the schema, hold
+ * it against the rules. Faults are gathered all the way; with an error nothing is given out. */
 #include "conf/conf_int.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -157,7 +157,8 @@ static void load_key(struct load *load, struct section_in *in, enum option_id di
 		return;
 	if (is_given(in, direct)) {
 		option_fault(load, in, file, CONF_ERROR,
-			"option %s is given too; right is one of the two", schema_row(direct)->name);
+			"option %s is given too; right is one of the two",
+			schema_row(direct)->name);
 		return;
 	}
 	const char *path = path_of(load, in, file);
@@ -273,7 +274,8 @@ static void load_server(struct load *load, const struct uci_section *s)
 	server->name = arena_copy(load->arena, s->name, strlen(s->name));
 	if (s->anonymous)
 		section_fault(load, &in, CONF_ERROR,
-			"it has no name, so no endpoint can name it; right is config server 'cloud'");
+			"it has no name, so no endpoint can name it; right is config server "
+			"'cloud'");
 	if (!is_given(&in, SERVER_URI))
 		section_fault(load, &in, CONF_ERROR,
 			"option uri is missing; right is coap://HOST or coaps://HOST");
@@ -436,8 +438,8 @@ static void count_sections(struct load *load, const struct uci_doc *doc, size_t 
 		where.line = s->again;
 		if (s->again != 0)
 			report_add(load->report, where, CONF_ERROR,
-				"%s '%s': a section of that name stands in line %u already; right is "
-				"another name", shown(room, s->type), s->name, s->line);
+				"%s '%s': a section of that name stands in line %u already; right "
+				"is another name", shown(room, s->type), s->name, s->line);
 	}
 }
 

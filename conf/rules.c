@@ -14,8 +14,10 @@ static const struct {
 #define ANY -1
 #define NO_LAN_DTLS                                                                                \
 	"DTLS towards devices is not served by this version, and without it this endpoint is not"
-	{ SERVER_SECURITY, CONF_RPK, CONF_ERROR, "raw public keys are not in this version" },
-	{ SERVER_SECURITY, CONF_X509, CONF_ERROR, "certificates are not in this version" },
+	{ SERVER_SECURITY, CONF_RPK, CONF_ERROR,
+		"raw public keys are not in this version; right is psk" },
+	{ SERVER_SECURITY, CONF_X509, CONF_ERROR,
+		"certificates are not in this version; right is psk" },
 	{ SERVER_DTLS, CONF_DTLS13, CONF_ERROR, "DTLS 1.3 is not in this version; right is 1.2" },
 	{ SERVER_ASSIST_UPDATE, 1, CONF_ERROR, "it is not in this version; right is 0" },
 	{ SERVER_ENGINE, 1, CONF_ERROR, "the proxy engine is not in this version; right is 0" },
@@ -73,11 +75,12 @@ void rules_listen(struct load *load, const struct section_in *in, const struct c
 		return;
 	if (!is_given(in, LISTEN_SERVER))
 		option_fault(load, in, LISTEN_UNKNOWN_ENDPOINTS, CONF_ERROR,
-			"accept needs to know where to; right is option server with a nosec server");
+			"accept needs to know where to; right is option server with a nosec "
+			"server");
 	else if (listen->server != NULL && listen->server->security != CONF_NOSEC)
 		option_fault(load, in, LISTEN_UNKNOWN_ENDPOINTS, CONF_ERROR,
-			"server '%s' wants a credential, which an unknown endpoint has not; right is "
-			"a nosec server, or refuse", listen->server->name);
+			"server '%s' wants a credential, which an unknown endpoint has not; right "
+			"is a nosec server, or refuse", listen->server->name);
 }
 
 /* ---- endpoint ---- */
@@ -178,8 +181,8 @@ static void rule_prefix(struct load *load, const struct section_in *in, const ch
 	size_t n = strspn(prefix, "abcdefghijklmnopqrstuvwxyz0123456789");
 	if (prefix[n] != '\0' || (prefix[0] >= '0' && prefix[0] <= '9'))
 		option_fault(load, in, ENDPOINT_PREFIX, CONF_ERROR,
-			"'%s' is no prefix; right is a letter a to z, then up to 7 of a to z and 0 to "
-			"9", shown(room, prefix));
+			"'%s' is no prefix; right is a letter a to z, then up to 7 of a to z and 0 "
+			"to 9", shown(room, prefix));
 	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
 		if (strcmp(prefix, reserved[i]) == 0)
 			option_fault(load, in, ENDPOINT_PREFIX, CONF_ERROR,
@@ -195,7 +198,8 @@ void rules_endpoint(struct load *load, const struct section_in *in,
 	if (!is_given(in, ENDPOINT_SERVER) && !is_given(in, ENDPOINT_BOOTSTRAP_SERVER) &&
 		default_server(load->conf) == NULL && !load->partial)
 		section_fault(load, in, CONF_ERROR,
-			"it has no server, and no listener has a default one; right is option server");
+			"it has no server, and no listener has a default one; right is option "
+			"server");
 	rules_credential(load, in, endpoint);
 	rules_lan(load, in);
 	rule_short_key(load, in, ENDPOINT_KEY, ENDPOINT_KEY_FILE, &endpoint->key);

@@ -19,7 +19,7 @@ struct reader {
 	char *word;                  /* the last word; room for all of the text */
 	size_t word_n, word_high;    /* its bytes; the most that ever stood there */
 	struct uci_section *section; /* the open one, or NULL */
-	bool skipping;               /* the open section's line was refused: its options are not kept */
+	bool skipping;               /* the section's line was refused: no option is kept */
 };
 
 static bool is_blank(char c)
@@ -141,7 +141,8 @@ static bool is_more(const struct reader *r, size_t at)
 static void end_at_mark(struct reader *r, bool shrunk)
 {
 	if (cur(r) == '#') {
-		note_loss(r, "a '#' inside a word ends it and begins a comment; put the value in quotes");
+		note_loss(r, "a '#' inside a word ends it and begins a comment; put the value in "
+			"quotes");
 		drop_line(r);
 	} else if (!shrunk) {
 		if (is_more(r, r->pos + 1))
@@ -288,7 +289,8 @@ static bool read_config(struct reader *r, unsigned line)
 	if (*name != '\0')
 		old = index_find(&r->doc->names, name, strlen(name));
 	if (old != NULL && strcmp(old->type, type) != 0)
-		return refuse(r, "section of different type overwrites prior section with same name");
+		return refuse(r, "section of different type overwrites prior section with same "
+			"name");
 	struct uci_section *section = old != NULL ? old : add_section(r->doc, type, name);
 	if (section == NULL)
 		return false;
@@ -428,8 +430,8 @@ static bool read_line(struct reader *r)
 	}
 }
 
-/* One line as fgets and strlen see it: a zero byte ends it, and what follows joins it. Returns where
- * the next begins. */
+/* One line as fgets and strlen see it: a zero byte ends it, and what follows joins it. Returns
+ * where the next begins. */
 static size_t flatten_line(struct reader *r, size_t at, size_t *to)
 {
 	for (;;) {

@@ -56,8 +56,8 @@ struct uci_doc {
 	bool failed;                           /* memory ran out */
 };
 
-/* Reads n bytes of text, which stay the caller's. With all, goes on after a fault with the next line,
- * else stops. Ends with uci_fini in any case. limit bounds the memory as in arena_init. */
+/* Reads n bytes of text, which stay the caller's. With all, goes on after a fault with the next
+ * line, else stops. Ends with uci_fini in any case. limit bounds the memory as in arena_init. */
 void uci_read(struct uci_doc *doc, const char *text, size_t n, bool all, size_t limit);
 /* Wipes and frees. */
 void uci_fini(struct uci_doc *doc);

@@ -21,15 +21,17 @@ static struct slice joined(struct load *load, const char *a, const char *b)
 	return (struct slice){ (const uint8_t *)bytes, an + bn };
 }
 
-/* Reports what is wrong with an endpoint because of another one. */
+/* Reports what is wrong with an endpoint because of another one, and what would be right. */
 static void clash(struct load *load, const struct conf_endpoint *endpoint, unsigned line,
-	enum conf_severity severity, const char *what, const struct conf_endpoint *other)
+	enum conf_severity severity, const char *what, const struct conf_endpoint *other,
+	const char *right)
 {
 	char room[2][SHOWN];
 	struct conf_where where = { endpoint->where.file, line };
-	report_add(load->report, where, severity, "endpoint '%s': %s '%s' at %s:%u",
+	report_add(load->report, where, severity,
+		"endpoint '%s': option %s '%s' at %s:%u; right is %s",
 		shown(room[0], endpoint->name), what, shown(room[1], other->name),
-		other->where.file, other->where.line);
+		other->where.file, other->where.line, right);
 }
 
 static const char *text_or(const char *text, const char *instead)
@@ -44,8 +46,9 @@ static void check_route(struct load *load, struct seen *seen, struct conf_endpoi
 	struct slice key = joined(load, e->name, e->server != NULL ? e->server->name : "");
 	const struct conf_endpoint *other = index_add(&seen->route, key.p, key.n, e);
 	if (other != e)
-		clash(load, e, e->where.line, CONF_ERROR, "name and server are those of endpoint",
-			other);
+		clash(load, e, e->where.line, CONF_ERROR,
+			"name: name and server are those of endpoint", other,
+			"one section for each name and server");
 }
 
 /* One credential (server, identity) serves one endpoint. */
@@ -58,7 +61,8 @@ static void check_credential(struct load *load, struct seen *seen, struct conf_e
 	const struct conf_endpoint *other = index_add(&seen->credential, key.p, key.n, e);
 	if (strcmp(other->name, e->name) != 0)
 		clash(load, e, lines->identity, CONF_ERROR,
-			"option identity: it is used for the same server by endpoint", other);
+			"identity: it is used for the same server by endpoint", other,
+			"a credential of its own");
 }
 
 static void check_key(struct load *load, struct seen *seen, struct conf_endpoint *e,
@@ -69,8 +73,8 @@ static void check_key(struct load *load, struct seen *seen, struct conf_endpoint
 	const struct conf_endpoint *other = index_add(&seen->key, e->key.bytes, e->key.n, e);
 	if (strcmp(text_or(other->identity, ""), text_or(e->identity, "")) != 0)
 		clash(load, e, lines->key, CONF_WARNING,
-			"option key: one key should have one identity; it is also that of endpoint",
-			other);
+			"key: with another identity it is also that of endpoint", other,
+			"a key of its own");
 }
 
 static void check_lan(struct load *load, struct seen *seen, struct conf_endpoint *e,
@@ -84,10 +88,11 @@ static void check_lan(struct load *load, struct seen *seen, struct conf_endpoint
 	struct slice theirs = { other->lan_key.bytes, other->lan_key.n };
 	if (strcmp(other->name, e->name) != 0)
 		clash(load, e, lines->lan_identity, CONF_ERROR,
-			"option lan_identity: it is also that of endpoint", other);
+			"lan_identity: it is also that of endpoint", other, "one of its own");
 	else if (!slice_eq(mine, theirs))
 		clash(load, e, lines->lan_key, CONF_ERROR,
-			"option lan_key: the identity has another key in endpoint", other);
+			"lan_key: the same identity has another key in endpoint", other,
+			"the same key");
 }
 
 static void check_address(struct load *load, struct seen *seen, struct conf_endpoint *e,
@@ -100,7 +105,7 @@ static void check_address(struct load *load, struct seen *seen, struct conf_endp
 	const struct conf_endpoint *other = index_add(&seen->address, text, strlen(text), e);
 	if (other != e)
 		clash(load, e, lines->address, CONF_ERROR,
-			"option address: it is also that of endpoint", other);
+			"address: it is also that of endpoint", other, "another address or port");
 }
 
 static void check_prefix(struct load *load, struct seen *seen, struct conf_endpoint *e,
@@ -112,7 +117,7 @@ static void check_prefix(struct load *load, struct seen *seen, struct conf_endpo
 		index_add(&seen->prefix, e->prefix, strlen(e->prefix), e);
 	if (strcmp(other->name, e->name) != 0)
 		clash(load, e, lines->prefix, CONF_ERROR,
-			"option prefix: it is also that of endpoint", other);
+			"prefix: it is also that of endpoint", other, "another prefix");
 }
 
 static void check_endpoints(struct load *load)
@@ -157,8 +162,8 @@ static void check_socket(struct load *load, struct index *sockets, const struct 
 		*interface != '\0' ? " of interface " : "", interface);
 	const struct use *first = index_add(sockets, text, strlen(text), mine);
 	if (first->listen == listen && first != mine)
-		report_add(load->report, listen->where, CONF_ERROR, "listen '%s': %s is named twice",
-			listen->name, text);
+		report_add(load->report, listen->where, CONF_ERROR,
+			"listen '%s': %s is named twice; right is once", listen->name, text);
 	else if (first != mine)
 		report_add(load->report, listen->where, CONF_ERROR,
 			"listen '%s': %s belongs to listen '%s' in line %u; right is another port, "
@@ -204,7 +209,8 @@ static void check_presence(struct load *load)
 	unsigned most = conf->gateway.max_endpoints;
 	if (most != 0 && conf->endpoint_count > most)
 		option_fault(load, &load->gateway, GATEWAY_MAX_ENDPOINTS, CONF_ERROR,
-			"%u are allowed, but there are %zu endpoints; right is %zu or more, up to %d",
+			"%u are allowed, but there are %zu endpoints; right is %zu or more, up to "
+			"%d",
 			most, conf->endpoint_count, conf->endpoint_count, CONF_ENDPOINTS_MAX);
 	if (!conf->gateway.enabled || load->partial)
 		return;

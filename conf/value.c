@@ -404,6 +404,7 @@ static void print_number(enum option_id id, const void *section, FILE *out)
 {
 	const struct conf_option *row = schema_row(id);
 	uint32_t value = fetch_number(id, section);
+	bool is_mask = id == GATEWAY_MARK || id == GATEWAY_MARK_MASK;
 	size_t n = 0;
 	const char *word = "";
 	if (row->type == CONF_TYPE_CHOICE)
@@ -413,8 +414,8 @@ static void print_number(enum option_id id, const void *section, FILE *out)
 	else if (row->type == CONF_TYPE_CHOICE)
 		fprintf(out, "\toption %s '%.*s'\n", row->name, (int)n, word);
 	else
-		fprintf(out, strncmp(row->name, "mark", 4) == 0 ? "\toption %s '0x%x'\n"
-								 : "\toption %s '%u'\n", row->name, value);
+		fprintf(out, is_mask ? "\toption %s '0x%x'\n" : "\toption %s '%u'\n", row->name,
+			value);
 }
 
 static bool is_default(enum option_id id, const void *section)

@@ -42,7 +42,8 @@ int main(int argc, char **argv)
 	struct text text;
 	int rc = file_read(argv[1], CONF_FILE_MAX, &text);
 	if (rc != 0) {
-		fprintf(stderr, "uci: %s\n", rc == -ENOENT || rc == -EISDIR ? "Entry not found" : "I/O error");
+		bool absent = rc == -ENOENT || rc == -EISDIR;
+		fprintf(stderr, "uci: %s\n", absent ? "Entry not found" : "I/O error");
 		return EXIT_FAILURE;
 	}
 	struct uci_doc doc;

@@ -61,7 +61,7 @@ static void put_gateway(FILE *out)
 	fprintf(out, "config gateway\n\toption enabled %s\n", pick(yes_or_no));
 	fprintf(out, "\toption workers %s\n", any(2) ? "auto" : "0x1f");
 	fprintf(out, "\toption log_level %s\n", pick("err warn info debug"));
-	fprintf(out, "\toption mark_mask %u\n\toption mark 0x%x\n", 0xff00ff00u, 1u << (8 + any(8)));
+	fprintf(out, "\toption mark_mask 0xff00ff00\n\toption mark 0x%x\n", 1u << (8 + any(8)));
 	if (any(2))
 		put_text(out, "name", any(9), 255);
 }
@@ -158,7 +158,8 @@ static void expect_same(enum option_id id, const void *a, const void *b)
 	const char *pa = (const char *)a + row->place;
 	const char *pb = (const char *)b + row->place;
 	bool same = true;
-	if (row->type == CONF_TYPE_TEXT || row->type == CONF_TYPE_PATH || row->type == CONF_TYPE_URI) {
+	bool text = row->type == CONF_TYPE_TEXT || row->type == CONF_TYPE_PATH;
+	if (text || row->type == CONF_TYPE_URI) {
 		const char *s[2] = { NULL, NULL };
 		memcpy(&s[0], pa, row->size);
 		memcpy(&s[1], pb, row->size);

@@ -1,4 +1,4 @@
-/* The UCI reader: lines, what it goes on after, what it notes. tests/conf/run-uci has the grammar. */
+/* The UCI reader: lines, what it goes on after, what it notes. For the grammar see run-uci. */
 #include "check_conf.h"
 #include <string.h>
 #include "conf/uci_int.h"
@@ -55,7 +55,8 @@ END_TEST
 START_TEST(all_faults_are_found_and_a_refused_section_takes_its_options_along)
 {
 	struct uci_doc doc;
-	read_all(&doc, "option early 1\nconfig a\nbogus\noption b-c 1\nconfig d e f\noption lost 1\n"
+	read_all(&doc, "option early 1\nconfig a\nbogus\noption b-c 1\nconfig d e f\noption lost "
+		"1\n"
 		"config g\noption kept 1\noption open 'x\ny\n");
 	unsigned line[] = { 1, 3, 4, 5, 9 };
 	const struct uci_fault *f = doc.fault;
