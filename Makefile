@@ -51,15 +51,18 @@ quiet = $(if $(filter 0,$(V)),@printf '  %-7s %s\n' '$(1)' '$(patsubst $(BUILD)/
 
 # ---- the rooms, floor by floor, each in the order in which a datagram meets its files -----------
 base_SRC    = $(addprefix relay/base/,addr.c log.c hash.c rand.c hex.c)
+conf_SRC    = $(addprefix conf/,read.c uci.c schema.c value.c uri.c load.c csv.c rules.c unique.c \
+              print.c fault.c arena.c index.c)
 lwm2m_SRC   = relay/lwm2m/reg.c
 dtls_SRC    = $(addprefix dtls/,header.c session.c wolf.c)
 trunk_SRC   = $(addprefix relay/,timer.c loop.c udp.c resolve.c stat.c lan.c server.c wan.c \
               classify.c limit.c msg.c track.c held.c flow.c route.c newcomer.c move.c forward.c \
               life.c wanted.c datapath.c)
 netfilter_SRC = netfilter/rtnl.c
-ROOMS       = base lwm2m dtls netfilter trunk
+ROOMS       = base conf lwm2m dtls netfilter trunk
 
 base_BELOW    = base
+conf_BELOW    = conf base
 lwm2m_BELOW   = lwm2m base
 dtls_BELOW    = dtls base
 trunk_BELOW   = trunk lwm2m base
@@ -79,11 +82,13 @@ $(foreach f,dtls/wolf tests/unit/wolf_peer tests/unit/sealer,$(eval \
 # ---- programs: x_SRC, the archives x_BELOW in linking order, x_LIBS --------------------------------
 PROGRAMS =
 # Programs that the tests need besides, as targets; every check builds them first.
-TEST_PROGRAMS =
+TEST_PROGRAMS = $(addprefix $(BUILD)/tests/,uci-export conf-check)
 
 # ---- unit tests: one binary a room, linked with its archive and the floors below, nothing else --
-UNIT_ROOMS   = base lwm2m dtls netfilter io fake trunk msg-libcoap
+UNIT_ROOMS   = base conf lwm2m dtls netfilter io fake trunk msg-libcoap
 base_TESTS    = $(addprefix tests/unit/,check_base.c)
+conf_TESTS    = $(addprefix tests/unit/,check_conf.c check_conf_uci.c check_conf_parts.c \
+                check_conf_print.c)
 lwm2m_TESTS   = $(addprefix tests/unit/,check_reg.c)
 dtls_TESTS    = $(addprefix tests/unit/,check_dtls.c check_header.c check_handshake.c \
                 check_records.c wire.c wolf_peer.c sealer.c)
@@ -109,7 +114,7 @@ fuzz_msg_libcoap_SRC  = tests/unit/msg_libcoap.c
 fuzz_msg_libcoap_LIBS = $(msg-libcoap_LIBS)
 
 # ---- suites: a target each, that ends with the line "NAME: N passed, N failed" --------------------
-SUITES_FAST = lint unit fuzz-replay refusals
+SUITES_FAST = lint unit uci conf fuzz-replay refusals
 SUITES      = $(SUITES_FAST) netns
 
 CHECK_LIBS  ?= $(shell $(PKG_CONFIG) --libs check)
@@ -219,6 +224,14 @@ lint:
 	@tests/lint/run
 unit: $(unit-tests)
 	@tests/unit/run $(unit-tests)
+uci: $(BUILD)/tests/uci-export
+	@tests/conf/run-uci $<
+conf: $(BUILD)/tests/conf-check
+	@tests/conf/run-conf $<
+$(BUILD)/tests/uci-export $(BUILD)/tests/conf-check: $(BUILD)/tests/%: \
+		$(BUILD)/san/obj/tests/conf/%.o $(conf_BELOW:%=$(BUILD)/san/lib/%.a)
+	@mkdir -p $(@D)
+	$(call quiet,LD)$(CC) $(SANITIZE) -o $@ $^
 fuzz-replay: $(replay-tests)
 	@tests/fuzz/run $(replay-tests)
 refusals: $(wolfssl-ok)
