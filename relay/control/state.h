@@ -32,10 +32,10 @@ const char *state_path(const struct state *state);
  * fault in the log, and nothing of it is used. */
 void state_load(struct state *state, struct mono now);
 /* Something that a restart should know changed: the file is written soon. NULL is allowed. */
-void state_changed(struct state *state, struct mono now);
+void state_changed(struct state *state);
 /* The table of routes is another one (after each wanted_apply): a save under way begins again. NULL
  * is allowed. */
-void state_restart(struct state *state, struct mono now);
+void state_restart(struct state *state);
 /* Saves at once, and waits until it is on the disk: for an orderly stop, before the flows end.
  * Returns 0, or -errno with the reason logged. */
 int state_save(struct state *state, struct mono now) MUST_CHECK;
