@@ -17,13 +17,15 @@ struct state;
 struct state_spec {
 	struct datapath *datapath; /* what is saved and restored; its timers are used; borrowed */
 	const char *dir;           /* folder of the file; copied; made when it is missing */
-	int64_t (*wall)(void);     /* seconds since 1970: loop_wall */
+	int64_t (*wall)(void);     /* seconds since 1970, for what outlives a restart */
 };
 
-/* Makes the keeper of the state file. Returns 0 or -ENOMEM; a folder that can not be made or written
- * is logged, and tried again with each save. */
+/* Makes the keeper of the state file, and locks its folder as long as it lives. Returns 0; -EBUSY when
+ * another daemon has the folder, which is logged; or -ENOMEM. A folder that can not be made or opened is
+ * logged, and tried again with each save. */
 int state_create(struct state **state, const struct state_spec *spec) MUST_CHECK;
-/* Ends it without saving; a file half written is removed. NULL is allowed. */
+/* Ends it without saving; a file half written is removed. Must come before datapath_free. NULL is
+ * allowed. */
 void state_free(struct state *state);
 /* Path of the file, for people; lives as long as the keeper. */
 const char *state_path(const struct state *state);
