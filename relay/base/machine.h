@@ -19,3 +19,5 @@ void machine_read(struct machine *machine);
 bool machine_lacks(const struct machine *machine, unsigned endpoints, char *text, size_t size);
 /* Raises the soft limit of descriptors to the hard one. Returns 0 or -errno. */
 int machine_raise_descriptors(void) MUST_CHECK;
+/* Bytes of memory that this process holds; 0 when that can not be read. */
+uint64_t machine_resident(void);
