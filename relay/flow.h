@@ -116,4 +116,4 @@ struct flow *flow_by_location(const struct flows *flows, const struct lan_key *k
 struct flow *flow_next(const struct flows *flows, size_t *at);
 
 /* Counts a loss on this flow and in all. */
-void flow_drop(struct flow *flow, struct stat *stat, enum drop why);
+void flow_drop(struct flow *flow, struct counters *stat, enum drop why);

@@ -19,7 +19,7 @@ enum count {
 };
 
 /* All counters since start. Zeroed is ready. */
-struct stat {
+struct counters {
 	uint64_t drop[DROP_COUNT];   /* by enum drop */
 	uint64_t count[COUNT_COUNT]; /* by enum count */
 };
