@@ -50,7 +50,7 @@ comma := ,
 quiet = $(if $(filter 0,$(V)),@printf '  %-7s %s\n' '$(1)' '$(patsubst $(BUILD)/%,%,$@)';)
 
 # ---- the rooms, floor by floor, each in the order in which a datagram meets its files -----------
-base_SRC    = $(addprefix relay/base/,addr.c log.c hash.c rand.c hex.c)
+base_SRC    = $(addprefix relay/base/,addr.c log.c hash.c rand.c hex.c machine.c)
 conf_SRC    = $(addprefix conf/,read.c uci.c schema.c value.c uri.c load.c csv.c rules.c unique.c \
               print.c fault.c arena.c index.c)
 lwm2m_SRC   = relay/lwm2m/reg.c
@@ -59,7 +59,10 @@ trunk_SRC   = $(addprefix relay/,timer.c loop.c udp.c resolve.c stat.c lan.c ser
               classify.c limit.c msg.c track.c held.c flow.c route.c newcomer.c move.c forward.c \
               life.c wanted.c datapath.c)
 netfilter_SRC = netfilter/rtnl.c
-ROOMS       = base conf lwm2m dtls netfilter trunk
+control_SRC = $(addprefix relay/control/,claim.c control.c answer.c tally.c show_status.c show_routes.c \
+              show_metrics.c emit.c text.c state.c row.c rows.c restore.c folder.c ask.c query.c \
+              tables.c table.c units.c check.c)
+ROOMS       = base conf lwm2m dtls netfilter trunk control
 
 base_BELOW    = base
 conf_BELOW    = conf base
@@ -70,6 +73,7 @@ msg-libcoap_BELOW = $(trunk_BELOW)
 io_BELOW      = trunk base
 fake_BELOW    = trunk base
 netfilter_BELOW = netfilter base
+control_BELOW = control trunk conf dtls lwm2m base
 
 # Headers of libraries that stand behind one door.
 netfilter/rtnl_CFLAGS = $(shell $(PKG_CONFIG) --cflags libnl-3.0)
@@ -80,12 +84,18 @@ $(foreach f,dtls/wolf tests/unit/wolf_peer tests/unit/sealer,$(eval \
 	$(f)_CFLAGS = -isystem $$(WOLFSSL_DIR)/include))
 
 # ---- programs: x_SRC, the archives x_BELOW in linking order, x_LIBS --------------------------------
-PROGRAMS =
+PROGRAMS = lwgated lwgate
+lwgated_SRC   = relay/main.c relay/gateway.c
+lwgated_BELOW = control trunk netfilter conf dtls lwm2m base
+lwgated_LIBS  = $(JSON_LIBS) $(CARES_LIBS) $(NL_LIBS) $(WOLFSSL_LIBS)
+lwgate_SRC    = relay/control/lwgate.c
+lwgate_BELOW  = control conf base
+lwgate_LIBS   = $(JSON_LIBS)
 # Programs that the tests need besides, as targets; every check builds them first.
 TEST_PROGRAMS = $(addprefix $(BUILD)/tests/,uci-export conf-check)
 
 # ---- unit tests: one binary a room, linked with its archive and the floors below, nothing else --
-UNIT_ROOMS   = base conf lwm2m dtls netfilter io fake trunk msg-libcoap
+UNIT_ROOMS   = base conf lwm2m dtls netfilter io fake trunk msg-libcoap control
 base_TESTS    = $(addprefix tests/unit/,check_base.c)
 conf_TESTS    = $(addprefix tests/unit/,check_conf.c check_conf_uci.c check_conf_parts.c \
                 check_conf_print.c)
@@ -106,12 +116,19 @@ FAKE_NET      = $(addprefix tests/unit/,fake_net.c fake_udp.c fake_resolve.c)
 fake_TESTS    = tests/unit/check_fake_net.c $(FAKE_NET)
 netfilter_TESTS = $(addprefix tests/unit/,check_rtnl.c netns.c)
 netfilter_LIBS  = $(NL_LIBS)
+control_TESTS = $(addprefix tests/unit/,check_control.c check_answers.c check_state.c check_rows.c \
+                check_lwgate.c check_emit.c small_relay.c) $(FAKE_NET)
+control_LIBS  = $(JSON_LIBS) $(WOLFSSL_LIBS)
 
 # ---- fuzz targets: tests/fuzz/fuzz_x.c by themselves, with what they need besides ------------------
 fuzz_record_SRC       = tests/unit/wire.c tests/unit/wolf_peer.c
 fuzz_record_LIBS      = $(WOLFSSL_LIBS)
 fuzz_msg_libcoap_SRC  = tests/unit/msg_libcoap.c
 fuzz_msg_libcoap_LIBS = $(msg-libcoap_LIBS)
+fuzz_control_SRC      = tests/unit/small_relay.c $(FAKE_NET)
+fuzz_control_LIBS     = $(control_LIBS)
+fuzz_state_SRC        = $(fuzz_control_SRC)
+fuzz_state_LIBS       = $(control_LIBS)
 
 # ---- suites: a target each, that ends with the line "NAME: N passed, N failed" --------------------
 SUITES_FAST = lint unit uci conf fuzz-replay refusals
@@ -119,6 +136,7 @@ SUITES      = $(SUITES_FAST) netns
 
 CHECK_LIBS  ?= $(shell $(PKG_CONFIG) --libs check)
 CARES_LIBS  ?= $(shell $(PKG_CONFIG) --libs libcares)
+JSON_LIBS   ?= $(shell $(PKG_CONFIG) --libs json-c)
 NL_LIBS     ?= $(shell $(PKG_CONFIG) --libs libnl-3.0)
 
 # ---- how things are made ------------------------------------------------------------------------
