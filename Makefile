@@ -92,10 +92,22 @@ lwgate_SRC    = relay/control/lwgate.c
 lwgate_BELOW  = control conf base
 lwgate_LIBS   = $(JSON_LIBS)
 # Programs that the tests need besides, as targets; every check builds them first.
-TEST_PROGRAMS = $(addprefix $(BUILD)/tests/,uci-export conf-check)
+TEST_PROGRAMS = $(addprefix $(BUILD)/tests/,uci-export conf-check) $(LOAD:%=$(BUILD)/%)
+
+# ---- load: generator, echo server and yardstick, built as the relay is built, never installed --------
+LOAD       = $(addprefix tests/load/,coapload coapecho forward)
+LOAD_SHARE = codec.c net.c rand_block.c
+tests/load/coapload_SRC   = $(addprefix tests/load/,coapload.c fleet.c client.c hist.c $(LOAD_SHARE))
+tests/load/coapecho_SRC   = $(addprefix tests/load/,coapecho.c answer.c secure.c $(LOAD_SHARE))
+tests/load/forward_SRC    = $(addprefix tests/load/,forward.c net.c)
+$(foreach p,$(LOAD),$(eval $(p)_BELOW = base))
+tests/load/coapload_LIBS  = $(WOLFSSL_DIR)/lib/libwolfssl.a -lm
+tests/load/coapecho_LIBS  = $(WOLFSSL_DIR)/lib/libwolfssl.a -lm
+tests/load/client_CFLAGS  = -I$(WOLFSSL_DIR)/include
+tests/load/secure_CFLAGS  = -I$(WOLFSSL_DIR)/include
 
 # ---- unit tests: one binary a room, linked with its archive and the floors below, nothing else --
-UNIT_ROOMS   = base conf lwm2m dtls netfilter io fake trunk msg-libcoap control
+UNIT_ROOMS   = base conf lwm2m dtls netfilter io fake trunk msg-libcoap
 base_TESTS    = $(addprefix tests/unit/,check_base.c)
 conf_TESTS    = $(addprefix tests/unit/,check_conf.c check_conf_uci.c check_conf_parts.c \
                 check_conf_print.c)
@@ -132,7 +144,7 @@ fuzz_state_LIBS       = $(control_LIBS)
 
 # ---- suites: a target each, that ends with the line "NAME: N passed, N failed" --------------------
 SUITES_FAST = lint unit uci conf fuzz-replay refusals
-SUITES      = $(SUITES_FAST) netns
+SUITES      = $(SUITES_FAST) load-smoke netns
 
 CHECK_LIBS  ?= $(shell $(PKG_CONFIG) --libs check)
 CARES_LIBS  ?= $(shell $(PKG_CONFIG) --libs libcares)
@@ -140,7 +152,7 @@ JSON_LIBS   ?= $(shell $(PKG_CONFIG) --libs json-c)
 NL_LIBS     ?= $(shell $(PKG_CONFIG) --libs libnl-3.0)
 
 # ---- how things are made ------------------------------------------------------------------------
-.PHONY: all deps demo check check-fast test-programs fuzz install clean $(SUITES)
+.PHONY: all deps demo load check check-fast test-programs fuzz install clean $(SUITES)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -192,7 +204,7 @@ $(BUILD)/$(1): $$(patsubst %.c,$(BUILD)/obj/%.o,$$($(1)_SRC)) $$($(1)_BELOW:%=$(
 	@mkdir -p $$(@D)
 	$$(call quiet,LD)$$(CC) $$(CFLAGS) -pie $$(LDFLAGS) -o $$@ $$^ $$($(1)_LIBS)
 endef
-$(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
+$(foreach p,$(PROGRAMS) $(LOAD),$(eval $(call program,$(p))))
 
 define unit
 $(BUILD)/tests/unit-$(1): $$(patsubst %.c,$(BUILD)/san/obj/%.o,$$($(1)_TESTS)) \
@@ -254,8 +266,14 @@ fuzz-replay: $(replay-tests)
 	@tests/fuzz/run $(replay-tests)
 refusals: $(wolfssl-ok)
 	@CC='$(CC)' tests/packaging/refusals $(WOLFSSL_DIR)
+load-smoke: $(LOAD:%=$(BUILD)/%)
+	@BUILD='$(BUILD)' tests/load/smoke.sh
 netns: all $(TEST_PROGRAMS)
 	@BUILD='$(abspath $(BUILD))' tests/netns/run $(wildcard tests/netns/*.sh)
+
+# ---- load: tests/load/README.md; ARGS are options of the script ------------------------------------
+load: all $(LOAD:%=$(BUILD)/%)
+	@BUILD='$(BUILD)' tests/load/run.sh $(ARGS)
 
 # ---- where things go ----------------------------------------------------------------------------
 install: all
