@@ -140,7 +140,7 @@ struct section_in {
 };
 /* Lines of an endpoint's options, for rules between endpoints. */
 struct endpoint_lines {
-	unsigned identity, key, lan_identity, lan_key, address, prefix;
+	unsigned bootstrap, identity, key, lan_identity, lan_key, address, prefix;
 };
 /* All that loading one configuration needs. */
 struct load {

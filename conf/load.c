@@ -328,6 +328,7 @@ static unsigned line_of(const struct section_in *in, enum option_id id, enum opt
 static void note_lines(struct endpoint_lines *lines, const struct section_in *in)
 {
 	*lines = (struct endpoint_lines){
+		.bootstrap = line_of(in, ENDPOINT_BOOTSTRAP_SERVER, ENDPOINT_BOOTSTRAP_SERVER),
 		.identity = line_of(in, ENDPOINT_IDENTITY, ENDPOINT_IDENTITY),
 		.key = line_of(in, ENDPOINT_KEY, ENDPOINT_KEY_FILE),
 		.lan_identity = line_of(in, ENDPOINT_LAN_IDENTITY, ENDPOINT_LAN_IDENTITY),

@@ -5,7 +5,7 @@
 
 /* The indices of what may be there once; things are struct conf_endpoint. */
 struct seen {
-	struct index route, credential, key, lan_identity, address, prefix;
+	struct index route, bootstrap, credential, key, lan_identity, address, prefix;
 };
 
 /* Joins two texts so that no other two give the same bytes. */
@@ -49,6 +49,21 @@ static void check_route(struct load *load, struct seen *seen, struct conf_endpoi
 		clash(load, e, e->where.line, CONF_ERROR,
 			"name: name and server are those of endpoint", other,
 			"one section for each name and server");
+}
+
+/* /bs goes to the endpoint's bootstrap_server: of its sections one may name it, or all the same. */
+static void check_bootstrap(struct load *load, struct seen *seen, struct conf_endpoint *e,
+	const struct endpoint_lines *lines)
+{
+	if (e->bootstrap_server == NULL)
+		return;
+	const struct conf_endpoint *other =
+		index_add(&seen->bootstrap, e->name, strlen(e->name), e);
+	if (other->bootstrap_server != e->bootstrap_server ||
+		strcmp(text_or(other->identity, ""), text_or(e->identity, "")) != 0)
+		clash(load, e, lines->bootstrap, CONF_ERROR,
+			"bootstrap_server: another one, or another identity, stands in endpoint",
+			other, "to name it once");
 }
 
 /* One credential (server, identity) serves one endpoint. */
@@ -123,14 +138,15 @@ static void check_prefix(struct load *load, struct seen *seen, struct conf_endpo
 static void check_endpoints(struct load *load)
 {
 	struct seen seen;
-	struct index *all[] = { &seen.route, &seen.credential, &seen.key, &seen.lan_identity,
-		&seen.address, &seen.prefix };
+	struct index *all[] = { &seen.route, &seen.bootstrap, &seen.credential, &seen.key,
+		&seen.lan_identity, &seen.address, &seen.prefix };
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		index_init(all[i]);
 	for (size_t i = 0; i < load->conf->endpoint_count; i++) {
 		struct conf_endpoint *e = &load->conf->endpoint[i];
 		const struct endpoint_lines *lines = &load->lines[i];
 		check_route(load, &seen, e);
+		check_bootstrap(load, &seen, e, lines);
 		check_credential(load, &seen, e, lines, e->server);
 		check_credential(load, &seen, e, lines, e->bootstrap_server);
 		check_key(load, &seen, e, lines);
