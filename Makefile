@@ -64,7 +64,14 @@ msg-libcoap_BELOW = $(trunk_BELOW)
 # ---- programs: x_SRC, the archives x_BELOW in linking order, x_LIBS --------------------------------
 PROGRAMS =
 # Programs that the tests need besides, as targets; every check builds them first.
-TEST_PROGRAMS =
+TEST_PROGRAMS = $(PEERS)
+
+# ---- peers: a LwM2M server and a LwM2M device on libcoap, for the demo and the network tests ------
+# One program for each TLS library that libcoap is built with; the same objects link with all.
+PEER_TLS         = openssl gnutls notls
+lwm2m-server_SRC = $(addprefix tests/peers/,peer.c lwm2m-server.c credentials.c book.c ops.c)
+lwm2m-device_SRC = $(addprefix tests/peers/,peer.c lwm2m-device.c objects.c)
+PEERS            = $(foreach p,lwm2m-server lwm2m-device,$(PEER_TLS:%=$(BUILD)/tests/$(p)-%))
 
 # ---- unit tests: one binary a room, linked with its archive and the floors below, nothing else --
 UNIT_ROOMS   = base lwm2m trunk msg-libcoap
@@ -86,7 +93,7 @@ SUITES      = $(SUITES_FAST) netns
 CHECK_LIBS  ?= $(shell $(PKG_CONFIG) --libs check)
 
 # ---- how things are made ------------------------------------------------------------------------
-.PHONY: all deps demo check check-fast test-programs fuzz install clean $(SUITES)
+.PHONY: all deps peers demo check check-fast test-programs fuzz install clean $(SUITES)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -139,6 +146,19 @@ $(BUILD)/$(1): $$(patsubst %.c,$(BUILD)/obj/%.o,$$($(1)_SRC)) $$($(1)_BELOW:%=$(
 	$$(call quiet,LD)$$(CC) $$(CFLAGS) -pie $$(LDFLAGS) -o $$@ $$^ $$($(1)_LIBS)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
+
+# $(1) peer, $(2) TLS library
+define peer
+$(BUILD)/tests/$(1)-$(2): $$(patsubst %.c,$(BUILD)/obj/%.o,$$($(1)_SRC)) $(BUILD)/lib/base.a
+	@mkdir -p $$(@D)
+	$$(call quiet,LD)$$(CC) $$(CFLAGS) -pie $$(LDFLAGS) -o $$@ $$^ \
+		$$$$($$(PKG_CONFIG) --libs libcoap-3-$(2))
+endef
+$(foreach p,lwm2m-server lwm2m-device,$(foreach t,$(PEER_TLS),$(eval $(call peer,$(p),$(t)))))
+peers: $(PEERS)
+
+demo: all $(BUILD)/tests/lwm2m-server-openssl $(BUILD)/tests/lwm2m-device-notls
+	@BUILD='$(BUILD)' KEEP='$(KEEP)' tests/demo/demo.sh
 
 define unit
 $(BUILD)/tests/unit-$(1): $$(patsubst %.c,$(BUILD)/san/obj/%.o,$$($(1)_TESTS)) \
