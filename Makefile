@@ -92,7 +92,7 @@ lwgate_SRC    = relay/control/lwgate.c
 lwgate_BELOW  = control conf base
 lwgate_LIBS   = $(JSON_LIBS)
 # Programs that the tests need besides, as targets; every check builds them first.
-TEST_PROGRAMS = $(addprefix $(BUILD)/tests/,uci-export conf-check) $(LOAD:%=$(BUILD)/%)
+TEST_PROGRAMS = $(addprefix $(BUILD)/tests/,uci-export conf-check) $(LOAD:%=$(BUILD)/%) $(PEERS)
 
 # ---- load: generator, echo server and yardstick, built as the relay is built, never installed --------
 LOAD       = $(addprefix tests/load/,coapload coapecho forward)
@@ -105,6 +105,13 @@ tests/load/coapload_LIBS  = $(WOLFSSL_DIR)/lib/libwolfssl.a -lm
 tests/load/coapecho_LIBS  = $(WOLFSSL_DIR)/lib/libwolfssl.a -lm
 tests/load/client_CFLAGS  = -I$(WOLFSSL_DIR)/include
 tests/load/secure_CFLAGS  = -I$(WOLFSSL_DIR)/include
+
+# ---- peers: a LwM2M server and a LwM2M device on libcoap, for the demo and the network tests ------
+# One program for each TLS library that libcoap is built with; the same objects link with all.
+PEER_TLS         = openssl gnutls notls
+lwm2m-server_SRC = $(addprefix tests/peers/,peer.c lwm2m-server.c credentials.c book.c ops.c)
+lwm2m-device_SRC = $(addprefix tests/peers/,peer.c lwm2m-device.c objects.c)
+PEERS            = $(foreach p,lwm2m-server lwm2m-device,$(PEER_TLS:%=$(BUILD)/tests/$(p)-%))
 
 # ---- unit tests: one binary a room, linked with its archive and the floors below, nothing else --
 UNIT_ROOMS   = base conf lwm2m dtls netfilter io fake trunk msg-libcoap
@@ -152,7 +159,7 @@ JSON_LIBS   ?= $(shell $(PKG_CONFIG) --libs json-c)
 NL_LIBS     ?= $(shell $(PKG_CONFIG) --libs libnl-3.0)
 
 # ---- how things are made ------------------------------------------------------------------------
-.PHONY: all deps demo load check check-fast test-programs fuzz install clean $(SUITES)
+.PHONY: all deps peers demo load check check-fast test-programs fuzz install clean $(SUITES)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -205,6 +212,19 @@ $(BUILD)/$(1): $$(patsubst %.c,$(BUILD)/obj/%.o,$$($(1)_SRC)) $$($(1)_BELOW:%=$(
 	$$(call quiet,LD)$$(CC) $$(CFLAGS) -pie $$(LDFLAGS) -o $$@ $$^ $$($(1)_LIBS)
 endef
 $(foreach p,$(PROGRAMS) $(LOAD),$(eval $(call program,$(p))))
+
+# $(1) peer, $(2) TLS library
+define peer
+$(BUILD)/tests/$(1)-$(2): $$(patsubst %.c,$(BUILD)/obj/%.o,$$($(1)_SRC)) $(BUILD)/lib/base.a
+	@mkdir -p $$(@D)
+	$$(call quiet,LD)$$(CC) $$(CFLAGS) -pie $$(LDFLAGS) -o $$@ $$^ \
+		$$$$($$(PKG_CONFIG) --libs libcoap-3-$(2))
+endef
+$(foreach p,lwm2m-server lwm2m-device,$(foreach t,$(PEER_TLS),$(eval $(call peer,$(p),$(t)))))
+peers: $(PEERS)
+
+demo: all $(BUILD)/tests/lwm2m-server-openssl $(BUILD)/tests/lwm2m-device-notls
+	@BUILD='$(BUILD)' KEEP='$(KEEP)' tests/demo/demo.sh
 
 define unit
 $(BUILD)/tests/unit-$(1): $$(patsubst %.c,$(BUILD)/san/obj/%.o,$$($(1)_TESTS)) \
