@@ -33,23 +33,33 @@ WARN     = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpoi
            -Wvla -Wundef -Wwrite-strings $(if $(filter 1,$(WERROR)),-Werror)
 STRICT   = $(if $(findstring tests/,$<),-Wno-sign-compare,-Wconversion -Wsign-conversion)
 HARDEN   = -fstack-protector-strong -fPIE $(if $(filter 0,$(DEBUG)),-D_FORTIFY_SOURCE=2)
-BASE_CFLAGS = -std=c11 -D_GNU_SOURCE -I. -Irelay $(WARN) $(STRICT) -DLWGATE_VERSION='"$(VERSION)"'
+# -iquote, since relay/limits.h must not stand in for the system's <limits.h>.
+BASE_CFLAGS = -std=c11 -D_GNU_SOURCE -iquote . -iquote relay $(WARN) $(STRICT) -DLWGATE_VERSION='"$(VERSION)"'
 ALL_CFLAGS  = $(BASE_CFLAGS) $(HARDEN)
 
 quiet = $(if $(filter 0,$(V)),@printf '  %-7s %s\n' '$(1)' '$(patsubst $(BUILD)/%,%,$@)';)
 
 # ---- the rooms, floor by floor, each in the order in which a datagram meets its files -----------
 base_SRC    = $(addprefix relay/base/,addr.c log.c hash.c rand.c hex.c)
-ROOMS       = base
+trunk_SRC   = $(addprefix relay/,timer.c loop.c)
+ROOMS       = base trunk
 
 base_BELOW    = base
+io_BELOW      = trunk base
+fake_BELOW    = trunk base
+
 
 # ---- programs ---------------------------------------------------------------------------------
 PROGRAMS =
 
 # ---- unit tests: one binary a room, linked with its archive and the floors below, nothing else --
-UNIT_ROOMS   = base
+UNIT_ROOMS   = base io fake
 base_TESTS    = $(addprefix tests/unit/,check_base.c)
+# The trunk's files that touch the kernel, against the kernel; other tests of the trunk put FAKE_NET
+# in their place.
+io_TESTS      = $(addprefix tests/unit/,io.c check_timer.c check_loop.c)
+FAKE_NET      = $(addprefix tests/unit/,fake_net.c fake_udp.c fake_resolve.c)
+fake_TESTS    = tests/unit/check_fake_net.c $(FAKE_NET)
 
 CHECK_LIBS  ?= $(shell $(PKG_CONFIG) --libs check)
 

@@ -1,5 +1,7 @@
 /* A network and a clock in memory: every function of udp.h, loop.h and resolve.h without a kernel.
  * Linked before the trunk's archive it keeps udp.o, loop.o and resolve.o out; timer.o stays real.
+ * The Makefile's FAKE_NET lists its files. What a caller may not do (close a watched descriptor, watch
+ * twice, read from a closed socket) aborts with its place.
  *
  * There is one network at a time. A test makes it, then calls loop_create, resolver_create and what
  * it tests, as the daemon would. Nothing happens by itself: datagrams and answers wait until
@@ -35,7 +37,8 @@ struct fake_net;
 /* Makes the network: IPv4 source 192.0.2.1, IPv6 source 2001:db8::1, no interface by name, no name
  * known, all ports free. Never fails. */
 struct fake_net *fake_net_create(void);
-/* Ends it, and forgets sockets and datagrams that are left. NULL is allowed. */
+/* Ends it, and forgets sockets and datagrams that are left; the last to go, behind the loop and the
+ * resolver. NULL is allowed. */
 void fake_net_free(struct fake_net *net);
 /* Sockets that are open, of both kinds. */
 unsigned fake_net_open(const struct fake_net *net);
