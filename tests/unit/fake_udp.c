@@ -449,8 +449,10 @@ static int send_trouble(struct fake_net *net, struct fake_socket *s, unsigned *r
 	if (!s->connected)
 		return -EDESTADDRREQ;
 	bool v4 = addr_is_v4(&s->local);
-	return net->has_source[v4] && addr_same_host(&net->source[v4], &s->local) ? 0 :
-		-ENETUNREACH;
+	if (!net->has_source[v4])
+		return -ENETUNREACH;
+	/* The kernel's two families differ here. */
+	return v4 && !addr_same_host(&net->source[v4], &s->local) ? -ENETUNREACH : 0;
 }
 
 int udp_send(int fd, const uint8_t *bytes, size_t n, unsigned *refused)

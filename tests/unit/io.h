@@ -4,3 +4,5 @@
 
 Suite *timer_suite(void);
 Suite *loop_suite(void);
+Suite *udp_suite(void);
+Suite *udp_wan_suite(void);
