@@ -42,7 +42,8 @@ WARN     = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpoi
            -Wvla -Wundef -Wwrite-strings $(if $(filter 1,$(WERROR)),-Werror)
 STRICT   = $(if $(findstring tests/,$<),-Wno-sign-compare,-Wconversion -Wsign-conversion)
 HARDEN   = -fstack-protector-strong -fPIE $(if $(filter 0,$(DEBUG)),-D_FORTIFY_SOURCE=2)
-BASE_CFLAGS = -std=c11 -D_GNU_SOURCE -I. -Irelay $(WARN) $(STRICT) -DLWGATE_VERSION='"$(VERSION)"'
+# -iquote, since relay/limits.h must not stand in for the system's <limits.h>.
+BASE_CFLAGS = -std=c11 -D_GNU_SOURCE -iquote . -iquote relay $(WARN) $(STRICT) -DLWGATE_VERSION='"$(VERSION)"'
 ALL_CFLAGS  = $(BASE_CFLAGS) $(HARDEN)
 
 comma := ,
@@ -59,6 +60,8 @@ ROOMS       = base lwm2m trunk
 base_BELOW    = base
 lwm2m_BELOW   = lwm2m base
 trunk_BELOW   = trunk lwm2m base
+io_BELOW      = trunk base
+fake_BELOW    = trunk base
 msg-libcoap_BELOW = $(trunk_BELOW)
 
 # ---- programs: x_SRC, the archives x_BELOW in linking order, x_LIBS --------------------------------
@@ -67,13 +70,20 @@ PROGRAMS =
 TEST_PROGRAMS =
 
 # ---- unit tests: one binary a room, linked with its archive and the floors below, nothing else --
-UNIT_ROOMS   = base lwm2m trunk msg-libcoap
+UNIT_ROOMS   = base lwm2m io fake trunk msg-libcoap
 base_TESTS    = $(addprefix tests/unit/,check_base.c)
 lwm2m_TESTS   = $(addprefix tests/unit/,check_reg.c)
 trunk_TESTS   = $(addprefix tests/unit/,check_msg.c capture.c)
 # The peek against libcoap's parser: a binary of its own, for the library's sake.
 msg-libcoap_TESTS = $(addprefix tests/unit/,check_msg_libcoap.c msg_libcoap.c capture.c)
 msg-libcoap_LIBS  = $(shell $(PKG_CONFIG) --libs libcoap-3-notls)
+
+# The trunk's files that touch the kernel, against the kernel; other tests of the trunk put FAKE_NET
+# in their place.
+io_TESTS      = $(addprefix tests/unit/,io.c check_timer.c check_loop.c check_udp.c \
+	check_udp_wan.c talk.c netns.c)
+FAKE_NET      = $(addprefix tests/unit/,fake_net.c fake_udp.c fake_resolve.c)
+fake_TESTS    = tests/unit/check_fake_net.c $(FAKE_NET)
 
 # ---- fuzz targets: tests/fuzz/fuzz_x.c by themselves, with what they need besides ------------------
 fuzz_msg_libcoap_SRC  = tests/unit/msg_libcoap.c

@@ -10,7 +10,8 @@
 
 struct loop;
 
-/* What happened to a descriptor; bits. */
+/* What happened to a descriptor; bits. An ICMP error on a socket comes as LOOP_ERROR alone, so its
+ * owner reads for that as for LOOP_READ. */
 enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_ERROR = 4 };
 
 /* Interest in a descriptor, embedded in its owner; level-triggered. */
@@ -18,7 +19,7 @@ struct watch {
 	int fd; /* the owner's; it closes it */
 	/* Called when something happened; it may forget this and any other watch. */
 	void (*ready)(struct watch *watch, unsigned happened, struct mono now);
-	uint32_t slot; /* private */
+	uint32_t slot; /* private: 0 while not watched */
 };
 
 /* Called at the end of each wake-up, e.g. to send what a batch gathered. Embedded in its owner. */
@@ -37,17 +38,18 @@ int loop_watch(struct loop *loop, struct watch *watch, unsigned wanted) MUST_CHE
 /* Changes what is waited for. Returns 0 or -errno. */
 int loop_rewatch(struct loop *loop, struct watch *watch, unsigned wanted) MUST_CHECK;
 /* Stops watching, before the descriptor is closed; safe inside any callback, also for a descriptor
- * whose event of this wake-up has not been told yet. */
+ * whose event of this wake-up has not been told yet. A zeroed watch, or one that is not watched, is
+ * left alone. */
 void loop_unwatch(struct loop *loop, struct watch *watch);
 /* Adds a flush hook. list_remove(&flush->node) takes it out. */
 void loop_on_flush(struct loop *loop, struct flush *flush);
 /* The timers of this loop. */
 struct timers *loop_timers(struct loop *loop);
-/* The clock as it was read at this wake-up; before loop_run, as it is. */
+/* The clock as it was read at this wake-up; outside of one, as it is. */
 struct mono loop_now(const struct loop *loop);
 /* Runs until loop_stop. Returns 0 or -errno. */
 int loop_run(struct loop *loop) MUST_CHECK;
 /* Waits at most wait_ms (-1: for ever) for one wake-up and serves it. Returns 0 or -errno. */
 int loop_once(struct loop *loop, int wait_ms) MUST_CHECK;
-/* Makes loop_run return after this wake-up. */
+/* Makes loop_run return after this wake-up; called before, at once. */
 void loop_stop(struct loop *loop);
