@@ -21,6 +21,7 @@ VERSION    ?= 0.1.0
 # wolfSSL: ours, built once into build/deps, or one that a packager brings.
 WOLFSSL_TARBALL ?=
 WOLFSSL_DIR     ?= $(BUILD)/deps/wolfssl
+WOLFSSL_LIBS    ?= $(WOLFSSL_DIR)/lib/libwolfssl.a -lm
 DEPS            ?= $(BUILD)/deps/ready
 
 OPT_0    = -O2 -g -DNDEBUG
@@ -33,7 +34,7 @@ WARN     = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpoi
            -Wvla -Wundef -Wwrite-strings $(if $(filter 1,$(WERROR)),-Werror)
 STRICT   = $(if $(findstring tests/,$<),-Wno-sign-compare,-Wconversion -Wsign-conversion)
 HARDEN   = -fstack-protector-strong -fPIE $(if $(filter 0,$(DEBUG)),-D_FORTIFY_SOURCE=2)
-BASE_CFLAGS = -std=c11 -D_GNU_SOURCE -I. -Irelay $(WARN) $(STRICT) -DLWGATE_VERSION='"$(VERSION)"'
+BASE_CFLAGS = -std=c11 -D_GNU_SOURCE -iquote . -iquote relay $(WARN) $(STRICT) -DLWGATE_VERSION='"$(VERSION)"'
 ALL_CFLAGS  = $(BASE_CFLAGS) $(HARDEN)
 
 quiet = $(if $(filter 0,$(V)),@printf '  %-7s %s\n' '$(1)' '$(patsubst $(BUILD)/%,%,$@)';)
@@ -41,23 +42,32 @@ quiet = $(if $(filter 0,$(V)),@printf '  %-7s %s\n' '$(1)' '$(patsubst $(BUILD)/
 # ---- the rooms, floor by floor, each in the order in which a datagram meets its files -----------
 base_SRC    = $(addprefix relay/base/,addr.c log.c hash.c rand.c hex.c)
 lwm2m_SRC   = relay/lwm2m/reg.c
+dtls_SRC    = $(addprefix dtls/,header.c session.c wolf.c)
 trunk_SRC   = $(addprefix relay/,timer.c loop.c udp.c resolve.c stat.c lan.c server.c wan.c \
               classify.c limit.c msg.c track.c held.c flow.c route.c newcomer.c move.c forward.c \
               life.c wanted.c datapath.c)
-ROOMS       = base lwm2m trunk
+ROOMS       = base lwm2m dtls trunk
 
 base_BELOW    = base
 lwm2m_BELOW   = lwm2m base
+dtls_BELOW    = dtls base
 trunk_BELOW   = trunk lwm2m base
 msg-libcoap_BELOW = $(trunk_BELOW)
+
+# wolfSSL shows in one file, and in the other end of the tests.
+$(foreach f,dtls/wolf tests/unit/wolf_peer tests/unit/sealer,$(eval \
+	$(f)_CFLAGS = -isystem $$(WOLFSSL_DIR)/include))
 
 # ---- programs ---------------------------------------------------------------------------------
 PROGRAMS =
 
 # ---- unit tests: one binary a room, linked with its archive and the floors below, nothing else --
-UNIT_ROOMS   = base lwm2m trunk msg-libcoap
+UNIT_ROOMS   = base lwm2m dtls trunk msg-libcoap
 base_TESTS    = $(addprefix tests/unit/,check_base.c)
 lwm2m_TESTS   = $(addprefix tests/unit/,check_reg.c)
+dtls_TESTS    = $(addprefix tests/unit/,check_dtls.c check_header.c check_handshake.c \
+                check_records.c wire.c wolf_peer.c sealer.c)
+dtls_LIBS     = $(WOLFSSL_LIBS)
 trunk_TESTS   = $(addprefix tests/unit/,check_msg.c capture.c)
 # The peek against libcoap's parser: a binary of its own, for the library's sake.
 msg-libcoap_TESTS = $(addprefix tests/unit/,check_msg_libcoap.c msg_libcoap.c capture.c)
