@@ -52,17 +52,23 @@ quiet = $(if $(filter 0,$(V)),@printf '  %-7s %s\n' '$(1)' '$(patsubst $(BUILD)/
 # ---- the rooms, floor by floor, each in the order in which a datagram meets its files -----------
 base_SRC    = $(addprefix relay/base/,addr.c log.c hash.c rand.c hex.c)
 lwm2m_SRC   = relay/lwm2m/reg.c
+dtls_SRC    = $(addprefix dtls/,header.c session.c wolf.c)
 trunk_SRC   = $(addprefix relay/,timer.c loop.c udp.c resolve.c stat.c lan.c server.c wan.c \
               classify.c limit.c msg.c track.c held.c flow.c route.c newcomer.c move.c forward.c \
               life.c wanted.c datapath.c)
-ROOMS       = base lwm2m trunk
+ROOMS       = base lwm2m dtls trunk
 
 base_BELOW    = base
 lwm2m_BELOW   = lwm2m base
+dtls_BELOW    = dtls base
 trunk_BELOW   = trunk lwm2m base
 io_BELOW      = trunk base
 fake_BELOW    = trunk base
 msg-libcoap_BELOW = $(trunk_BELOW)
+
+# wolfSSL shows in one file, and in the other end of the tests.
+$(foreach f,dtls/wolf tests/unit/wolf_peer tests/unit/sealer,$(eval \
+	$(f)_CFLAGS = -isystem $$(WOLFSSL_DIR)/include))
 
 # ---- programs: x_SRC, the archives x_BELOW in linking order, x_LIBS --------------------------------
 PROGRAMS =
@@ -70,9 +76,12 @@ PROGRAMS =
 TEST_PROGRAMS =
 
 # ---- unit tests: one binary a room, linked with its archive and the floors below, nothing else --
-UNIT_ROOMS   = base lwm2m io fake trunk msg-libcoap
+UNIT_ROOMS   = base lwm2m dtls io fake trunk msg-libcoap
 base_TESTS    = $(addprefix tests/unit/,check_base.c)
 lwm2m_TESTS   = $(addprefix tests/unit/,check_reg.c)
+dtls_TESTS    = $(addprefix tests/unit/,check_dtls.c check_header.c check_handshake.c \
+                check_records.c wire.c wolf_peer.c sealer.c)
+dtls_LIBS     = $(WOLFSSL_LIBS)
 trunk_TESTS   = $(addprefix tests/unit/,check_msg.c capture.c)
 # The peek against libcoap's parser: a binary of its own, for the library's sake.
 msg-libcoap_TESTS = $(addprefix tests/unit/,check_msg_libcoap.c msg_libcoap.c capture.c)

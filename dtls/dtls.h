@@ -11,12 +11,16 @@
 
 /* Most bytes of plaintext in one record (RFC 6347 4.1). */
 #define DTLS_RECORD_MAX 16384
-/* Most bytes that a record adds to its plaintext: header, CID, explicit nonce, tag, inner type. */
-#define DTLS_OVERHEAD_MAX 96
+/* Most bytes that a record adds to its plaintext: header 13, CID 32, inner type 1, and with CBC the
+ * IV 16, MAC 32, padding 16. */
+#define DTLS_OVERHEAD_MAX 112
+/* Most bytes of plaintext that we put into one record: wolfSSL holds the whole record to 16384. */
+#define DTLS_WRITE_MAX (16384 - DTLS_OVERHEAD_MAX)
 
 /* Calls from outside to the outside. */
 struct dtls_calls {
-	/* Sends one datagram to the peer. The bytes are valid during the call only. */
+	/* Sends one datagram to the peer. The bytes are valid during the call only. It may be called
+	 * by every function that takes a session, and must not call back into that session. */
 	void (*emit)(void *who, const uint8_t *datagram, size_t n);
 };
 
@@ -35,7 +39,8 @@ int dtls_profile_create(struct dtls_profile **profile, const struct dtls_profile
 /* Ends a profile; its sessions must be gone. NULL is allowed. */
 void dtls_profile_free(struct dtls_profile *profile);
 
-/* A credential, borrowed as long as the session lives: identity 1..128 bytes, key 1..64 bytes. */
+/* A credential, borrowed as long as the session lives: identity 1..128 bytes, none of them 0 (the
+ * library ends there), key 1..64 bytes. */
 struct dtls_psk {
 	struct slice identity; /* 1..128 bytes */
 	struct slice key;      /* 1..64 bytes */
@@ -55,9 +60,10 @@ enum dtls_state {
 enum dtls_event {
 	DTLS_NOTHING,     /* nothing to act on; whatever it was is absorbed or dropped */
 	DTLS_ESTABLISHED, /* the handshake is done: dtls_write works from now on */
-	DTLS_DATA,        /* a plaintext message was read, from an authentic record */
+	DTLS_DATA,        /* a plaintext message, maybe empty, was read, from an authentic record */
 	DTLS_CLOSED,      /* the peer sent close_notify; it was answered; the session is dead */
-	DTLS_ALERTED,     /* the peer sent a fatal alert, or ours was fatal; the session is dead */
+	DTLS_ALERTED,     /* the peer sent a fatal alert, or ours was fatal; the session is dead. An
+			   * alert of the handshake is told by dtls_tick: see dtls_tick */
 	DTLS_TIMED_OUT    /* the handshake deadline came; the session is dead */
 };
 
@@ -71,27 +77,33 @@ enum dtls_drop {
 
 struct dtls_session_spec {
 	struct dtls_psk psk;     /* borrowed as said above */
-	const char *server_name; /* SNI, or NULL */
+	const char *server_name; /* SNI, or NULL; no literal address (RFC 6066 3) */
 	unsigned deadline_ms;    /* for the handshake as a whole */
 	void *who;               /* handed to the calls */
 };
 
-/* Makes a client session and emits its first flight. Returns 0 or -ENOMEM, -EINVAL for a bad psk. */
+/* Makes a client session and emits its first flight. Returns 0, -ENOMEM, -EINVAL for a bad psk, or
+ * -EPROTO when the library refuses. */
 int dtls_connect(struct dtls_session **session, struct dtls_profile *profile,
 	const struct dtls_session_spec *spec, struct mono now) MUST_CHECK;
-/* Takes one datagram from the peer, which stays the caller's. Then call dtls_read until it returns
- * DTLS_NOTHING (or the session is dead). */
+/* Takes one datagram from the peer, which stays the caller's and must stay where it is: call
+ * dtls_read until it returns DTLS_NOTHING (or the session is dead) before it goes. Whatever stands in
+ * it, also records of another session with the same peer: a session that is up survives, one in its
+ * handshake survives all but a forged flight. */
 void dtls_feed(struct dtls_session *s, const uint8_t *datagram, size_t n, struct mono now);
 /* Gives what the last datagram brought, one event a call. With DTLS_DATA, *n bytes of plaintext
  * stand in room; a record that does not fit is counted in DTLS_DROP_RECORD. */
 enum dtls_event dtls_read(struct dtls_session *s, uint8_t *room, size_t size, size_t *n,
 	struct mono now) MUST_CHECK;
-/* Protects n bytes, at most DTLS_RECORD_MAX, as one record in one datagram, and emits it. Returns 0,
- * -ENOTCONN unless up, -EMSGSIZE when too large, -EPROTO when the library refuses (session dead). */
+/* Protects n bytes, 1 to DTLS_WRITE_MAX, as one record in one datagram, and emits it. Returns 0,
+ * -ENOTCONN unless up, -EINVAL for none, -EMSGSIZE for too many, -EPROTO when the library refuses
+ * (session dead). */
 int dtls_write(struct dtls_session *s, const uint8_t *bytes, size_t n) MUST_CHECK;
 /* When dtls_tick must be called; MONO_NEVER when it need not. */
 struct mono dtls_deadline(const struct dtls_session *s);
-/* Retransmits, or gives up at the deadline. Returns DTLS_NOTHING, DTLS_TIMED_OUT or DTLS_ALERTED. */
+/* Retransmits, or gives up at the deadline. Returns DTLS_NOTHING, DTLS_TIMED_OUT or DTLS_ALERTED. An
+ * alert in plaintext can be forged, so it ends a handshake only here, when the time of our flight is
+ * over and the server has said nothing better since. */
 enum dtls_event dtls_tick(struct dtls_session *s, struct mono now) MUST_CHECK;
 /* Emits close_notify when up (RFC 5246 7.2.1), and ends the session. *s becomes NULL. */
 void dtls_close(struct dtls_session **s);
@@ -102,9 +114,10 @@ void dtls_forget(struct dtls_session **s);
 enum dtls_state dtls_state(const struct dtls_session *s);
 /* Flights of ours that left without an answer since the last datagram of the peer that counted. */
 unsigned dtls_unanswered(const struct dtls_session *s);
-/* IANA name of the suite, e.g. TLS_PSK_WITH_AES_128_CCM_8; "" before the handshake is done. */
+/* IANA name of the suite, e.g. TLS_PSK_WITH_AES_128_CCM_8; "" unless up. */
 const char *dtls_suite(const struct dtls_session *s);
-/* Length of the connection id that the peer asked us to use, in bytes; -1 when none was agreed. */
+/* Length of the connection id that the peer asked us to use, in bytes; -1 when none was agreed
+ * or an empty one, or the session is not up. */
 int dtls_peer_cid(const struct dtls_session *s);
 /* How many datagrams or records were dropped, by reason. */
 uint64_t dtls_dropped(const struct dtls_session *s, enum dtls_drop why);
@@ -114,8 +127,9 @@ int dtls_alert(const struct dtls_session *s);
 /* What the record headers of a datagram say. */
 enum dtls_header { DTLS_HEADER_OK, DTLS_HEADER_BAD, DTLS_HEADER_CLIENT_HELLO };
 /* Looks at record headers alone, before any library sees them: known content type, known version,
- * 0 < length <= what is left, epoch-0 handshake records with a message type that a client may get.
- * The fuzzer's door; dtls_feed calls it. */
+ * 0 < length <= what is left, epoch-0 handshake records with a message type that a client may get, and
+ * nothing that the state has no use for. Gives the verdict on the first record that is refused, or
+ * DTLS_HEADER_OK. A session judges record by record, and takes those that pass. */
 enum dtls_header dtls_header_check(const uint8_t *datagram, size_t n, bool established);
 
 /* Bytes of random data for the library; its build names this function. */

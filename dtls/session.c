@@ -1,0 +1,335 @@
+/* The life of a client session: what passes, what is due when, what it came to.
+ *
+ * state      record              tick                write   close
+ * ---------  ------------------  ------------------  ------  ---------------------
+ * HANDSHAKE  last flight: UP     deadline: DEAD      no      DEAD, in silence
+ *            fatal: DEAD         noted alert: DEAD
+ *            alert: noted        else the flight
+ *                                is sent again
+ * UP         data: told          nothing is due      record  DEAD, with close_notify
+ *            fatal alert: DEAD
+ *            close_notify: DEAD
+ * DEAD       nothing             nothing is due      no      -
+ *
+ * No other way leads from one state to another. */
+#include "dtls/dtls.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "dtls/header_int.h"
+#include "dtls/wolf_int.h"
+
+/* RFC 6347 4.2.4.1. */
+#define FLIGHT_FIRST_MS 1000
+#define FLIGHT_LAST_MS 60000
+
+#define IDENTITY_MAX 128
+#define KEY_MAX 64
+
+struct dtls_profile {
+	struct wolf_profile *wolf;
+	const struct dtls_calls *calls;
+};
+
+struct dtls_session {
+	struct wolf *wolf;
+	const struct dtls_calls *calls;
+	void *who;
+	enum dtls_state state;
+	struct cursor datagram; /* what dtls_read has not looked at, borrowed from the caller */
+	struct mono give_up;    /* end of the handshake */
+	struct mono flight_due; /* when our flight is sent again */
+	unsigned flight_ms;     /* how long the peer has for its answer */
+	unsigned emitted;       /* datagrams that left */
+	int flight;             /* number of the first message in our last flight, or -1 */
+	bool repeating;         /* it is time to send that again */
+	unsigned unanswered;
+	int noted;              /* alert in plaintext that still stands, or -1 */
+	int alert;              /* the one that ended the session, or -1 */
+	uint64_t dropped[DTLS_DROPS];
+};
+
+int dtls_profile_create(struct dtls_profile **profile, const struct dtls_profile_spec *spec)
+{
+	*profile = NULL;
+	struct dtls_profile *p = calloc(1, sizeof(*p));
+	if (p == NULL)
+		return -ENOMEM;
+	int rc = wolf_profile_create(&p->wolf, spec->cid);
+	if (rc != 0) {
+		free(p);
+		return rc;
+	}
+	p->calls = spec->calls;
+	*profile = p;
+	return 0;
+}
+
+void dtls_profile_free(struct dtls_profile *profile)
+{
+	if (profile == NULL)
+		return;
+	wolf_profile_free(profile->wolf);
+	free(profile);
+}
+
+/* wolfSSL repeats our flight whenever the server repeats its own. Two such ends that do not agree (a
+ * wrong key) would never rest, so a repeat leaves only when it is due. */
+static bool is_untimely(struct dtls_session *s, const uint8_t *datagram, size_t n)
+{
+	int flight = s->state == DTLS_HANDSHAKE ? header_flight(datagram, n) : -1;
+	if (flight > s->flight)
+		s->flight = flight;
+	else if (flight >= 0)
+		return !s->repeating;
+	return false;
+}
+
+static void emit(void *who, const uint8_t *datagram, size_t n)
+{
+	struct dtls_session *s = who;
+	if (is_untimely(s, datagram, n))
+		return;
+	s->emitted++;
+	s->calls->emit(s->who, datagram, n);
+}
+
+static enum dtls_event die(struct dtls_session *s, enum dtls_event event, int alert)
+{
+	s->state = DTLS_DEAD;
+	s->alert = alert;
+	s->datagram = cur_of(NULL, 0);
+	return event;
+}
+
+/* A flight of ours is on its way: its time begins. */
+static void arm(struct dtls_session *s, unsigned ms, struct mono now)
+{
+	s->unanswered++;
+	s->flight_ms = ms;
+	s->flight_due = mono_add(now, ms);
+}
+
+static enum dtls_event handshake(struct dtls_session *s, struct slice record, struct mono now)
+{
+	unsigned before = s->emitted;
+	enum wolf_result result = wolf_handshake(s->wolf, record);
+	if (s->emitted != before)
+		arm(s, FLIGHT_FIRST_MS, now);
+	switch (result) {
+	case WOLF_UP:
+		s->state = DTLS_UP;
+		s->unanswered = 0;
+		return DTLS_ESTABLISHED;
+	case WOLF_DROPPED:
+		s->dropped[DTLS_DROP_RECORD]++;
+		return DTLS_NOTHING;
+	case WOLF_NOTHING:
+	case WOLF_BYTES:
+		return DTLS_NOTHING;
+	case WOLF_CLOSED:
+	case WOLF_FAILED:
+		return die(s, DTLS_ALERTED, wolf_alert(s->wolf));
+	}
+	BUG("no such result");
+}
+
+static bool is_psk(const struct dtls_psk *psk)
+{
+	return psk->identity.n >= 1 && psk->identity.n <= IDENTITY_MAX && psk->key.n >= 1 &&
+		psk->key.n <= KEY_MAX && memchr(psk->identity.p, 0, psk->identity.n) == NULL;
+}
+
+int dtls_connect(struct dtls_session **session, struct dtls_profile *profile,
+	const struct dtls_session_spec *spec, struct mono now)
+{
+	*session = NULL;
+	if (!is_psk(&spec->psk))
+		return -EINVAL;
+	struct dtls_session *s = calloc(1, sizeof(*s));
+	if (s == NULL)
+		return -ENOMEM;
+	s->calls = profile->calls;
+	s->who = spec->who;
+	s->state = DTLS_HANDSHAKE;
+	s->give_up = mono_add(now, spec->deadline_ms);
+	s->flight = s->noted = s->alert = -1;
+	int rc = wolf_create(&s->wolf, profile->wolf,
+		&(struct wolf_spec){ spec->psk, spec->server_name, emit, s });
+	if (rc == 0 && handshake(s, (struct slice){ NULL, 0 }, now) != DTLS_NOTHING)
+		rc = -EPROTO;
+	if (rc != 0) {
+		dtls_forget(&s);
+		return rc;
+	}
+	*session = s;
+	return 0;
+}
+
+void dtls_feed(struct dtls_session *s, const uint8_t *datagram, size_t n, struct mono now)
+{
+	(void)now; /* the time counts when the datagram is read */
+	if (s->state != DTLS_DEAD)
+		s->datagram = cur_of(datagram, n);
+}
+
+/* Anybody may have sent it; it is believed when nothing better comes (dtls_tick). Warnings end no
+ * handshake, but for close_notify (RFC 5246 7.2). */
+static void note_alert(struct dtls_session *s, struct slice body)
+{
+	const int fatal = 2, close_notify = 0;
+	if (body.p[0] == fatal || body.p[1] == close_notify)
+		s->noted = body.p[1];
+}
+
+static enum dtls_event take_flight(struct dtls_session *s, const struct header *h, struct mono now)
+{
+	if (h->type == HEADER_ALERT && h->epoch == 0) {
+		note_alert(s, h->body);
+		return DTLS_NOTHING;
+	}
+	if (h->epoch == 0) { /* of this handshake: a session that the peer still has speaks in epoch 1 */
+		s->unanswered = 0;
+		s->noted = -1;
+	}
+	return handshake(s, h->record, now);
+}
+
+static enum dtls_event take_record(struct dtls_session *s, const struct header *h, uint8_t *room,
+	size_t size, size_t *n)
+{
+	switch (wolf_read(s->wolf, h->record, room, size, n)) {
+	case WOLF_BYTES:
+		return DTLS_DATA;
+	case WOLF_DROPPED:
+		s->dropped[DTLS_DROP_RECORD]++;
+		return DTLS_NOTHING;
+	case WOLF_NOTHING:
+	case WOLF_UP:
+		return DTLS_NOTHING;
+	case WOLF_CLOSED:
+		wolf_close(s->wolf);
+		return die(s, DTLS_CLOSED, -1);
+	case WOLF_FAILED:
+		return die(s, DTLS_ALERTED, wolf_alert(s->wolf));
+	}
+	BUG("no such result");
+}
+
+/* Judges and takes one record of the datagram. */
+static enum dtls_event take_next(struct dtls_session *s, uint8_t *room, size_t size, size_t *n,
+	struct mono now)
+{
+	struct header h;
+	switch (header_next(&s->datagram, s->state == DTLS_UP, &h)) {
+	case DTLS_HEADER_OK:
+		break;
+	case DTLS_HEADER_BAD:
+		s->dropped[DTLS_DROP_HEADER]++;
+		return DTLS_NOTHING;
+	case DTLS_HEADER_CLIENT_HELLO:
+		s->dropped[DTLS_DROP_CLIENT_HELLO]++;
+		return DTLS_NOTHING;
+	}
+	if (s->state == DTLS_UP)
+		return take_record(s, &h, room, size, n);
+	return take_flight(s, &h, now);
+}
+
+enum dtls_event dtls_read(struct dtls_session *s, uint8_t *room, size_t size, size_t *n,
+	struct mono now)
+{
+	enum dtls_event event = DTLS_NOTHING;
+	*n = 0;
+	while (event == DTLS_NOTHING && cur_left(&s->datagram) > 0)
+		event = take_next(s, room, size, n, now);
+	return event;
+}
+
+int dtls_write(struct dtls_session *s, const uint8_t *bytes, size_t n)
+{
+	if (s->state != DTLS_UP)
+		return -ENOTCONN;
+	if (n == 0)
+		return -EINVAL;
+	if (n > DTLS_WRITE_MAX)
+		return -EMSGSIZE;
+	if (wolf_write(s->wolf, bytes, n))
+		return 0;
+	die(s, DTLS_ALERTED, wolf_alert(s->wolf));
+	return -EPROTO;
+}
+
+struct mono dtls_deadline(const struct dtls_session *s)
+{
+	return s->state == DTLS_HANDSHAKE ? mono_min(s->give_up, s->flight_due) : MONO_NEVER;
+}
+
+static enum dtls_event repeat(struct dtls_session *s, struct mono now)
+{
+	unsigned ms = s->flight_ms * 2;
+	s->repeating = true;
+	bool sent = wolf_repeat(s->wolf);
+	s->repeating = false;
+	if (!sent)
+		return die(s, DTLS_ALERTED, wolf_alert(s->wolf));
+	arm(s, ms < FLIGHT_LAST_MS ? ms : FLIGHT_LAST_MS, now);
+	return DTLS_NOTHING;
+}
+
+enum dtls_event dtls_tick(struct dtls_session *s, struct mono now)
+{
+	if (s->state != DTLS_HANDSHAKE || !mono_reached(dtls_deadline(s), now))
+		return DTLS_NOTHING;
+	if (s->noted >= 0)
+		return die(s, DTLS_ALERTED, s->noted);
+	if (mono_reached(s->give_up, now))
+		return die(s, DTLS_TIMED_OUT, -1);
+	return repeat(s, now);
+}
+
+void dtls_close(struct dtls_session **s)
+{
+	if (*s != NULL && (*s)->state == DTLS_UP)
+		wolf_close((*s)->wolf);
+	dtls_forget(s);
+}
+
+void dtls_forget(struct dtls_session **s)
+{
+	if (*s == NULL)
+		return;
+	wolf_free((*s)->wolf);
+	free(*s);
+	*s = NULL;
+}
+
+enum dtls_state dtls_state(const struct dtls_session *s)
+{
+	return s->state;
+}
+
+unsigned dtls_unanswered(const struct dtls_session *s)
+{
+	return s->unanswered;
+}
+
+const char *dtls_suite(const struct dtls_session *s)
+{
+	return s->state == DTLS_UP ? wolf_suite(s->wolf) : "";
+}
+
+int dtls_peer_cid(const struct dtls_session *s)
+{
+	return s->state == DTLS_UP ? wolf_peer_cid(s->wolf) : -1;
+}
+
+uint64_t dtls_dropped(const struct dtls_session *s, enum dtls_drop why)
+{
+	return s->dropped[why];
+}
+
+int dtls_alert(const struct dtls_session *s)
+{
+	return s->alert;
+}

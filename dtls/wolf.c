@@ -1,0 +1,305 @@
+/* The only file that knows wolfSSL. */
+#include "dtls/wolf_int.h"
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wolfssl/options.h>
+#include <wolfssl/ssl.h>
+#include "base/rand.h"
+
+#if !defined(WOLFSSL_DTLS) || !defined(WOLFSSL_STATIC_PSK) || !defined(HAVE_AESCCM)
+#error "wolfSSL is built without DTLS, static PSK or AES-CCM"
+#endif
+#if !defined(WOLFSSL_DTLS_CID) || !defined(WOLFSSL_DTLS_MTU) || !defined(WOLFSSL_DTLS_DROP_STATS)
+#error "wolfSSL is built without connection ids, MTU or drop counters"
+#endif
+#if !defined(MAX_PSK_ID_LEN) || MAX_PSK_ID_LEN < 128
+#error "wolfSSL is built for PSK identities under 128 bytes (RFC 4279 5.3)"
+#endif
+
+/* A datagram of a handshake flight: fits every path that IPv6 allows, with room for tunnels. */
+#define FLIGHT_MTU 1200
+/* What wolfSSL takes as MTU at most; DTLS_WRITE_MAX follows from it. */
+#define RECORD_MTU 16384
+/* While reading, the MTU is the size of the input buffer less this. */
+#define READ_SPARE 500
+/* Enough for an alert that is sent while reading. */
+#define LEAST_MTU 256
+
+struct wolf_profile {
+	WOLFSSL_CTX *ctx;
+	bool cid; /* offer one */
+};
+
+struct wolf {
+	WOLFSSL *ssl;
+	struct wolf_spec spec;
+	struct slice in; /* the record that wolfSSL may fetch, or empty */
+};
+
+/* In the order of the LwM2M transport specification (OMA-TS-LightweightM2M_Transport 5.2.8), then
+ * the same key exchange with other ciphers. */
+static const char suite_list[] = "PSK-AES128-CCM-8:PSK-AES128-CBC-SHA256:PSK-AES128-CCM:"
+				 "PSK-AES128-GCM-SHA256";
+/* wolfSSL's own name of a suite depends on how it was built, the number does not. */
+static const struct {
+	int number;
+	const char *name;
+} suites[] = {
+	{ 0xc0a8, "TLS_PSK_WITH_AES_128_CCM_8" },
+	{ 0x00ae, "TLS_PSK_WITH_AES_128_CBC_SHA256" },
+	{ 0xc0a4, "TLS_PSK_WITH_AES_128_CCM" },
+	{ 0x00a8, "TLS_PSK_WITH_AES_128_GCM_SHA256" },
+};
+
+/* wolfSSL is built to call this instead of a generator of its own, which would cost a hash and a
+ * getpid a record. It stands in this file so that no linker can leave it out. */
+int lwg_rand_block(unsigned char *out, unsigned int n)
+{
+	rand_bytes(out, n);
+	return 0;
+}
+
+/* Hands over the one record; a call without one ends wolfSSL's reading. */
+static int on_recv(WOLFSSL *ssl, char *room, int size, void *who)
+{
+	struct wolf *w = who;
+	(void)ssl;
+	size_t n = w->in.n;
+	if (n == 0 || n > (size_t)size)
+		return WOLFSSL_CBIO_ERR_WANT_READ;
+	memcpy(room, w->in.p, n);
+	w->in = (struct slice){ NULL, 0 };
+	return (int)n;
+}
+
+static int on_send(WOLFSSL *ssl, char *bytes, int n, void *who)
+{
+	struct wolf *w = who;
+	(void)ssl;
+	w->spec.send(w->spec.who, (const uint8_t *)bytes, (size_t)n);
+	return n;
+}
+
+/* wolfSSL ends the identity behind MAX_PSK_ID_LEN bytes by itself. */
+static unsigned on_psk(WOLFSSL *ssl, const char *hint, char *identity, unsigned identity_max,
+	unsigned char *key, unsigned key_max)
+{
+	const struct dtls_psk *psk = wolfSSL_get_psk_callback_ctx(ssl);
+	(void)hint;
+	if (psk->identity.n > identity_max || psk->key.n > key_max)
+		return 0;
+	memcpy(identity, psk->identity.p, psk->identity.n);
+	if (psk->identity.n < identity_max)
+		identity[psk->identity.n] = '\0';
+	memcpy(key, psk->key.p, psk->key.n);
+	return (unsigned)psk->key.n;
+}
+
+static int profile_setup(WOLFSSL_CTX *ctx)
+{
+	/* The result matters: on a name that it does not know wolfSSL keeps its default list. */
+	if (wolfSSL_CTX_set_cipher_list(ctx, suite_list) != WOLFSSL_SUCCESS ||
+		wolfSSL_CTX_set_group_messages(ctx) != WOLFSSL_SUCCESS ||
+		wolfSSL_CTX_dtls_set_mtu(ctx, FLIGHT_MTU) != WOLFSSL_SUCCESS)
+		return -ENOTSUP;
+	wolfSSL_CTX_set_psk_client_callback(ctx, on_psk);
+	wolfSSL_CTX_SetIORecv(ctx, on_recv);
+	wolfSSL_CTX_SetIOSend(ctx, on_send);
+	return 0;
+}
+
+int wolf_profile_create(struct wolf_profile **profile, bool cid)
+{
+	*profile = NULL;
+	struct wolf_profile *p = calloc(1, sizeof(*p));
+	if (p == NULL)
+		return -ENOMEM;
+	int rc = -ENOMEM;
+	if (wolfSSL_Init() != WOLFSSL_SUCCESS) /* counts its callers */
+		goto no_library;
+	p->cid = cid;
+	p->ctx = wolfSSL_CTX_new(wolfDTLSv1_2_client_method());
+	if (p->ctx == NULL)
+		goto out;
+	rc = profile_setup(p->ctx);
+	if (rc == 0)
+		*profile = p;
+out:
+	if (rc != 0) {
+		wolfSSL_CTX_free(p->ctx);
+		wolfSSL_Cleanup();
+	}
+no_library:
+	if (rc != 0)
+		free(p);
+	return rc;
+}
+
+void wolf_profile_free(struct wolf_profile *profile)
+{
+	if (profile == NULL)
+		return;
+	wolfSSL_CTX_free(profile->ctx);
+	wolfSSL_Cleanup();
+	free(profile);
+}
+
+static bool session_setup(struct wolf *w, bool cid)
+{
+	const char *name = w->spec.server_name;
+	wolfSSL_dtls_set_using_nonblock(w->ssl, 1);
+	wolfSSL_SetIOReadCtx(w->ssl, w);
+	wolfSSL_SetIOWriteCtx(w->ssl, w);
+	if (wolfSSL_set_psk_callback_ctx(w->ssl, &w->spec.psk) != WOLFSSL_SUCCESS)
+		return false;
+	if (name != NULL && wolfSSL_UseSNI(w->ssl, WOLFSSL_SNI_HOST_NAME, name,
+				    (unsigned short)strlen(name)) != WOLFSSL_SUCCESS)
+		return false;
+	/* Ours is empty: our socket names the session, only the server has to be told. */
+	return !cid || (wolfSSL_dtls_cid_use(w->ssl) == WOLFSSL_SUCCESS &&
+			       wolfSSL_dtls_cid_set(w->ssl, NULL, 0) == WOLFSSL_SUCCESS);
+}
+
+int wolf_create(struct wolf **out, struct wolf_profile *profile, const struct wolf_spec *spec)
+{
+	*out = NULL;
+	struct wolf *w = calloc(1, sizeof(*w));
+	if (w == NULL)
+		return -ENOMEM;
+	w->spec = *spec;
+	w->ssl = wolfSSL_new(profile->ctx);
+	if (w->ssl == NULL || !session_setup(w, profile->cid)) {
+		wolf_free(w);
+		return -ENOMEM;
+	}
+	w->spec.server_name = NULL; /* copied by now */
+	*out = w;
+	return 0;
+}
+
+void wolf_free(struct wolf *w)
+{
+	if (w == NULL)
+		return;
+	wolfSSL_free(w->ssl);
+	free(w);
+}
+
+/* Bad MACs, repeats and records of another epoch end silently; only this tells. */
+static uint64_t drops(const struct wolf *w)
+{
+	word32 mac = 0, replay = 0;
+	(void)wolfSSL_dtls_get_drop_stats(w->ssl, &mac, &replay);
+	return (uint64_t)mac << 32 | replay;
+}
+
+/* What a call that brought neither a handshake nor bytes means. */
+static enum wolf_result judge(struct wolf *w, int rc, uint64_t drops_before)
+{
+	int error = wolfSSL_get_error(w->ssl, rc);
+	bool fetched = w->in.n == 0;
+	w->in = (struct slice){ NULL, 0 };
+	if (error == WOLFSSL_ERROR_ZERO_RETURN)
+		return WOLF_CLOSED;
+	if (error != WOLFSSL_ERROR_WANT_READ)
+		return WOLF_FAILED;
+	return fetched && drops(w) == drops_before ? WOLF_NOTHING : WOLF_DROPPED;
+}
+
+enum wolf_result wolf_handshake(struct wolf *w, struct slice record)
+{
+	uint64_t before = drops(w);
+	w->in = record;
+	int rc = wolfSSL_connect(w->ssl);
+	if (rc == WOLFSSL_SUCCESS)
+		return WOLF_UP;
+	return judge(w, rc, before);
+}
+
+bool wolf_repeat(struct wolf *w)
+{
+	return wolfSSL_dtls_retransmit(w->ssl) == WOLFSSL_SUCCESS;
+}
+
+/* Large enough for the record, and no larger: the input buffer is taken and wiped a record. */
+static bool fit_input(struct wolf *w, size_t n)
+{
+	size_t mtu = n > READ_SPARE + LEAST_MTU ? n - READ_SPARE : LEAST_MTU;
+	return wolfSSL_dtls_set_mtu(w->ssl, (word16)mtu) == WOLFSSL_SUCCESS;
+}
+
+/* Throws away what did not fit the caller's room. */
+static bool was_cut(struct wolf *w)
+{
+	uint8_t rest[256];
+	bool cut = false;
+	while (wolfSSL_pending(w->ssl) > 0 && wolfSSL_read(w->ssl, rest, sizeof(rest)) > 0)
+		cut = true;
+	explicit_bzero(rest, sizeof(rest));
+	return cut;
+}
+
+static bool is_data(struct slice record)
+{
+	return record.p[0] == 23; /* RFC 5246 6.2.1, application_data */
+}
+
+enum wolf_result wolf_read(struct wolf *w, struct slice record, uint8_t *room, size_t size, size_t *n)
+{
+	*n = 0;
+	if (record.n > RECORD_MTU + READ_SPARE || !fit_input(w, record.n))
+		return WOLF_DROPPED;
+	uint64_t before = drops(w);
+	w->in = record;
+	int rc = wolfSSL_read(w->ssl, room, size < INT_MAX ? (int)size : INT_MAX);
+	if (rc <= 0) {
+		enum wolf_result result = judge(w, rc, before);
+		/* An empty record is authentic data too, and wolfSSL keeps it to itself. */
+		return result == WOLF_NOTHING && is_data(record) ? WOLF_BYTES : result;
+	}
+	if (was_cut(w))
+		return WOLF_DROPPED;
+	*n = (size_t)rc;
+	return WOLF_BYTES;
+}
+
+bool wolf_write(struct wolf *w, const uint8_t *bytes, size_t n)
+{
+	if (wolfSSL_dtls_set_mtu(w->ssl, RECORD_MTU) != WOLFSSL_SUCCESS)
+		return false;
+	return wolfSSL_write(w->ssl, bytes, (int)n) == (int)n;
+}
+
+void wolf_close(struct wolf *w)
+{
+	(void)wolfSSL_shutdown(w->ssl); /* it asks for the peer's answer, which nobody awaits */
+}
+
+const char *wolf_suite(const struct wolf *w)
+{
+	int number = wolfSSL_get_current_cipher_suite(w->ssl);
+	for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++)
+		if (suites[i].number == number)
+			return suites[i].name;
+	return "";
+}
+
+int wolf_peer_cid(const struct wolf *w)
+{
+	unsigned n = 0;
+	if (wolfSSL_dtls_cid_get_tx_size(w->ssl, &n) != WOLFSSL_SUCCESS)
+		return -1;
+	return n > 0 ? (int)n : -1; /* wolfSSL does not tell an empty one from none */
+}
+
+int wolf_alert(const struct wolf *w)
+{
+	WOLFSSL_ALERT_HISTORY seen;
+	if (wolfSSL_get_alert_history(w->ssl, &seen) != WOLFSSL_SUCCESS)
+		return -1;
+	if (seen.last_rx.level == alert_fatal)
+		return seen.last_rx.code;
+	return seen.last_tx.level == alert_fatal ? seen.last_tx.code : -1;
+}

@@ -1,0 +1,60 @@
+/* The door to wolfSSL: DTLS 1.2 with PSK, one record in at a time, datagrams out. Nothing of the
+ * library shows here. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/bug.h"
+#include "base/cursor.h"
+#include "dtls/dtls.h"
+
+/* What sessions share. */
+struct wolf_profile;
+/* One session. */
+struct wolf;
+
+struct wolf_spec {
+	struct dtls_psk psk;     /* borrowed as long as the session lives */
+	const char *server_name; /* SNI, or NULL; copied */
+	void (*send)(void *who, const uint8_t *datagram, size_t n);
+	void *who;               /* handed to send */
+};
+
+/* What came of a call. */
+enum wolf_result {
+	WOLF_NOTHING, /* taken, more is wanted */
+	WOLF_DROPPED, /* not authentic, repeated, too old, or too large */
+	WOLF_UP,      /* the handshake is done */
+	WOLF_BYTES,   /* an authentic record of application data */
+	WOLF_CLOSED,  /* an authentic close_notify */
+	WOLF_FAILED   /* a fatal alert or error; the session is of no more use */
+};
+
+/* Makes the shared part of client sessions. Returns 0, -ENOMEM, or -ENOTSUP for a missing suite. */
+int wolf_profile_create(struct wolf_profile **profile, bool cid) MUST_CHECK;
+void wolf_profile_free(struct wolf_profile *profile);
+
+/* Makes a client session; says nothing yet. Returns 0 or -ENOMEM. */
+int wolf_create(struct wolf **w, struct wolf_profile *profile, const struct wolf_spec *spec)
+	MUST_CHECK;
+/* Ends it without a word. NULL is allowed. */
+void wolf_free(struct wolf *w);
+
+/* Carries the handshake on with one record, or begins it with an empty slice. */
+enum wolf_result wolf_handshake(struct wolf *w, struct slice record) MUST_CHECK;
+/* Sends the last flight again. Returns false when the session is of no more use. */
+bool wolf_repeat(struct wolf *w) MUST_CHECK;
+/* Takes one protected record; with WOLF_BYTES, *n bytes stand in room. */
+enum wolf_result wolf_read(struct wolf *w, struct slice record, uint8_t *room, size_t size, size_t *n)
+	MUST_CHECK;
+/* Sends n bytes as one record. Returns false when the session is of no more use. */
+bool wolf_write(struct wolf *w, const uint8_t *bytes, size_t n) MUST_CHECK;
+/* Sends close_notify. */
+void wolf_close(struct wolf *w);
+
+/* IANA name of the suite that was agreed. */
+const char *wolf_suite(const struct wolf *w);
+/* Length of the peer's connection id, or -1 when there is none or it is empty. */
+int wolf_peer_cid(const struct wolf *w);
+/* Description of the alert that ended the session, the peer's or ours, or -1. */
+int wolf_alert(const struct wolf *w);

@@ -1,0 +1,7 @@
+/* The suites of the room dtls, one a file. */
+#pragma once
+#include "suite.h"
+
+Suite *header_suite(void);    /* check_header.c: the record header filter */
+Suite *handshake_suite(void); /* check_handshake.c: until the session is up */
+Suite *records_suite(void);   /* check_records.c: after that */

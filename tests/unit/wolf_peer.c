@@ -1,0 +1,172 @@
+/* A DTLS server for tests, on the library that the room uses too. */
+#include "wolf_peer.h"
+#include <stdlib.h>
+#include <string.h>
+#include <wolfssl/options.h>
+#include <wolfssl/ssl.h>
+#include "base/bug.h"
+
+struct wolf_peer {
+	WOLFSSL_CTX *ctx;
+	WOLFSSL *ssl;
+	struct wolf_peer_spec spec;
+	struct slice in;
+	bool up, closed, dead;
+	char sni[128];
+};
+
+static int on_recv(WOLFSSL *ssl, char *room, int size, void *who)
+{
+	struct wolf_peer *p = who;
+	(void)ssl;
+	size_t n = p->in.n;
+	if (n == 0)
+		return WOLFSSL_CBIO_ERR_WANT_READ;
+	BUG_UNLESS(n <= (size_t)size);
+	memcpy(room, p->in.p, n);
+	p->in.n = 0;
+	return (int)n;
+}
+
+static int on_send(WOLFSSL *ssl, char *bytes, int n, void *who)
+{
+	struct wolf_peer *p = who;
+	(void)ssl;
+	p->spec.send(p->spec.who, (const uint8_t *)bytes, (size_t)n);
+	return n;
+}
+
+static unsigned on_psk(WOLFSSL *ssl, const char *identity, unsigned char *key, unsigned key_max)
+{
+	struct wolf_peer *p = wolfSSL_get_psk_callback_ctx(ssl);
+	if (!slice_is(p->spec.identity, identity) || p->spec.key.n > key_max)
+		return 0;
+	memcpy(key, p->spec.key.p, p->spec.key.n);
+	return (unsigned)p->spec.key.n;
+}
+
+static int on_sni(WOLFSSL *ssl, int *alert, void *who)
+{
+	struct wolf_peer *p = who;
+	void *name = NULL;
+	(void)alert;
+	size_t n = wolfSSL_SNI_GetRequest(ssl, WOLFSSL_SNI_HOST_NAME, &name);
+	if (name != NULL && n < sizeof(p->sni))
+		memcpy(p->sni, name, n);
+	return 0;
+}
+
+static void setup(struct wolf_peer *p)
+{
+	p->ctx = wolfSSL_CTX_new(wolfDTLSv1_2_server_method());
+	BUG_UNLESS(p->ctx != NULL);
+	BUG_UNLESS(wolfSSL_CTX_set_cipher_list(p->ctx, p->spec.suites) == WOLFSSL_SUCCESS);
+	wolfSSL_CTX_set_psk_server_callback(p->ctx, on_psk);
+	wolfSSL_CTX_set_servername_callback(p->ctx, on_sni);
+	wolfSSL_CTX_set_servername_arg(p->ctx, p);
+	wolfSSL_CTX_SetIORecv(p->ctx, on_recv);
+	wolfSSL_CTX_SetIOSend(p->ctx, on_send);
+	p->ssl = wolfSSL_new(p->ctx);
+	BUG_UNLESS(p->ssl != NULL);
+	wolfSSL_dtls_set_using_nonblock(p->ssl, 1);
+	wolfSSL_SetIOReadCtx(p->ssl, p);
+	wolfSSL_SetIOWriteCtx(p->ssl, p);
+	BUG_UNLESS(wolfSSL_set_psk_callback_ctx(p->ssl, p) == WOLFSSL_SUCCESS);
+	if (!p->spec.cid)
+		return;
+	BUG_UNLESS(wolfSSL_dtls_cid_use(p->ssl) == WOLFSSL_SUCCESS);
+	BUG_UNLESS(wolfSSL_dtls_cid_set(p->ssl, (unsigned char *)p->spec.own_cid.p,
+			   (unsigned)p->spec.own_cid.n) == WOLFSSL_SUCCESS);
+}
+
+struct wolf_peer *wolf_peer_create(const struct wolf_peer_spec *spec)
+{
+	struct wolf_peer *p = calloc(1, sizeof(*p));
+	BUG_UNLESS(p != NULL && wolfSSL_Init() == WOLFSSL_SUCCESS);
+	p->spec = *spec;
+	setup(p);
+	return p;
+}
+
+void wolf_peer_free(struct wolf_peer *p)
+{
+	wolfSSL_free(p->ssl);
+	wolfSSL_CTX_free(p->ctx);
+	wolfSSL_Cleanup();
+	free(p);
+}
+
+static bool is_waiting(struct wolf_peer *p, int rc)
+{
+	return wolfSSL_get_error(p->ssl, rc) == WOLFSSL_ERROR_WANT_READ;
+}
+
+/* Fatal, unknown_psk_identity (RFC 4279 2). */
+static const uint8_t refusal[] = { 21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 99, 0, 2, 2, 115 };
+
+static void shake(struct wolf_peer *p)
+{
+	int rc = wolfSSL_accept(p->ssl);
+	p->up = rc == WOLFSSL_SUCCESS;
+	p->dead = !p->up && !is_waiting(p, rc);
+	if (p->dead) /* wolfSSL would say nothing; other servers do */
+		p->spec.send(p->spec.who, refusal, sizeof(refusal));
+	/* Now that the handshake is done: records of any size. */
+	if (p->up)
+		BUG_UNLESS(wolfSSL_dtls_set_mtu(p->ssl, 16384) == WOLFSSL_SUCCESS);
+}
+
+static void take(struct wolf_peer *p)
+{
+	uint8_t room[16384];
+	int rc;
+	while ((rc = wolfSSL_read(p->ssl, room, sizeof(room))) > 0)
+		p->spec.on_data(p->spec.who, room, (size_t)rc);
+	if (is_waiting(p, rc))
+		return;
+	p->closed = wolfSSL_get_error(p->ssl, rc) == WOLFSSL_ERROR_ZERO_RETURN;
+	p->dead = true;
+}
+
+/* A ClientHello that comes late would kill the library's session. */
+static bool is_hello(const uint8_t *d, size_t n)
+{
+	return n > 13 && d[0] == 22 && d[3] == 0 && d[4] == 0 && d[13] == 1;
+}
+
+void wolf_peer_feed(struct wolf_peer *p, const uint8_t *datagram, size_t n)
+{
+	if (p->dead || (p->up && is_hello(datagram, n)))
+		return;
+	p->in = (struct slice){ datagram, n };
+	if (!p->up)
+		shake(p);
+	if (p->up)
+		take(p);
+	p->in.n = 0;
+}
+
+void wolf_peer_write(struct wolf_peer *p, const uint8_t *bytes, size_t n)
+{
+	BUG_UNLESS(wolfSSL_write(p->ssl, bytes, (int)n) == (int)n);
+}
+
+void wolf_peer_close(struct wolf_peer *p)
+{
+	wolfSSL_shutdown(p->ssl);
+}
+
+bool wolf_peer_is_up(const struct wolf_peer *p)
+{
+	return p->up && !p->dead;
+}
+
+bool wolf_peer_is_closed(const struct wolf_peer *p)
+{
+	return p->closed;
+}
+
+const char *wolf_peer_sni(const struct wolf_peer *p)
+{
+	return p->sni;
+}

@@ -1,0 +1,34 @@
+/* A DTLS 1.2 PSK server on wolfSSL, without I/O: the far end of a virtual wire. It has no timer of
+ * its own and repeats its flight when the client repeats its own. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/cursor.h"
+
+struct wolf_peer;
+
+struct wolf_peer_spec {
+	const char *suites;    /* wolfSSL's names */
+	struct slice identity; /* the one that is known; borrowed */
+	struct slice key;      /* borrowed */
+	bool cid;              /* accept a connection id */
+	struct slice own_cid;  /* ours, with cid */
+	void (*send)(void *who, const uint8_t *datagram, size_t n);
+	void (*on_data)(void *who, const uint8_t *bytes, size_t n);
+	void *who;
+};
+
+struct wolf_peer *wolf_peer_create(const struct wolf_peer_spec *spec);
+void wolf_peer_free(struct wolf_peer *p);
+/* Takes a datagram and does all that follows from it. */
+void wolf_peer_feed(struct wolf_peer *p, const uint8_t *datagram, size_t n);
+/* Sends n bytes as one record; aborts when the library refuses. */
+void wolf_peer_write(struct wolf_peer *p, const uint8_t *bytes, size_t n);
+/* Sends close_notify. */
+void wolf_peer_close(struct wolf_peer *p);
+bool wolf_peer_is_up(const struct wolf_peer *p);
+/* The client's close_notify came. */
+bool wolf_peer_is_closed(const struct wolf_peer *p);
+/* Server name that the client asked for, or "". */
+const char *wolf_peer_sni(const struct wolf_peer *p);
