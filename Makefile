@@ -61,9 +61,10 @@ ROOMS       = base lwm2m dtls trunk
 base_BELOW    = base
 lwm2m_BELOW   = lwm2m base
 dtls_BELOW    = dtls base
-trunk_BELOW   = trunk lwm2m base
+trunk_BELOW   = trunk dtls lwm2m base
 io_BELOW      = trunk base
 fake_BELOW    = trunk base
+msg_BELOW     = $(trunk_BELOW)
 msg-libcoap_BELOW = $(trunk_BELOW)
 
 # wolfSSL shows in one file, and in the other end of the tests.
@@ -76,13 +77,13 @@ PROGRAMS =
 TEST_PROGRAMS =
 
 # ---- unit tests: one binary a room, linked with its archive and the floors below, nothing else --
-UNIT_ROOMS   = base lwm2m dtls io fake trunk msg-libcoap
+UNIT_ROOMS   = base lwm2m dtls io fake msg trunk msg-libcoap
 base_TESTS    = $(addprefix tests/unit/,check_base.c)
 lwm2m_TESTS   = $(addprefix tests/unit/,check_reg.c)
 dtls_TESTS    = $(addprefix tests/unit/,check_dtls.c check_header.c check_handshake.c \
                 check_records.c wire.c wolf_peer.c sealer.c)
 dtls_LIBS     = $(WOLFSSL_LIBS)
-trunk_TESTS   = $(addprefix tests/unit/,check_msg.c capture.c)
+msg_TESTS     = $(addprefix tests/unit/,check_msg.c capture.c)
 # The peek against libcoap's parser: a binary of its own, for the library's sake.
 msg-libcoap_TESTS = $(addprefix tests/unit/,check_msg_libcoap.c msg_libcoap.c capture.c)
 msg-libcoap_LIBS  = $(shell $(PKG_CONFIG) --libs libcoap-3-notls)
@@ -93,6 +94,10 @@ io_TESTS      = $(addprefix tests/unit/,io.c check_timer.c check_loop.c check_ud
 	check_udp_wan.c talk.c netns.c)
 FAKE_NET      = $(addprefix tests/unit/,fake_net.c fake_udp.c fake_resolve.c)
 fake_TESTS    = tests/unit/check_fake_net.c $(FAKE_NET)
+# The trunk as a whole, between devices and servers in memory.
+RIG           = $(addprefix tests/unit/,rig.c rig_coap.c rig_far.c wolf_peer.c) $(FAKE_NET)
+trunk_TESTS   = $(addprefix tests/unit/,trunk.c check_newcomer.c) $(RIG)
+trunk_LIBS    = $(WOLFSSL_LIBS)
 
 # ---- fuzz targets: tests/fuzz/fuzz_x.c by themselves, with what they need besides ------------------
 fuzz_msg_libcoap_SRC  = tests/unit/msg_libcoap.c

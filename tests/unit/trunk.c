@@ -1,0 +1,5 @@
+/* Runs the trunk's suites that need no DTLS. */
+#include "trunk.h"
+#include "suite.h"
+
+SUITE_MAIN(newcomer_suite)
