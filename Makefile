@@ -41,7 +41,7 @@ quiet = $(if $(filter 0,$(V)),@printf '  %-7s %s\n' '$(1)' '$(patsubst $(BUILD)/
 
 # ---- the rooms, floor by floor, each in the order in which a datagram meets its files -----------
 base_SRC    = $(addprefix relay/base/,addr.c log.c hash.c rand.c hex.c)
-trunk_SRC   = $(addprefix relay/,timer.c loop.c udp.c)
+trunk_SRC   = $(addprefix relay/,timer.c loop.c udp.c resolve.c)
 ROOMS       = base trunk
 
 base_BELOW    = base
@@ -58,11 +58,13 @@ base_TESTS    = $(addprefix tests/unit/,check_base.c)
 # The trunk's files that touch the kernel, against the kernel; other tests of the trunk put FAKE_NET
 # in their place.
 io_TESTS      = $(addprefix tests/unit/,io.c check_timer.c check_loop.c check_udp.c \
-	check_udp_wan.c talk.c netns.c)
+	check_udp_wan.c talk.c netns.c check_resolve.c dns_stub.c)
+io_LIBS       = $(CARES_LIBS)
 FAKE_NET      = $(addprefix tests/unit/,fake_net.c fake_udp.c fake_resolve.c)
 fake_TESTS    = tests/unit/check_fake_net.c $(FAKE_NET)
 
 CHECK_LIBS  ?= $(shell $(PKG_CONFIG) --libs check)
+CARES_LIBS  ?= $(shell $(PKG_CONFIG) --libs libcares)
 
 # ---- how things are made ------------------------------------------------------------------------
 .PHONY: all deps demo check check-fast lint unit fuzz-replay install clean
