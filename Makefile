@@ -42,19 +42,27 @@ quiet = $(if $(filter 0,$(V)),@printf '  %-7s %s\n' '$(1)' '$(patsubst $(BUILD)/
 # ---- the rooms, floor by floor, each in the order in which a datagram meets its files -----------
 base_SRC    = $(addprefix relay/base/,addr.c log.c hash.c rand.c hex.c)
 trunk_SRC   = $(addprefix relay/,timer.c loop.c udp.c resolve.c)
-ROOMS       = base trunk
+netfilter_SRC = netfilter/rtnl.c
+ROOMS       = base netfilter trunk
 
 base_BELOW    = base
+netfilter_BELOW = netfilter base
 io_BELOW      = trunk base
 fake_BELOW    = trunk base
 
+
+# Headers of libraries that stand behind one door.
+netfilter/rtnl_CFLAGS = $(shell $(PKG_CONFIG) --cflags libnl-3.0)
+relay/resolve_CFLAGS  = $(shell $(PKG_CONFIG) --cflags libcares)
 
 # ---- programs ---------------------------------------------------------------------------------
 PROGRAMS =
 
 # ---- unit tests: one binary a room, linked with its archive and the floors below, nothing else --
-UNIT_ROOMS   = base io fake
+UNIT_ROOMS   = base netfilter io fake
 base_TESTS    = $(addprefix tests/unit/,check_base.c)
+netfilter_TESTS = $(addprefix tests/unit/,check_rtnl.c netns.c)
+netfilter_LIBS  = $(NL_LIBS)
 # The trunk's files that touch the kernel, against the kernel; other tests of the trunk put FAKE_NET
 # in their place.
 io_TESTS      = $(addprefix tests/unit/,io.c check_timer.c check_loop.c check_udp.c \
@@ -64,6 +72,7 @@ FAKE_NET      = $(addprefix tests/unit/,fake_net.c fake_udp.c fake_resolve.c)
 fake_TESTS    = tests/unit/check_fake_net.c $(FAKE_NET)
 
 CHECK_LIBS  ?= $(shell $(PKG_CONFIG) --libs check)
+NL_LIBS     ?= $(shell $(PKG_CONFIG) --libs libnl-3.0)
 CARES_LIBS  ?= $(shell $(PKG_CONFIG) --libs libcares)
 
 # ---- how things are made ------------------------------------------------------------------------
