@@ -53,14 +53,16 @@ quiet = $(if $(filter 0,$(V)),@printf '  %-7s %s\n' '$(1)' '$(patsubst $(BUILD)/
 base_SRC    = $(addprefix relay/base/,addr.c log.c hash.c rand.c hex.c)
 lwm2m_SRC   = relay/lwm2m/reg.c
 dtls_SRC    = $(addprefix dtls/,header.c session.c wolf.c)
+netfilter_SRC = netfilter/rtnl.c
 trunk_SRC   = $(addprefix relay/,timer.c loop.c udp.c resolve.c stat.c lan.c server.c wan.c \
               classify.c limit.c msg.c track.c held.c flow.c route.c newcomer.c move.c forward.c \
               life.c wanted.c datapath.c)
-ROOMS       = base lwm2m dtls trunk
+ROOMS       = base lwm2m dtls netfilter trunk
 
 base_BELOW    = base
 lwm2m_BELOW   = lwm2m base
 dtls_BELOW    = dtls base
+netfilter_BELOW = netfilter base
 trunk_BELOW   = trunk dtls lwm2m base
 io_BELOW      = trunk base
 fake_BELOW    = trunk base
@@ -71,13 +73,17 @@ msg-libcoap_BELOW = $(trunk_BELOW)
 $(foreach f,dtls/wolf tests/unit/wolf_peer tests/unit/sealer,$(eval \
 	$(f)_CFLAGS = -isystem $$(WOLFSSL_DIR)/include))
 
+# Headers of libraries that stand behind one door.
+netfilter/rtnl_CFLAGS = $(shell $(PKG_CONFIG) --cflags libnl-3.0)
+relay/resolve_CFLAGS  = $(shell $(PKG_CONFIG) --cflags libcares)
+
 # ---- programs: x_SRC, the archives x_BELOW in linking order, x_LIBS --------------------------------
 PROGRAMS =
 # Programs that the tests need besides, as targets; every check builds them first.
 TEST_PROGRAMS =
 
 # ---- unit tests: one binary a room, linked with its archive and the floors below, nothing else --
-UNIT_ROOMS   = base lwm2m dtls io fake msg trunk msg-libcoap
+UNIT_ROOMS   = base lwm2m dtls netfilter io fake msg trunk msg-libcoap
 base_TESTS    = $(addprefix tests/unit/,check_base.c)
 lwm2m_TESTS   = $(addprefix tests/unit/,check_reg.c)
 dtls_TESTS    = $(addprefix tests/unit/,check_dtls.c check_header.c check_handshake.c \
@@ -87,11 +93,13 @@ msg_TESTS     = $(addprefix tests/unit/,check_msg.c capture.c)
 # The peek against libcoap's parser: a binary of its own, for the library's sake.
 msg-libcoap_TESTS = $(addprefix tests/unit/,check_msg_libcoap.c msg_libcoap.c capture.c)
 msg-libcoap_LIBS  = $(shell $(PKG_CONFIG) --libs libcoap-3-notls)
-
+netfilter_TESTS = $(addprefix tests/unit/,check_rtnl.c netns.c)
+netfilter_LIBS  = $(NL_LIBS)
 # The trunk's files that touch the kernel, against the kernel; other tests of the trunk put FAKE_NET
 # in their place.
 io_TESTS      = $(addprefix tests/unit/,io.c check_timer.c check_loop.c check_udp.c \
-	check_udp_wan.c talk.c netns.c)
+	check_udp_wan.c talk.c netns.c check_resolve.c dns_stub.c)
+io_LIBS       = $(CARES_LIBS)
 FAKE_NET      = $(addprefix tests/unit/,fake_net.c fake_udp.c fake_resolve.c)
 fake_TESTS    = tests/unit/check_fake_net.c $(FAKE_NET)
 # The trunk as a whole, between devices and servers in memory.
@@ -108,6 +116,8 @@ SUITES_FAST = lint unit fuzz-replay refusals
 SUITES      = $(SUITES_FAST) netns
 
 CHECK_LIBS  ?= $(shell $(PKG_CONFIG) --libs check)
+NL_LIBS     ?= $(shell $(PKG_CONFIG) --libs libnl-3.0)
+CARES_LIBS  ?= $(shell $(PKG_CONFIG) --libs libcares)
 
 # ---- how things are made ------------------------------------------------------------------------
 .PHONY: all deps demo check check-fast test-programs fuzz install clean $(SUITES)

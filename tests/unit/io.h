@@ -6,3 +6,4 @@ Suite *timer_suite(void);
 Suite *loop_suite(void);
 Suite *udp_suite(void);
 Suite *udp_wan_suite(void);
+Suite *resolve_suite(void);
