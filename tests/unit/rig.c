@@ -1,5 +1,6 @@
 /* The trunk on the network in memory. */
 #include "rig.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/hex.h"
@@ -13,6 +14,14 @@ struct addr at(const char *text)
 	struct addr a;
 	ck_assert_msg(addr_parse(&a, text) == 0, "no address: %s", text);
 	return a;
+}
+
+unsigned rig_seed(void)
+{
+	const char *set = getenv("RIG_SEED");
+	unsigned seed = set != NULL ? (unsigned)strtoul(set, NULL, 10) : 20261122;
+	printf("RIG_SEED=%u\n", seed);
+	return seed;
 }
 
 /* ---- configuration ---- */

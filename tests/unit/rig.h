@@ -141,6 +141,9 @@ struct flow *rig_register(struct rig *r, const char *from, const char *name, con
 struct flow *rig_flow(const struct rig *r, const char *name);
 uint64_t rig_drops(const struct rig *r, enum drop why);
 uint64_t rig_counts(const struct rig *r, enum count what);
+/* Where random tests begin: RIG_SEED of the environment, or a number that is the same each time;
+ * printed once. */
+unsigned rig_seed(void);
 /* An address from text. */
 struct addr at(const char *text);
 

@@ -1,5 +1,9 @@
-/* The suites of the trunk; trunk.c, trunk_dtls.c and replay.c run them. */
+/* The suites of the trunk; trunk.c and trunk_dtls.c run them. */
 #pragma once
 #include <check.h>
 
+Suite *limit_suite(void);
+Suite *held_suite(void);
+Suite *flow_suite(void);
+Suite *route_suite(void);
 Suite *newcomer_suite(void);
