@@ -5,6 +5,7 @@
 #include "datapath.h"
 #include "forward.h"
 #include "life.h"
+#include "move.h"
 #include "track.h"
 
 static void lost(struct datapath *dp, enum drop why)
@@ -229,6 +230,8 @@ static void try_location(struct datapath *dp, struct parcel *p)
 		lost(dp, DROP_STRANGER_LOCATION);
 		return;
 	}
+	if (flow->move != NULL)
+		move_heard(dp, flow, p); /* its old host is alive */
 	life_move(dp, flow, p->port, &p->key, &p->called);
 	pass_on(dp, flow, p);
 }

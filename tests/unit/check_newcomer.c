@@ -1,4 +1,5 @@
 /* Whoever speaks without a flow (DESIGN.md 6, rules 1, 2, 5, 6, 15). */
+#include <string.h>
 #include "rig.h"
 #include "suite.h"
 #include "trunk.h"

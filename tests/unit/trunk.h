@@ -7,3 +7,5 @@ Suite *held_suite(void);
 Suite *flow_suite(void);
 Suite *route_suite(void);
 Suite *newcomer_suite(void);
+Suite *move_suite(void);
+Suite *life_suite(void);
