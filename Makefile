@@ -105,7 +105,8 @@ fake_TESTS    = tests/unit/check_fake_net.c $(FAKE_NET)
 # The trunk as a whole, between devices and servers in memory.
 RIG           = $(addprefix tests/unit/,rig.c rig_coap.c rig_far.c wolf_peer.c) $(FAKE_NET)
 trunk_TESTS   = $(addprefix tests/unit/,trunk.c check_limit.c check_held.c check_flow.c \
-                check_route.c check_newcomer.c check_move.c check_life.c) $(RIG)
+                check_route.c check_newcomer.c check_move.c check_life.c \
+                check_track.c check_datapath.c check_lan.c) $(RIG)
 trunk_LIBS    = $(WOLFSSL_LIBS)
 
 # ---- fuzz targets: tests/fuzz/fuzz_x.c by themselves, with what they need besides ------------------

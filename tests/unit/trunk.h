@@ -9,3 +9,6 @@ Suite *route_suite(void);
 Suite *newcomer_suite(void);
 Suite *move_suite(void);
 Suite *life_suite(void);
+Suite *track_suite(void);
+Suite *datapath_suite(void);
+Suite *lan_suite(void);
