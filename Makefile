@@ -68,18 +68,17 @@ base_BELOW    = base
 conf_BELOW    = conf base
 lwm2m_BELOW   = lwm2m base
 dtls_BELOW    = dtls base
-trunk_BELOW   = trunk lwm2m base
+netfilter_BELOW = netfilter base
+trunk_BELOW   = trunk conf dtls lwm2m base
+control_BELOW = control $(trunk_BELOW)
+msg_BELOW     = $(trunk_BELOW)
 msg-libcoap_BELOW = $(trunk_BELOW)
 io_BELOW      = trunk base
 fake_BELOW    = trunk base
-netfilter_BELOW = netfilter base
-control_BELOW = control trunk conf dtls lwm2m base
 
-# Headers of libraries that stand behind one door.
+# Headers of libraries that stand behind one door; wolfSSL also shows at the other end of the tests.
 netfilter/rtnl_CFLAGS = $(shell $(PKG_CONFIG) --cflags libnl-3.0)
 relay/resolve_CFLAGS  = $(shell $(PKG_CONFIG) --cflags libcares)
-
-# wolfSSL shows in one file, and in the other end of the tests.
 $(foreach f,dtls/wolf tests/unit/wolf_peer tests/unit/sealer,$(eval \
 	$(f)_CFLAGS = -isystem $$(WOLFSSL_DIR)/include))
 
@@ -114,7 +113,7 @@ lwm2m-device_SRC = $(addprefix tests/peers/,peer.c lwm2m-device.c objects.c)
 PEERS            = $(foreach p,lwm2m-server lwm2m-device,$(PEER_TLS:%=$(BUILD)/tests/$(p)-%))
 
 # ---- unit tests: one binary a room, linked with its archive and the floors below, nothing else --
-UNIT_ROOMS   = base conf lwm2m dtls netfilter io fake trunk msg-libcoap
+UNIT_ROOMS   = base conf lwm2m dtls netfilter io fake msg msg-libcoap trunk
 base_TESTS    = $(addprefix tests/unit/,check_base.c)
 conf_TESTS    = $(addprefix tests/unit/,check_conf.c check_conf_uci.c check_conf_parts.c \
                 check_conf_print.c)
@@ -122,10 +121,8 @@ lwm2m_TESTS   = $(addprefix tests/unit/,check_reg.c)
 dtls_TESTS    = $(addprefix tests/unit/,check_dtls.c check_header.c check_handshake.c \
                 check_records.c wire.c wolf_peer.c sealer.c)
 dtls_LIBS     = $(WOLFSSL_LIBS)
-trunk_TESTS   = $(addprefix tests/unit/,check_msg.c capture.c)
-# The peek against libcoap's parser: a binary of its own, for the library's sake.
-msg-libcoap_TESTS = $(addprefix tests/unit/,check_msg_libcoap.c msg_libcoap.c capture.c)
-msg-libcoap_LIBS  = $(shell $(PKG_CONFIG) --libs libcoap-3-notls)
+netfilter_TESTS = $(addprefix tests/unit/,check_rtnl.c netns.c)
+netfilter_LIBS  = $(NL_LIBS)
 # The trunk's files that touch the kernel, against the kernel; other tests of the trunk put FAKE_NET
 # in their place.
 io_TESTS      = $(addprefix tests/unit/,io.c check_timer.c check_loop.c check_udp.c check_udp_wan.c \
@@ -133,8 +130,16 @@ io_TESTS      = $(addprefix tests/unit/,io.c check_timer.c check_loop.c check_ud
 io_LIBS       = $(CARES_LIBS)
 FAKE_NET      = $(addprefix tests/unit/,fake_net.c fake_udp.c fake_resolve.c)
 fake_TESTS    = tests/unit/check_fake_net.c $(FAKE_NET)
-netfilter_TESTS = $(addprefix tests/unit/,check_rtnl.c netns.c)
-netfilter_LIBS  = $(NL_LIBS)
+msg_TESTS     = $(addprefix tests/unit/,check_msg.c capture.c)
+# The peek against libcoap's parser: a binary of its own, for the library's sake.
+msg-libcoap_TESTS = $(addprefix tests/unit/,check_msg_libcoap.c msg_libcoap.c capture.c)
+msg-libcoap_LIBS  = $(shell $(PKG_CONFIG) --libs libcoap-3-notls)
+# The trunk as a whole, between devices and servers in memory.
+RIG           = $(addprefix tests/unit/,rig.c rig_coap.c rig_far.c wolf_peer.c) $(FAKE_NET)
+trunk_TESTS   = $(addprefix tests/unit/,trunk.c check_limit.c check_held.c check_flow.c \
+                check_route.c check_newcomer.c check_move.c check_life.c \
+                check_track.c check_datapath.c check_lan.c) $(RIG)
+trunk_LIBS    = $(WOLFSSL_LIBS)
 control_TESTS = $(addprefix tests/unit/,check_control.c check_answers.c check_state.c check_rows.c \
                 check_lwgate.c check_emit.c small_relay.c) $(FAKE_NET)
 control_LIBS  = $(JSON_LIBS) $(WOLFSSL_LIBS)

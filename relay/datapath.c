@@ -133,7 +133,7 @@ void datapath_down(struct datapath *dp, struct flow *flow, uint8_t *bytes, size_
 		return;
 	}
 	track_down(dp, flow, &m, now);
-	if (flow->sibling != NULL || flow->recent != NULL)
+	if (flow->is_shared)
 		track_recent(flow, &m);
 	struct udp_slot *slot = lan_slot(flow->port);
 	BUG_UNLESS(slot->bytes == bytes);

@@ -85,6 +85,8 @@ static void index_insert(struct flows *t, struct flow *flow)
 	uint32_t hash = key_hash(t, &flow->key);
 	struct entry *e = index_find(t, &flow->key, hash);
 	flow->sibling = e->slot != 0 ? flow_at(t, e->slot) : NULL;
+	if (flow->sibling != NULL)
+		flow->is_shared = flow->sibling->is_shared = true;
 	*e = (struct entry){ hash, flow->id.slot };
 	list_append(&t->host[host_hash(t, &flow->key.device) & t->mask], &flow->by_host);
 }

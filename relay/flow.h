@@ -55,6 +55,7 @@ struct flow {
 	struct lan_key key;
 	struct flow_id id;
 	struct flow *sibling;     /* next flow of the same LAN association (bootstrap), or NULL */
+	bool is_shared;           /* the LAN association has, or had, several flows */
 	struct lan_port *port;    /* socket towards the device */
 	struct addr called;       /* our address that the device calls, without port; any: routed */
 	struct wan wan;           /* association towards the server */
@@ -77,7 +78,7 @@ struct flow {
 	uint16_t last_down_mid;   /* of the last message from the server, host order */
 	uint16_t ping_mid;        /* of our own CoAP ping, host order */
 	struct mono ping_until;   /* answers to it are eaten until then; 0: there was none */
-	struct flow_recent *recent; /* what went down lately, only where there are siblings; or NULL */
+	struct flow_recent *recent; /* what went down lately, where is_shared; or NULL */
 	struct timer life;        /* expiry of the flow and of what it holds */
 
 	struct list by_host;      /* ring of flows in the same host bucket */

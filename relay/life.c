@@ -267,13 +267,31 @@ static void restore_counts(struct flow *f, const struct life_saved *saved, struc
 		f->expires = mono_add(now, saved->expires_in_ms);
 }
 
+bool life_fits(const struct route *r, const struct addr *device)
+{
+	return !r->has_address || (addr_same_host(&r->address, device) &&
+					  (r->address.port == 0 || r->address.port == device->port));
+}
+
+/* A static device has its flow from the start; while nothing has passed, the saved one, with the port
+ * and the Location that the server knows, takes its place. */
+static void give_way(struct datapath *dp, struct route *r, const struct life_saved *saved)
+{
+	struct flow *f = flow_by_id(dp->flows, r->flow);
+	if (!r->has_address || f == NULL || f->up.messages != 0 || f->down.messages != 0)
+		return;
+	life_end(dp, f, "the saved one takes its place");
+	r->port = saved->port;
+}
+
 int life_restore(struct datapath *dp, const struct life_saved *saved, int64_t delay_ms,
 	struct mono now)
 {
 	struct lan_port *port = port_of(dp, saved);
 	struct route *r = port != NULL ? route_of(dp, saved, port->listener) : NULL;
-	if (r == NULL)
+	if (r == NULL || !life_fits(r, &saved->device))
 		return -ENOENT;
+	give_way(dp, r, saved);
 	if (r->port == 0)
 		r->port = saved->port;
 	struct life_spec spec = { .port = port, .route = r, .called = saved->called,

@@ -34,6 +34,9 @@ void life_move(struct datapath *dp, struct flow *flow, struct lan_port *port,
 /* Opens flows for static devices that have none yet: requests may reach them before they speak. */
 void life_open_static(struct datapath *dp, struct mono now);
 
+/* True unless the route is that of a static device with another address. */
+bool life_fits(const struct route *route, const struct addr *device);
+
 /* A row of the routing table as a restart finds it again. Texts are borrowed. */
 struct life_saved {
 	const char *endpoint;

@@ -23,6 +23,7 @@ struct move {
 	struct lan_port *port;  /* where the Register came in */
 	struct lan_key to;      /* who sent it */
 	struct addr called;
+	struct mono began;
 	unsigned pings;         /* sent so far */
 	struct timer timer;
 	size_t n;
@@ -73,14 +74,15 @@ static uint16_t ping_mid(const struct flow *flow)
 	return (uint16_t)(flow->last_down_mid + 0x4000 + rand_below(0x8000));
 }
 
-static void ping(struct move *m, struct mono now)
+static void ping(struct move *m)
 {
 	struct flow *f = m->flow;
 	uint8_t bytes[MSG_ANSWER_MAX];
 	size_t n = msg_empty(bytes, MSG_CON, f->ping_mid);
 	forward_to_device(f, bytes, n);
 	m->pings++;
-	timer_arm(m->dp->env.timers, &m->timer, mono_add(now, MOVE_SILENCE_MS / PINGS));
+	int64_t next_ms = (int64_t)MOVE_SILENCE_MS * m->pings / PINGS;
+	timer_arm(m->dp->env.timers, &m->timer, mono_add(m->began, next_ms));
 }
 
 /* The old address stayed silent: the flow follows the Register, and the Register goes its way. */
@@ -99,7 +101,7 @@ static void fire(struct timer *timer, struct mono now)
 {
 	struct move *m = container_of(timer, struct move, timer);
 	if (m->pings < PINGS)
-		ping(m, now);
+		ping(m);
 	else
 		move_done(m, now);
 }
@@ -137,7 +139,7 @@ void move_begin(struct datapath *dp, struct flow *flow, struct parcel *p)
 		return;
 	}
 	*m = (struct move){ .dp = dp, .flow = flow, .port = p->port, .to = p->key,
-		.called = p->called, .n = p->n };
+		.called = p->called, .began = p->now, .n = p->n };
 	m->timer.fire = fire;
 	memcpy(m->bytes, p->bytes, p->n);
 	list_init(&m->node);
@@ -146,7 +148,7 @@ void move_begin(struct datapath *dp, struct flow *flow, struct parcel *p)
 	flow->move = m;
 	flow->ping_mid = ping_mid(flow);
 	flow->ping_until = mono_add(p->now, PING_MEMORY_MS);
-	ping(m, p->now);
+	ping(m);
 }
 
 bool move_heard(struct datapath *dp, struct flow *flow, const struct parcel *p)

@@ -5,6 +5,7 @@
 #include "datapath.h"
 #include "forward.h"
 #include "life.h"
+#include "move.h"
 #include "track.h"
 
 static void lost(struct datapath *dp, enum drop why)
@@ -59,11 +60,29 @@ static void pass_on(struct datapath *dp, struct flow *flow, struct parcel *p)
 
 /* ---- a static device ---- */
 
+static bool is_bootstrap(const struct parcel *p)
+{
+	return p->reg.kind == REG_BOOTSTRAP || p->reg.kind == REG_BSPACK;
+}
+
+/* True when the message says by itself which endpoint speaks, and to which kind of server. */
+static bool is_named(const struct parcel *p)
+{
+	return (p->reg.kind == REG_REGISTER || is_bootstrap(p)) && p->reg.has_ep;
+}
+
+/* True when it says that somebody else than the static device speaks, or to a bootstrap server. */
+static bool is_other_than(const struct parcel *p, const struct route *r)
+{
+	return is_named(p) && (p->reg.ep_doubtful || is_bootstrap(p) ||
+				      !slice_is(p->reg.ep, r->endpoint));
+}
+
 /* The device with this address is known by it: any message may be its first (rule 1). */
 static bool try_static(struct datapath *dp, struct parcel *p)
 {
 	struct route *r = route_by_address(dp->routes, &p->key.device);
-	if (r == NULL || r->is_lan_secured)
+	if (r == NULL || r->is_lan_secured || is_other_than(p, r))
 		return false;
 	struct flow *flow = flow_by_id(dp->flows, r->flow);
 	if (flow != NULL) {
@@ -100,17 +119,17 @@ static void refuse(struct datapath *dp, const struct parcel *p, enum drop why, u
 }
 
 /* The route of the endpoint, one made for it where strangers are welcome, or NULL and refused. */
-static struct route *route_for(struct datapath *dp, struct parcel *p, bool is_bootstrap)
+static struct route *route_for(struct datapath *dp, struct parcel *p, bool to_bootstrap)
 {
 	struct listener *l = p->port->listener;
 	struct slice ep = p->reg.ep;
-	struct route *r = route_find(dp->routes, ep, is_bootstrap, l->server);
+	struct route *r = route_find(dp->routes, ep, to_bootstrap, l->server);
 	if (r != NULL && !r->is_lan_secured)
 		return r;
-	bool is_known = r != NULL || route_find(dp->routes, ep, !is_bootstrap, NULL) != NULL;
+	bool is_known = r != NULL || route_find(dp->routes, ep, !to_bootstrap, NULL) != NULL;
 	if (r != NULL)
 		refuse(dp, p, DROP_LAN_SECURED, MSG_CODE(4, 3), -1);
-	else if (is_bootstrap)
+	else if (to_bootstrap)
 		refuse(dp, p, is_known ? DROP_NO_BOOTSTRAP : DROP_NO_ROUTE,
 			is_known ? MSG_CODE(4, 4) : MSG_CODE(4, 3), -1);
 	else if (is_known || !l->accepts_unknown || l->server == NULL)
@@ -159,6 +178,17 @@ static void begin(struct datapath *dp, struct parcel *p, struct route *r)
 		route_free(dp->routes, r);
 }
 
+/* The address belongs to another endpoint by configuration; where that is a host without a port, the
+ * port that the device uses at present does. */
+static bool is_owned(const struct datapath *dp, const struct parcel *p)
+{
+	const struct route *r = route_by_address(dp->routes, &p->key.device);
+	if (r == NULL || r->is_lan_secured || slice_is(p->reg.ep, r->endpoint))
+		return false;
+	const struct flow *f = flow_by_id(dp->flows, r->flow);
+	return r->address.port != 0 || (f != NULL && addr_eq(&f->key.device, &p->key.device));
+}
+
 /* A Register, Bootstrap-Request or Bootstrap-Pack-Request: the usual way in. */
 static void admit(struct datapath *dp, struct parcel *p)
 {
@@ -170,7 +200,11 @@ static void admit(struct datapath *dp, struct parcel *p)
 		refuse(dp, p, DROP_BAD_ENDPOINT_NAME, MSG_CODE(4, 0), -1);
 		return;
 	}
-	struct route *r = route_for(dp, p, p->reg.kind != REG_REGISTER);
+	if (is_owned(dp, p)) {
+		refuse(dp, p, DROP_CONTESTED, MSG_CODE(4, 3), -1);
+		return;
+	}
+	struct route *r = route_for(dp, p, is_bootstrap(p));
 	if (r == NULL)
 		return;
 	struct flow *flow = flow_by_id(dp->flows, r->flow);
@@ -196,17 +230,18 @@ static void try_location(struct datapath *dp, struct parcel *p)
 		lost(dp, DROP_STRANGER_LOCATION);
 		return;
 	}
+	if (flow->move != NULL)
+		move_heard(dp, flow, p); /* its old host is alive */
 	life_move(dp, flow, p->port, &p->key, &p->called);
 	pass_on(dp, flow, p);
 }
 
 bool newcomer_is_other(const struct flow *first, const struct parcel *p)
 {
-	bool is_bootstrap = p->reg.kind == REG_BOOTSTRAP || p->reg.kind == REG_BSPACK;
-	if ((p->reg.kind != REG_REGISTER && !is_bootstrap) || !p->reg.has_ep)
+	if (!is_named(p))
 		return false;
-	for (const struct flow *f = first; f != NULL; f = f->sibling)
-		if (f->route->is_bootstrap == is_bootstrap &&
+	for (const struct flow *f = first; f != NULL && !p->reg.ep_doubtful; f = f->sibling)
+		if (f->route->is_bootstrap == is_bootstrap(p) &&
 			slice_is(p->reg.ep, f->route->endpoint))
 			return false;
 	return true;
@@ -221,8 +256,7 @@ void newcomer_up(struct datapath *dp, struct parcel *p)
 		answer_ping(dp, p);
 	} else if (!msg_is_request(&p->msg) || (!is_con && p->msg.type != MSG_NON)) {
 		lost(dp, DROP_STRANGER_OTHER);
-	} else if (p->reg.kind == REG_REGISTER || p->reg.kind == REG_BOOTSTRAP ||
-		p->reg.kind == REG_BSPACK) {
+	} else if (p->reg.kind == REG_REGISTER || is_bootstrap(p)) {
 		admit(dp, p);
 	} else if (p->reg.kind == REG_UPDATE || p->reg.kind == REG_DEREGISTER) {
 		try_location(dp, p);

@@ -49,6 +49,8 @@ void track_up(struct flow *flow, const struct parcel *p)
 		.has_lifetime = p->reg.has_lifetime };
 	if (p->msg.token.n != 0)
 		memcpy(asked->token, p->msg.token.p, p->msg.token.n);
+	if (p->reg.kind == REG_REGISTER)
+		flow->is_ending = false; /* it deregistered a moment ago, and is back */
 }
 
 static bool is_answer(const struct flow_asked *asked, const struct msg *m)

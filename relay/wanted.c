@@ -290,7 +290,7 @@ static void flow_apply(struct plan *plan, struct flow *flow, struct mono now)
 	struct listener *l = wanted_listener_by_number(dp, flow->key.listener);
 	struct lan_port *port = l != NULL ? port_for(l, flow) : NULL;
 	struct route *r = port != NULL ? route_for(plan, l, flow) : NULL;
-	if (r != NULL && r->has_address && !addr_same_host(&r->address, &flow->key.device))
+	if (r != NULL && !life_fits(r, &flow->key.device))
 		r = NULL;
 	if (r == NULL) {
 		life_end(dp, flow, "the configuration does not allow it any more");

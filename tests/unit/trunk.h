@@ -1,0 +1,14 @@
+/* The suites of the trunk; trunk.c and trunk_dtls.c run them. */
+#pragma once
+#include <check.h>
+
+Suite *limit_suite(void);
+Suite *held_suite(void);
+Suite *flow_suite(void);
+Suite *route_suite(void);
+Suite *newcomer_suite(void);
+Suite *move_suite(void);
+Suite *life_suite(void);
+Suite *track_suite(void);
+Suite *datapath_suite(void);
+Suite *lan_suite(void);
