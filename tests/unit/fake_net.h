@@ -31,6 +31,8 @@ struct fake_net;
 
 /* The clock of a new network, ms; not 0, so that a forgotten deadline is seen. */
 #define FAKE_NET_START_MS 1000000
+/* The machine's clock of a new network, s since 1970. */
+#define FAKE_NET_WALL_S 1700000000
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
@@ -49,6 +51,8 @@ unsigned fake_net_watched(const struct fake_net *net);
 
 /* The clock. */
 struct mono fake_net_now(const struct fake_net *net);
+/* What loop_wall tells now; it goes on with the clock. FAKE_NET_WALL_S at first. */
+void fake_net_set_wall(struct fake_net *net, int64_t seconds);
 /* Serves all that is due now: wake-ups of the loop until nothing is ready and no timer is due. Each
  * fires at most LOOP_TIMERS timers, tells each ready descriptor once, and runs the flush hooks. A
  * timer that re-arms itself for now without end aborts the test. */
