@@ -23,7 +23,7 @@ start() {
 	pid=$!
 	started="$started $pid"
 	tries=0
-	until grep -q ready "$work/$name.log"; do
+	until grep -qw ready "$work/$name.log"; do # the word: "already in use" is none
 		tries=$((tries + 1))
 		if ! kill -0 "$pid" 2>/dev/null || [ "$tries" -gt 200 ]; then
 			sed 's/^/    /' "$work/$name.log" >&2
