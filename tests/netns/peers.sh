@@ -60,6 +60,10 @@ life() {
 	tell device 'send 3000'
 	want server '^send one 3000 bytes '
 	want device '^sent 2\.04$'
+	mark_all
+	tell device send-non
+	want server '^send one 31 bytes '
+	want device '^sent 2\.04$'
 	tell device update
 	want device '^updated /rd/'
 	stop device || fail 'the device did not leave in order'
@@ -116,7 +120,7 @@ netns_three
 at gw sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 echo "id-one $KEY one" >"$WORK/psk"
 life notls notls coap://198.51.100.10
-life notls notls 'coap://[2001:db8:2::10]' --con
+life notls notls 'coap://[2001:db8:2::10]' --con --slow 100 --bare
 life openssl openssl coaps://198.51.100.10 --psk "id-one:$KEY"
 life openssl gnutls 'coaps://[2001:db8:2::10]' --psk "id-one:$KEY"
 life gnutls openssl 'coaps://[2001:db8:2::10]' --psk "id-one:$KEY" --con

@@ -28,6 +28,7 @@ static struct device {
 	size_t key_len;                /* bytes */
 	bool secure;                   /* coaps */
 	bool bootstraps;               /* asks /bs before it registers */
+	bool bare;                     /* its requests have empty tokens */
 	coap_address_t server;         /* where to register */
 	coap_address_t local;          /* where to bind; size 0: anywhere */
 	unsigned long lifetime;        /* seconds */
@@ -96,17 +97,18 @@ static bool session_open(void)
 
 /* ---- requests ---- */
 
-static coap_pdu_t *request_new(coap_pdu_code_t method, enum wait wait)
+static coap_pdu_t *request_new(coap_pdu_type_t type, coap_pdu_code_t method, enum wait wait)
 {
 	uint8_t token[8];
-	size_t n;
+	size_t n = 0;
 
 	if (!session_open())
 		return NULL;
-	coap_pdu_t *pdu = coap_new_pdu(COAP_MESSAGE_CON, method, dev.session);
+	coap_pdu_t *pdu = coap_new_pdu(type, method, dev.session);
 	if (!pdu)
 		die("out of memory");
-	coap_session_new_token(dev.session, &n, token);
+	if (!dev.bare)
+		coap_session_new_token(dev.session, &n, token);
 	coap_add_token(pdu, n, token);
 	if (wait != NOTHING) {
 		dev.wait = wait;
@@ -164,7 +166,7 @@ static void do_register(void)
 {
 	char lifetime[16];
 	struct body links = { 0 };
-	coap_pdu_t *pdu = request_new(COAP_REQUEST_CODE_POST, REGISTER);
+	coap_pdu_t *pdu = request_new(COAP_MESSAGE_CON, COAP_REQUEST_CODE_POST, REGISTER);
 
 	if (pdu) {
 		snprintf(lifetime, sizeof lifetime, "%lu", dev.lifetime);
@@ -183,7 +185,7 @@ static void do_register(void)
 
 static void do_bootstrap(void)
 {
-	coap_pdu_t *pdu = request_new(COAP_REQUEST_CODE_POST, BOOTSTRAP);
+	coap_pdu_t *pdu = request_new(COAP_MESSAGE_CON, COAP_REQUEST_CODE_POST, BOOTSTRAP);
 
 	if (pdu) {
 		pdu_add_path(pdu, "/bs");
@@ -196,21 +198,21 @@ static void do_bootstrap(void)
 /* An Update or a Deregister. */
 static void do_touch(coap_pdu_code_t method, enum wait wait)
 {
-	coap_pdu_t *pdu = request_new(method, wait);
+	coap_pdu_t *pdu = request_new(COAP_MESSAGE_CON, method, wait);
 
 	if (pdu)
 		pdu_add_path(pdu, dev.location);
 	send_or_fail(pdu);
 }
 
-static void do_send(const char *length)
+static void do_send(const char *length, coap_pdu_type_t type)
 {
 	struct body b = { 0 };
 	unsigned long n = 0;
 	coap_pdu_t *pdu;
 
 	if ((length && !number(length, 16 << 20, &n)) ||
-		!(pdu = request_new(COAP_REQUEST_CODE_POST, NOTHING))) {
+		!(pdu = request_new(type, COAP_REQUEST_CODE_POST, NOTHING))) {
 		say("send impossible");
 		return;
 	}
@@ -387,7 +389,9 @@ static void on_line(char *line)
 	} else if (!strcmp(verb, "deregister") && *dev.location) {
 		do_touch(COAP_REQUEST_CODE_DELETE, DEREGISTER);
 	} else if (!strcmp(verb, "send")) {
-		do_send(word(&rest));
+		do_send(word(&rest), COAP_MESSAGE_CON);
+	} else if (!strcmp(verb, "send-non")) {
+		do_send(word(&rest), COAP_MESSAGE_NON);
 	} else if (!strcmp(verb, "rebind")) {
 		rebind(word(&rest));
 	} else if (!strcmp(verb, "set")) {
@@ -419,7 +423,7 @@ static int64_t on_turn(int64_t now_ms)
 		dev.broken = true;
 		failed("silence");
 	}
-	if (dev.wait == NOTHING && now_ms >= dev.next_ms) {
+	if (dev.wait == NOTHING && now_ms >= dev.next_ms && !dev.peer.quit) {
 		if (dev.bootstraps)
 			do_bootstrap();
 		else if (*dev.location)
@@ -486,7 +490,7 @@ static void usage(void)
 	die("usage: lwm2m-device --ep NAME --server coap[s]://HOST[:PORT] [--bind ADDRESS[:PORT]]\n"
 	    "                    [--psk IDENTITY:HEXKEY] [--lifetime S] [--retry S] [--every S]\n"
 	    "                    [--instances N] [--block BYTES] [--repeats N] [--con]\n"
-	    "                    [--bootstrap] [--debug]\n"
+	    "                    [--slow MS] [--bare] [--bootstrap] [--debug]\n"
 	    "Commands come on standard input.");
 }
 
@@ -501,41 +505,49 @@ static const struct option long_options[] = {
 	{ "instances", required_argument, NULL, 'i' },
 	{ "block", required_argument, NULL, 'B' },
 	{ "repeats", required_argument, NULL, 'R' },
+	{ "slow", required_argument, NULL, 'w' },
 	{ "con", no_argument, NULL, 'c' },
+	{ "bare", no_argument, NULL, 'n' },
 	{ "bootstrap", no_argument, NULL, 'S' },
 	{ "debug", no_argument, NULL, 'd' },
 	{ 0 },
 };
 
-/* What objects_init and peer_init are told. */
-struct choice {
-	unsigned long instances;
-	bool con;
-	bool debug;
-};
+static struct objects_choice choice;
+static bool debug;
 
-static bool number_option(int c, struct choice *choice)
+static bool number_option(int c)
 {
-	unsigned long *to = c == 'l'   ? &dev.lifetime
-			    : c == 'r' ? &dev.retry_s
-			    : c == 't' ? &dev.every_s
-			    : c == 'i' ? &choice->instances
-			    : c == 'R' ? &dev.repeats
-			    : c == 'B' ? &dev.block
-				       : NULL;
+	const struct {
+		int c;
+		unsigned long max;
+		unsigned long *to;
+	} numbers[] = {
+		{ 'l', 1000000, &dev.lifetime },
+		{ 'r', 1000000, &dev.retry_s },
+		{ 't', 1000000, &dev.every_s },
+		{ 'i', 900, &choice.instances },
+		{ 'B', 1024, &dev.block },
+		{ 'R', 10, &dev.repeats },
+		{ 'w', 100000, &choice.slow_ms },
+	};
 
-	return to && number(optarg, c == 'i' ? 900 : c == 'R' ? 10 : 1000000, to);
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+		if (numbers[i].c == c)
+			return number(optarg, numbers[i].max, numbers[i].to);
+	return false;
 }
 
-static bool flag_option(int c, struct choice *choice)
+static bool flag_option(int c)
 {
-	choice->con |= c == 'c';
-	choice->debug |= c == 'd';
+	choice.con |= c == 'c';
+	debug |= c == 'd';
 	dev.bootstraps |= c == 'S';
-	return c == 'c' || c == 'd' || c == 'S';
+	dev.bare |= c == 'n';
+	return strchr("cdSn", c) != NULL;
 }
 
-static void options_parse(int argc, char **argv, struct choice *choice)
+static void options_parse(int argc, char **argv)
 {
 	for (int c; (c = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
 		if (c == 'e')
@@ -546,7 +558,7 @@ static void options_parse(int argc, char **argv, struct choice *choice)
 			address_parse(optarg, 0, &dev.local);
 		else if (c == 'p')
 			psk_parse(optarg);
-		else if (!flag_option(c, choice) && !number_option(c, choice))
+		else if (!flag_option(c) && !number_option(c))
 			usage();
 	}
 	if (optind < argc || !dev.ep || strlen(dev.ep) >= EP_MAX || !dev.server.size ||
@@ -556,18 +568,15 @@ static void options_parse(int argc, char **argv, struct choice *choice)
 
 int main(int argc, char **argv)
 {
-	struct choice choice = { .instances = 1 };
-
-	options_parse(argc, argv, &choice);
+	options_parse(argc, argv);
 	dev.peer.on_line = on_line;
 	dev.peer.on_turn = on_turn;
-	peer_init(&dev.peer, choice.debug);
+	peer_init(&dev.peer, debug);
 	coap_context_set_block_mode(dev.peer.ctx, COAP_BLOCK_USE_LIBCOAP | COAP_BLOCK_SINGLE_BODY);
 	coap_register_event_handler(dev.peer.ctx, on_event);
 	coap_register_response_handler(dev.peer.ctx, on_response);
 	coap_register_nack_handler(dev.peer.ctx, on_nack);
-	objects_init(dev.peer.ctx, choice.instances ? (unsigned)choice.instances : 1, choice.con,
-		on_object);
+	objects_init(dev.peer.ctx, &choice, on_object);
 	objects_set("/3/0/2", dev.ep); /* the serial number tells devices apart */
 	dev.warmer_ms = peer_now() + (int64_t)dev.every_s * 1000;
 	say("ready");

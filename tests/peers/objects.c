@@ -57,6 +57,7 @@ static struct thing *things[THINGS_MAX];
 static size_t count;
 static coap_context_t *context;
 static int notify_flag;
+static coap_tick_t slow_ticks;
 static bool bootstrapping;
 static objects_event *tell;
 
@@ -136,6 +137,16 @@ static void say_read(struct thing *t, const coap_pdu_t *request, const struct bo
 		say("%s /%s %s", what, t->path, quote(b->bytes, b->len, text, sizeof text));
 }
 
+/* True while the answer has to wait: libcoap acknowledges now and asks again in time. It removes what
+ * was registered by itself after the second time. */
+static bool is_put_off(coap_session_t *session, const coap_pdu_t *request)
+{
+	if (!slow_ticks || pdu_get_uint(request, COAP_OPTION_OBSERVE) >= 0 ||
+		coap_find_async(session, coap_pdu_get_token(request)))
+		return false;
+	return coap_register_async(session, request, slow_ticks) != NULL;
+}
+
 static void on_get(coap_resource_t *resource, coap_session_t *session, const coap_pdu_t *request,
 	const coap_string_t *query, coap_pdu_t *response)
 {
@@ -143,6 +154,8 @@ static void on_get(coap_resource_t *resource, coap_session_t *session, const coa
 	struct body b = { 0 };
 	int format = t->format;
 
+	if (is_put_off(session, request))
+		return;
 	if (pdu_get_uint(request, COAP_OPTION_ACCEPT) == FORMAT_LINK) {
 		format = FORMAT_LINK;
 		links_print(&b, t);
@@ -296,17 +309,18 @@ static void sensor_add(unsigned instance)
 	}
 }
 
-void objects_init(coap_context_t *ctx, unsigned instances, bool con, objects_event *event)
+void objects_init(coap_context_t *ctx, const struct objects_choice *choice, objects_event *event)
 {
 	coap_resource_t *other = coap_resource_unknown_init(on_put);
 	coap_resource_t *bs = coap_resource_init(coap_make_str_const("bs"), 0);
 
 	context = ctx;
 	tell = event;
-	notify_flag = con ? COAP_RESOURCE_FLAGS_NOTIFY_CON : COAP_RESOURCE_FLAGS_NOTIFY_NON;
+	slow_ticks = choice->slow_ms * COAP_TICKS_PER_SECOND / 1000;
+	notify_flag = choice->con ? COAP_RESOURCE_FLAGS_NOTIFY_CON : COAP_RESOURCE_FLAGS_NOTIFY_NON;
 	for (size_t i = 0; i < sizeof model / sizeof *model; i++)
 		thing_add(model[i].path, model[i].may, model[i].format, model[i].value);
-	for (unsigned i = 0; i < instances; i++)
+	for (unsigned i = 0; i < choice->instances || !i; i++)
 		sensor_add(i);
 	coap_register_request_handler(bs, COAP_REQUEST_POST, on_finish);
 	coap_add_resource(ctx, bs);
