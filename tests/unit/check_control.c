@@ -194,7 +194,7 @@ START_TEST(test_line_too_long)
 	memcpy(line, "{\"cmd\":\"status\"}", 16);
 	int fd = client();
 	ck_assert_int_eq(send(fd, line, sizeof(line), MSG_NOSIGNAL), sizeof(line));
-	is_error(hear(fd), "no JSON object");
+	is_error(hear(fd), "too long");
 	ck_assert_uint_eq(watched(), 1);
 }
 END_TEST

@@ -84,11 +84,11 @@ START_TEST(test_routes_table)
 		"\"up\":{\"messages\":1,\"bytes\":20,\"last_s\":61},"
 		"\"down\":{\"messages\":0,\"bytes\":0,\"last_s\":null},\"waiting\":2,"
 		"\"drops\":{\"held_full\":3,\"wan_record\":1}}]}",
-		"STATE          SUITE          CID   PORT           UP     DOWN   SEEN  LIFE  ENDS  "
+		"STATE          SUITE          CID   PORT           UP      DOWN   SEEN  LIFE  ENDS  "
 		"LOCATION  SERVER     DEVICE               ENDPOINT\n"
 		"up             AES_128_CCM_8    8  40001  12  12.3 kB  7  999 B  3s/2m    1d    1h  "
 		"/rd/5     cloud      192.168.1.5:5683     urn:imei:490154203237518\n"
-		"back-off late  -                -      -      1  20 B   0  0 B   1m/-     -     -  "
+		"back-off late  -                -      -      1  20 B    0  0 B   1m/-     -     -  "
 		"-         boot (bs)  [2001:db8::17]:5683  b?[31m\n"
 		"    waiting 2; lost: held_full 3, wan_record 1\n");
 }
@@ -251,7 +251,9 @@ END_TEST
 
 START_TEST(test_check_what_the_machine_lacks)
 {
-	write_conf("config gateway\n\toption max_endpoints '60000'\n");
+	write_conf("config gateway\n\toption max_endpoints '60000'\n\n"
+		   "config server 'cloud'\n\toption uri 'coap://192.0.2.1'\n\n"
+		   "config listen 'lan'\n\toption server 'cloud'\n");
 	struct command c = begin();
 	ck_assert_int_eq(command_check(&c), STATUS_OK);
 	end(&c);
