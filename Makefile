@@ -113,7 +113,7 @@ lwm2m-device_SRC = $(addprefix tests/peers/,peer.c lwm2m-device.c objects.c)
 PEERS            = $(foreach p,lwm2m-server lwm2m-device,$(PEER_TLS:%=$(BUILD)/tests/$(p)-%))
 
 # ---- unit tests: one binary a room, linked with its archive and the floors below, nothing else --
-UNIT_ROOMS   = base conf lwm2m dtls netfilter io fake msg msg-libcoap trunk
+UNIT_ROOMS   = base conf lwm2m dtls netfilter io fake msg msg-libcoap trunk control
 base_TESTS    = $(addprefix tests/unit/,check_base.c)
 conf_TESTS    = $(addprefix tests/unit/,check_conf.c check_conf_uci.c check_conf_parts.c \
                 check_conf_print.c)

@@ -9,7 +9,7 @@
 struct machine {
 	uint64_t descriptors; /* hard limit of open descriptors; UINT64_MAX: none */
 	uint16_t port_first;  /* local port range, both ends included, host order; 0 when unknown */
-	uint16_t port_last;   /* host order */
+	uint16_t port_last;   /* its other end */
 };
 
 /* Reads both; what can not be read is as if it had no limit. */

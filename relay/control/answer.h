@@ -15,7 +15,7 @@
 
 /* An answer in the making. Zeroed is none. */
 struct answer {
-	const struct control_spec *spec;
+	const struct control_spec *spec; /* of the socket; borrowed */
 	/* Adds a piece; false when it was the last. NULL: nothing is left to add. */
 	bool (*more)(struct answer *a, struct text *out, struct mono now);
 	size_t at;           /* how far the walk has come */
@@ -36,8 +36,11 @@ void answer_error(struct text *out, const char *what);
 /* Opens the next element of the array at hand. */
 void answer_element(struct answer *a, struct text *out);
 
-/* The pieces of each command; fit answer.more. */
+/* Pieces, as answer.more wants them: the relay as a whole. */
 bool show_status(struct answer *a, struct text *out, struct mono now);
+/* Pieces: the routing table at work. */
 bool show_routes(struct answer *a, struct text *out, struct mono now);
+/* Pieces: what is configured. */
 bool show_endpoints(struct answer *a, struct text *out, struct mono now);
+/* Pieces: all numbers. */
 bool show_metrics(struct answer *a, struct text *out, struct mono now);

@@ -1,4 +1,4 @@
-/* lwgate check: every fault of a configuration file in one go. */
+/* What `lwgate check` does: every fault of a configuration file in one go. */
 #include "command.h"
 #include <string.h>
 #include "base/machine.h"

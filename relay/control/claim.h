@@ -6,8 +6,8 @@
 /* A claimed path. */
 struct claim {
 	char *path;      /* owned */
-	uint64_t device; /* what stands there, so that only our own socket is removed */
-	uint64_t inode;
+	uint64_t device; /* of our socket, so that no other is removed */
+	uint64_t inode;  /* the same */
 };
 
 /* Listens on a unix stream socket of mode 0600 at this path; its folder is made when missing. What a

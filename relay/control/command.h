@@ -26,7 +26,9 @@ int command_ask(const struct command *c, const char *what);
 /* Shows status and routes again and again, until it is ended or the daemon goes. */
 int command_top(const struct command *c);
 
-/* Show a daemon's answer as tables; what is missing in it is shown as "-". Return 0 or -errno. */
+/* Shows the daemon's answer to "status"; what is missing in it is shown as "-". Returns 0 or -errno. */
 int tables_status(struct json_object *answer, FILE *out);
+/* The same for "routes". */
 int tables_routes(struct json_object *answer, FILE *out);
+/* The same for "endpoints". */
 int tables_endpoints(struct json_object *answer, FILE *out);

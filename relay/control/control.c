@@ -90,12 +90,16 @@ static void client_send(struct client *c, struct mono now)
 		client_close(c);
 }
 
-static void client_answer(struct client *c, size_t line, struct mono now)
+/* Answers the request line of n bytes; more than there can be: that it is too long. */
+static void client_answer(struct client *c, size_t n, struct mono now)
 {
 	struct control *control = c->control;
 	c->is_answered = true;
 	client_rearm(c, now);
-	answer_begin(&c->answer, &control->spec, c->line, line, &c->out, now);
+	if (n <= sizeof(c->line))
+		answer_begin(&c->answer, &control->spec, c->line, n, &c->out, now);
+	else
+		answer_error(&c->out, "the request line is too long");
 	if (loop_rewatch(control->loop, &c->watch, LOOP_WRITE) != 0)
 		client_close(c);
 }
@@ -114,8 +118,10 @@ static void client_read(struct client *c, struct mono now)
 	const char *end = memchr(c->line, '\n', c->n);
 	if (end != NULL)
 		client_answer(c, (size_t)(end - c->line), now);
-	else if (got == 0 || c->n == sizeof(c->line))
+	else if (got == 0)
 		client_answer(c, c->n, now);
+	else if (c->n == sizeof(c->line))
+		client_answer(c, c->n + 1, now);
 }
 
 static void client_ready(struct watch *watch, unsigned happened, struct mono now)

@@ -13,20 +13,35 @@ static void separate(struct text *t)
 		text_add(t, ",");
 }
 
+/* After some first bytes not every second one is allowed: overlong forms, surrogates, and what lies
+ * beyond U+10FFFF. */
+static bool is_second(unsigned char first, unsigned char second)
+{
+	switch (first) {
+	case 0xe0:
+		return second >= 0xa0;
+	case 0xed:
+		return second <= 0x9f;
+	case 0xf0:
+		return second >= 0x90;
+	case 0xf4:
+		return second <= 0x8f;
+	default:
+		return true;
+	}
+}
+
 size_t emit_utf8(const unsigned char *p, size_t n)
 {
 	if (p[0] < 0x80)
 		return 1;
 	size_t size = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-	if (p[0] < 0xc2 || p[0] > 0xf4 || size > n)
+	if (p[0] < 0xc2 || p[0] > 0xf4 || size > n || !is_second(p[0], p[1]))
 		return 0;
 	for (size_t i = 1; i < size; i++)
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
-	bool overlong = (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xf0 && p[1] < 0x90);
-	bool surrogate = p[0] == 0xed && p[1] > 0x9f;
-	bool beyond = p[0] == 0xf4 && p[1] > 0x8f;
-	return overlong || surrogate || beyond ? 0 : size;
+	return size;
 }
 
 bool emit_is_utf8(const char *s)

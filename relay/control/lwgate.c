@@ -1,4 +1,4 @@
-/* lwgate: the command for people. */
+/* The command for people, lwgate: its command line. */
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>

@@ -22,7 +22,7 @@ enum row_kind {
 };
 
 struct row {
-	enum row_kind kind;
+	enum row_kind kind;      /* which of the following count */
 	struct life_saved saved; /* of a flow; of a port: endpoint, server, is_bootstrap, port; without
 	                          * ifindex and scopes */
 	const char *interface;   /* of a flow: the one it came in by, or NULL */
@@ -36,6 +36,7 @@ struct row {
 /* Reads a line of n bytes, without its end. Returns 0, and row_fini must follow; or -EINVAL, and why
  * says in words what is wrong with it. */
 int row_read(struct row *row, const char *line, size_t n, const char **why) MUST_CHECK;
+/* Frees what row_read made. */
 void row_fini(struct row *row);
 /* Adds the line of a row, with its end, to a text. */
 void row_write(struct text *t, const struct row *row);

@@ -8,16 +8,17 @@
 /* Most columns of a table. */
 #define TABLE_COLUMNS 16
 
-/* A column's title; the numbers of a right one stand below each other. */
+/* A column. */
 struct table_column {
-	const char *title;
-	bool is_right;
+	const char *title; /* in capitals */
+	bool is_right;     /* its cells end below each other */
 };
 
 struct table;
 
 /* Begins a table with `columns` columns, borrowed, at most TABLE_COLUMNS. NULL: no memory. */
 struct table *table_create(const struct table_column *column, size_t columns);
+/* NULL is allowed. */
 void table_free(struct table *table);
 /* Fills the next cell, row by row; the text is copied, and made harmless. */
 void table_cell(struct table *table, const char *text);
