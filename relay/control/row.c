@@ -106,6 +106,14 @@ static void find_kind(struct found *f, struct row *row)
 
 /* ---- members to values ---- */
 
+static bool has_control(const uint8_t *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (p[i] < 0x20 || p[i] == 0x7f)
+			return true;
+	return false;
+}
+
 static const char *get_text(struct found *f, enum member m, size_t most)
 {
 	if ((f->mask & BIT(m)) == 0)
@@ -114,9 +122,10 @@ static const char *get_text(struct found *f, enum member m, size_t most)
 	size_t n = (size_t)json_object_get_string_len(f->value[m]);
 	if (n == 0 || n > most || strlen(s) != n)
 		fault(f, "a text is empty, too long, or has a zero byte");
-	for (size_t i = 0; i < n; i++)
-		if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
-			fault(f, "a text has a control character");
+	if (!emit_is_utf8(s))
+		fault(f, "a text is no UTF-8");
+	if (has_control((const uint8_t *)s, n))
+		fault(f, "a text has a control character");
 	return s;
 }
 
@@ -152,7 +161,7 @@ static void get_endpoint(struct found *f, struct row *row)
 		memcpy(row->endpoint, s, (size_t)(n = (long)strlen(s)));
 	else if (hex != NULL && f->why == NULL)
 		n = hex_decode(hex, strlen(hex), (uint8_t *)row->endpoint, ENDPOINT_NAME_MAX);
-	if (n <= 0 || memchr(row->endpoint, 0, (size_t)n) != NULL)
+	if (n <= 0 || has_control((const uint8_t *)row->endpoint, (size_t)n))
 		fault(f, "an endpoint name can not be read");
 	row->saved.endpoint = row->endpoint;
 }

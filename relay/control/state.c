@@ -10,7 +10,6 @@
 #include "state.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,6 +115,7 @@ static int begin(struct state *s, struct mono now)
 	s->began = now;
 	s->at = 0;
 	s->rows = 0;
+	s->ifindex = 0;
 	struct row header = { .kind = ROW_HEADER, .saved_at = s->wall() };
 	row_write(&s->text, &header);
 	return 0;
@@ -154,22 +154,34 @@ static int finish(struct state *s, bool to_disk)
 
 /* ---- rows ---- */
 
-static const char *interface_name(uint32_t ifindex, char name[IF_NAMESIZE])
+/* The name of an interface, valid until the next call; NULL when it has none. Asking the kernel costs
+ * more than the rest of a row, and mostly it is the same one. */
+static const char *interface_name(struct state *s, uint32_t ifindex)
 {
-	return ifindex == 0 ? NULL : if_indextoname(ifindex, name);
+	if (ifindex == 0)
+		return NULL;
+	if (ifindex != s->ifindex) {
+		s->ifindex = 0;
+		if (if_indextoname(ifindex, s->interface) == NULL)
+			return NULL;
+		s->ifindex = ifindex;
+	}
+	return s->interface;
 }
 
 static void add_flow(struct state *s, const struct flow *flow, struct mono now)
 {
-	char interface[IF_NAMESIZE], zone[IF_NAMESIZE];
+	char zone[IF_NAMESIZE];
 	struct row row = { .kind = ROW_FLOW };
 	if (flow->born.ms >= s->began.ms) {
 		s->is_wanted = true;
 		return;
 	}
 	life_save(flow, &row.saved, now);
-	row.interface = interface_name(row.saved.ifindex, interface);
-	row.zone = interface_name(row.saved.device.scope, zone);
+	row.zone = interface_name(s, row.saved.device.scope);
+	if (row.zone != NULL)
+		row.zone = memcpy(zone, row.zone, sizeof(zone));
+	row.interface = interface_name(s, row.saved.ifindex);
 	row_write(&s->text, &row);
 	s->rows++;
 }

@@ -219,6 +219,45 @@ START_TEST(test_name_of_any_bytes)
 }
 END_TEST
 
+START_TEST(test_static_device)
+{
+	struct small_spec spec = { .endpoints = 1, .fixed = "192.168.1.9" };
+	relay_up(&spec);
+	struct flow *flow = small_relay_register(&relay, "ep-0", "192.168.1.9:40000", "5");
+	uint16_t port = flow->wan.port;
+	save();
+	relay_down();
+	relay_up(&spec);
+	load();
+	flow = small_relay_flow(&relay, "ep-0");
+	ck_assert_uint_eq(flows_count(relay.dp->flows), 1);
+	ck_assert_uint_eq(flow->key.device.port, 40000);
+	ck_assert_uint_eq(flow->wan.port, port);
+	ck_assert_str_eq(flow->location, "/rd/5");
+	relay_down();
+}
+END_TEST
+
+START_TEST(test_link_local_device)
+{
+	struct addr device;
+	relay_up(NULL);
+	device = small_relay_register(&relay, "a", "[fe80::5%lo]:5683", "5")->key.device;
+	ck_assert_uint_ne(device.scope, 0);
+	save();
+	relay_down();
+	struct text t = content();
+	ck_assert_ptr_nonnull(strstr(t.p, "\"device\":\"[fe80::5]:5683\""));
+	ck_assert_ptr_nonnull(strstr(t.p, "\"zone\":\"lo\""));
+	text_fini(&t);
+	relay_up(NULL);
+	load();
+	ck_assert_ptr_nonnull(small_relay_flow(&relay, "a"));
+	ck_assert(addr_eq(&small_relay_flow(&relay, "a")->key.device, &device));
+	relay_down();
+}
+END_TEST
+
 START_TEST(test_missing_file_is_a_first_start)
 {
 	relay_up(NULL);
@@ -571,6 +610,8 @@ Suite *state_suite(void)
 	STATE_TEST(test_expired_meanwhile_keeps_its_port);
 	STATE_TEST(test_port_without_flow);
 	STATE_TEST(test_name_of_any_bytes);
+	STATE_TEST(test_static_device);
+	STATE_TEST(test_link_local_device);
 	STATE_TEST(test_missing_file_is_a_first_start);
 	STATE_TEST(test_cut_file_is_set_aside);
 	STATE_TEST(test_empty_file_and_folder_in_place);
