@@ -83,7 +83,7 @@ PROGRAMS =
 TEST_PROGRAMS =
 
 # ---- unit tests: one binary a room, linked with its archive and the floors below, nothing else --
-UNIT_ROOMS   = base lwm2m dtls netfilter io fake msg trunk msg-libcoap
+UNIT_ROOMS   = base lwm2m dtls netfilter io fake msg trunk trunk-dtls msg-libcoap
 base_TESTS    = $(addprefix tests/unit/,check_base.c)
 lwm2m_TESTS   = $(addprefix tests/unit/,check_reg.c)
 dtls_TESTS    = $(addprefix tests/unit/,check_dtls.c check_header.c check_handshake.c \
@@ -108,6 +108,9 @@ trunk_TESTS   = $(addprefix tests/unit/,trunk.c check_limit.c check_held.c check
                 check_route.c check_newcomer.c check_move.c check_life.c \
                 check_track.c check_datapath.c check_lan.c) $(RIG)
 trunk_LIBS    = $(WOLFSSL_LIBS)
+trunk-dtls_TESTS = $(addprefix tests/unit/,trunk_dtls.c check_wan.c check_wan_move.c) $(RIG)
+trunk-dtls_BELOW = $(trunk_BELOW)
+trunk-dtls_LIBS  = $(WOLFSSL_LIBS)
 
 # ---- fuzz targets: tests/fuzz/fuzz_x.c by themselves, with what they need besides ------------------
 fuzz_msg_libcoap_SRC  = tests/unit/msg_libcoap.c
