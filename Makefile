@@ -83,7 +83,7 @@ PROGRAMS =
 TEST_PROGRAMS =
 
 # ---- unit tests: one binary a room, linked with its archive and the floors below, nothing else --
-UNIT_ROOMS   = base lwm2m dtls netfilter io fake msg trunk trunk-dtls msg-libcoap
+UNIT_ROOMS   = base lwm2m dtls netfilter io fake msg trunk trunk-dtls replay msg-libcoap
 base_TESTS    = $(addprefix tests/unit/,check_base.c)
 lwm2m_TESTS   = $(addprefix tests/unit/,check_reg.c)
 dtls_TESTS    = $(addprefix tests/unit/,check_dtls.c check_header.c check_handshake.c \
@@ -111,6 +111,9 @@ trunk_LIBS    = $(WOLFSSL_LIBS)
 trunk-dtls_TESTS = $(addprefix tests/unit/,trunk_dtls.c check_wan.c check_wan_move.c) $(RIG)
 trunk-dtls_BELOW = $(trunk_BELOW)
 trunk-dtls_LIBS  = $(WOLFSSL_LIBS)
+replay_TESTS  = $(addprefix tests/unit/,check_replay.c capture.c) $(RIG)
+replay_BELOW  = $(trunk_BELOW)
+replay_LIBS   = $(WOLFSSL_LIBS)
 
 # ---- fuzz targets: tests/fuzz/fuzz_x.c by themselves, with what they need besides ------------------
 fuzz_msg_libcoap_SRC  = tests/unit/msg_libcoap.c
