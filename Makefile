@@ -103,12 +103,13 @@ io_LIBS       = $(CARES_LIBS)
 FAKE_NET      = $(addprefix tests/unit/,fake_net.c fake_udp.c fake_resolve.c)
 fake_TESTS    = tests/unit/check_fake_net.c $(FAKE_NET)
 # The trunk as a whole, between devices and servers in memory.
-RIG           = $(addprefix tests/unit/,rig.c rig_coap.c rig_far.c wolf_peer.c) $(FAKE_NET)
+RIG           = $(addprefix tests/unit/,rig.c rig_coap.c rig_far.c wolf_peer.c fake_rand.c) $(FAKE_NET)
 trunk_TESTS   = $(addprefix tests/unit/,trunk.c check_limit.c check_held.c check_flow.c \
                 check_route.c check_newcomer.c check_move.c check_life.c \
                 check_track.c check_datapath.c check_lan.c) $(RIG)
 trunk_LIBS    = $(WOLFSSL_LIBS)
-trunk-dtls_TESTS = $(addprefix tests/unit/,trunk_dtls.c check_wan.c check_wan_move.c) $(RIG)
+trunk-dtls_TESTS = $(addprefix tests/unit/,trunk_dtls.c check_wan.c check_wan_move.c \
+                check_wanted.c) $(RIG)
 trunk-dtls_BELOW = $(trunk_BELOW)
 trunk-dtls_LIBS  = $(WOLFSSL_LIBS)
 replay_TESTS  = $(addprefix tests/unit/,check_replay.c capture.c) $(RIG)
