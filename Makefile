@@ -113,7 +113,7 @@ lwm2m-device_SRC = $(addprefix tests/peers/,peer.c lwm2m-device.c objects.c)
 PEERS            = $(foreach p,lwm2m-server lwm2m-device,$(PEER_TLS:%=$(BUILD)/tests/$(p)-%))
 
 # ---- unit tests: one binary a room, linked with its archive and the floors below, nothing else --
-UNIT_ROOMS   = base conf lwm2m dtls netfilter io fake msg msg-libcoap trunk control
+UNIT_ROOMS   = base conf lwm2m dtls netfilter io fake msg msg-libcoap trunk trunk-dtls replay control
 base_TESTS    = $(addprefix tests/unit/,check_base.c)
 conf_TESTS    = $(addprefix tests/unit/,check_conf.c check_conf_uci.c check_conf_parts.c \
                 check_conf_print.c)
@@ -135,11 +135,18 @@ msg_TESTS     = $(addprefix tests/unit/,check_msg.c capture.c)
 msg-libcoap_TESTS = $(addprefix tests/unit/,check_msg_libcoap.c msg_libcoap.c capture.c)
 msg-libcoap_LIBS  = $(shell $(PKG_CONFIG) --libs libcoap-3-notls)
 # The trunk as a whole, between devices and servers in memory.
-RIG           = $(addprefix tests/unit/,rig.c rig_coap.c rig_far.c wolf_peer.c) $(FAKE_NET)
+RIG           = $(addprefix tests/unit/,rig.c rig_coap.c rig_far.c wolf_peer.c fake_rand.c) $(FAKE_NET)
 trunk_TESTS   = $(addprefix tests/unit/,trunk.c check_limit.c check_held.c check_flow.c \
                 check_route.c check_newcomer.c check_move.c check_life.c \
                 check_track.c check_datapath.c check_lan.c) $(RIG)
 trunk_LIBS    = $(WOLFSSL_LIBS)
+trunk-dtls_TESTS = $(addprefix tests/unit/,trunk_dtls.c check_wan.c check_wan_move.c \
+                check_wanted.c) $(RIG)
+trunk-dtls_BELOW = $(trunk_BELOW)
+trunk-dtls_LIBS  = $(WOLFSSL_LIBS)
+replay_TESTS  = $(addprefix tests/unit/,check_replay.c capture.c) $(RIG)
+replay_BELOW  = $(trunk_BELOW)
+replay_LIBS   = $(WOLFSSL_LIBS)
 control_TESTS = $(addprefix tests/unit/,check_control.c check_answers.c check_state.c check_rows.c \
                 check_lwgate.c check_emit.c small_relay.c) $(FAKE_NET)
 control_LIBS  = $(JSON_LIBS) $(WOLFSSL_LIBS)

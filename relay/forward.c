@@ -84,10 +84,12 @@ void forward_held(struct datapath *dp, struct flow *flow, struct mono now)
 	while (wan_is_up(&flow->wan) && (h = held_pop(&flow->held)) != NULL) {
 		if (h->type == MSG_CON)
 			wan_note_con(&flow->wan, h->mid, now);
-		if (wan_send(&flow->wan, h->bytes, h->n, now) == 0)
+		int rc = wan_send(&flow->wan, h->bytes, h->n, now);
+		if (rc == 0)
 			sent_up(dp, flow, h->n);
 		else
-			flow_drop(flow, &dp->env.stat, DROP_WAN_SEND);
+			flow_drop(flow, &dp->env.stat,
+				rc == -EMSGSIZE ? DROP_WAN_TOO_LARGE : DROP_WAN_SEND);
 		held_free(&dp->held, h);
 	}
 	life_rearm(dp, flow, now);

@@ -53,10 +53,17 @@ static int64_t backoff_ms(const struct wan *w)
 	return ms / 2 + (int64_t)rand_below((uint32_t)(ms / 2) + 1);
 }
 
+/* True when the server may be found at another address than the one in use. */
+static bool has_other_address(const struct wan *w)
+{
+	const struct server *s = w->server;
+	return s->addresses > 1 || (s->addresses == 1 && !addr_eq(&w->peer, &s->address[0]));
+}
+
 /* True when silence can be mended: by a new session, or by another address. */
 static bool can_mend_silence(const struct wan *w)
 {
-	return w->server->is_secure || w->server->addresses > 1;
+	return w->server->is_secure || has_other_address(w);
 }
 
 /* When a new session is to be tried beside the present one. */
@@ -114,22 +121,27 @@ static unsigned candidates(const struct wan *w)
 	return w->port_was_used && w->server->is_secure ? 2 * n : n;
 }
 
+/* The socket's port is the one to remember. */
+static void keep_port(struct wan *w)
+{
+	w->port_was_used = true;
+	if (w->kept_port == w->port)
+		return;
+	if (w->kept_port != 0) {
+		w->env->stat.count[COUNT_PORTS_GIVEN_UP]++;
+		log_info("wan: %s: source port %u given up for %u", w->label, w->kept_port, w->port);
+	}
+	w->kept_port = w->port;
+	w->calls->port_is(w, w->port);
+}
+
 static void came_up(struct wan *w, struct mono now)
 {
 	w->state = WAN_UP;
 	w->down_since = MONO_NEVER;
 	w->is_late_told = false;
-	w->port_was_used = true;
 	heard(w);
-	if (w->kept_port != w->port) {
-		if (w->kept_port != 0) {
-			w->env->stat.count[COUNT_PORTS_GIVEN_UP]++;
-			log_info("wan: %s: source port %u given up for %u", w->label, w->kept_port,
-				w->port);
-		}
-		w->kept_port = w->port;
-		w->calls->port_is(w, w->port);
-	}
+	keep_port(w);
 	w->calls->is_up(w, now);
 }
 
@@ -155,6 +167,8 @@ static int candidate_try(struct wan *w, struct mono now)
 	int rc = wan_socket_towards(w, peer, port);
 	if (rc == 0 && w->server->is_secure)
 		rc = attempt_begin(w, now);
+	else if (rc == 0)
+		came_up(w, now); /* nothing to be proven */
 	return rc;
 }
 
@@ -199,11 +213,24 @@ static void round_begin(struct wan *w, struct mono now)
 	int rc = candidate_try(w, now);
 	if (rc != 0)
 		candidate_next(w, strerror(-rc), now);
-	else if (!w->server->is_secure)
-		came_up(w, now);
 }
 
 /* ---- a new session beside the old one (rule 10) ---- */
+
+/* A plain server is looked for at its next address. Without a socket there is no association. */
+static void next_address(struct wan *w, struct mono now)
+{
+	w->failures++;
+	w->step = (uint8_t)((w->step + 1U) % w->server->addresses);
+	w->is_asked = false;
+	if (wan_socket_towards(w, &w->server->address[w->step], w->kept_port) == 0) {
+		keep_port(w);
+		return;
+	}
+	w->state = WAN_BACKOFF;
+	w->down_since = now;
+	w->next_try = mono_add(now, backoff_ms(w));
+}
 
 static void suspect(struct wan *w, struct mono now)
 {
@@ -211,11 +238,7 @@ static void suspect(struct wan *w, struct mono now)
 	w->next_try = MONO_NEVER;
 	w->env->stat.count[COUNT_SERVER_SILENT]++;
 	if (!w->server->is_secure) {
-		w->failures++;
-		w->step = (uint8_t)((w->step + 1) % w->server->addresses);
-		w->is_asked = false;
-		if (wan_socket_towards(w, &w->server->address[w->step], w->kept_port) != 0)
-			w->next_try = mono_add(now, backoff_ms(w));
+		next_address(w, now);
 		return;
 	}
 	w->round_ends = mono_add(now, w->server->handshake_ms);
@@ -229,7 +252,7 @@ static void suspect(struct wan *w, struct mono now)
 static void suspicion_failed(struct wan *w, const char *why, struct mono now)
 {
 	dtls_forget(&w->attempt);
-	if (w->server->addresses > 1 && w->is_asked) {
+	if (has_other_address(w) && w->is_asked) {
 		dtls_close(&w->session);
 		w->down_since = now;
 		round_begin(w, now);
@@ -285,7 +308,7 @@ static bool act(struct wan *w, struct dtls_session *s, enum dtls_event event, ui
 	case DTLS_ESTABLISHED:
 		if (s == w->attempt)
 			established(w, now);
-		return true;
+		return s == w->session; /* what waited may have broken it already */
 	case DTLS_DATA:
 		heard(w);
 		if (s == w->session)

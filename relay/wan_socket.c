@@ -30,7 +30,7 @@ static int socket_watch(struct wan *w, int fd, uint16_t port, bool connected)
 }
 
 /* Opens a socket to the peer from this port, 0 for any. A remembered port that somebody else has
- * taken is given up. */
+ * taken gives way to a new one. */
 static int socket_open(struct wan *w, const struct addr *peer, uint16_t port)
 {
 	wan_socket_close(w);
@@ -41,7 +41,6 @@ static int socket_open(struct wan *w, const struct addr *peer, uint16_t port)
 	int fd = udp_connect(&spec, &got, &connected);
 	if (fd == -EADDRINUSE && port != 0) {
 		log_info("wan: %s: source port %u is taken, choosing another", w->label, port);
-		w->env->stat.count[COUNT_PORTS_GIVEN_UP]++;
 		spec.port = 0;
 		fd = udp_connect(&spec, &got, &connected);
 	}

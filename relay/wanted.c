@@ -448,13 +448,27 @@ static void undo(struct plan *plan)
 			server_free(plan->server[i]);
 }
 
+/* Room for two timers of each flow, and of each server for as long as the old ones stand beside the
+ * new. It only grows: the old flows and servers are there until the change is made. */
+static int reserve_timers(struct datapath *dp, size_t most, size_t servers)
+{
+	size_t flows = most > flows_count(dp->flows) ? most : flows_count(dp->flows);
+	size_t wanted = flows * 2 + MOVES_MAX + servers * 2 + 1;
+	list_each(node, &dp->servers)
+		wanted++;
+	if (wanted <= dp->reserved)
+		return 0;
+	int rc = timers_hold(dp->env.timers, wanted - dp->reserved);
+	if (rc == 0)
+		dp->reserved = wanted;
+	return rc;
+}
+
 static int prepare(struct plan *plan)
 {
 	size_t most = plan->conf->gateway.max_endpoints;
 	struct datapath *dp = plan->dp;
-	size_t timers = (most > flows_count(dp->flows) ? most : flows_count(dp->flows)) * 2 +
-		MOVES_MAX + plan->conf->server_count * 2 + 256;
-	int rc = timers_reserve(dp->env.timers, timers);
+	int rc = reserve_timers(dp, most, plan->conf->server_count);
 	if (rc == 0)
 		rc = prepare_servers(plan);
 	if (rc == 0)

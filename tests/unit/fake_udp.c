@@ -143,8 +143,15 @@ void fake_net_fail_watches(struct fake_net *net, int error, unsigned times)
 	net->fail_watches = times;
 }
 
-static int open_fails(struct fake_net *net, const char *interface)
+void fake_net_no_ipv6(struct fake_net *net)
 {
+	net->no_ipv6 = true;
+}
+
+static int open_fails(struct fake_net *net, const char *interface, bool v4)
+{
+	if (!v4 && net->no_ipv6)
+		return -EAFNOSUPPORT;
 	if (net->fail_opens > 0) {
 		net->fail_opens--;
 		return -net->open_error;
@@ -181,7 +188,7 @@ static bool is_taken(const struct fake_net *net, const struct addr *local, const
 int udp_listen(const struct udp_listen_spec *spec)
 {
 	struct fake_net *net = fake_net_get();
-	int rc = open_fails(net, spec->interface);
+	int rc = open_fails(net, spec->interface, addr_is_v4(&spec->address));
 	if (rc < 0)
 		return rc;
 	if (is_taken(net, &spec->address, spec->interface))
@@ -380,7 +387,7 @@ static uint16_t choose_port(struct fake_net *net, const struct udp_connect_spec 
 int udp_connect(const struct udp_connect_spec *spec, uint16_t *port, bool *connected)
 {
 	struct fake_net *net = fake_net_get();
-	int rc = open_fails(net, spec->interface);
+	int rc = open_fails(net, spec->interface, addr_is_v4(&spec->peer));
 	if (rc < 0)
 		return rc;
 	struct addr local = addr_any(addr_is_v4(&spec->peer), spec->port);

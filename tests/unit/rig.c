@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/hex.h"
 #include "base/log.h"
+#include "fake_rand.h"
 #include "rig_int.h"
 
 static const uint8_t key[16] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
@@ -80,6 +81,7 @@ struct rig *rig_create(void)
 	struct rig *r = calloc(1, sizeof(*r));
 	ck_assert_ptr_nonnull(r);
 	log_open(getenv("RIG_LOG") != NULL ? LOG_TO_STDERR : LOG_TO_NOBODY, "rig");
+	fake_rand_seed(rig_seed());
 	r->net = fake_net_create();
 	list_init(&r->letters);
 	list_init(&r->peers);

@@ -68,6 +68,8 @@ struct rig {
 	struct slice key;
 	unsigned hellos;          /* ClientHellos that reached a server */
 	unsigned goodbyes;        /* close_notifys that a server got */
+	bool tap;                 /* keep the last datagram of a secure server in tapped */
+	char tapped[2000];        /* in hex */
 
 	struct list letters;      /* struct rig_letter */
 	struct list peers;        /* struct rig_peer */

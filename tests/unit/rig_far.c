@@ -23,6 +23,8 @@ static void keep(struct rig *r, const struct addr *from, const struct addr *to, 
 static void to_relay(void *who, const uint8_t *datagram, size_t n)
 {
 	struct rig_peer *p = who;
+	if (p->rig->tap && 2 * n < sizeof(p->rig->tapped))
+		hex_encode(datagram, n, p->rig->tapped);
 	if (!p->rig->server_mute)
 		(void)fake_wan_queue(p->rig->net, p->client.port, &p->server, datagram, n);
 }

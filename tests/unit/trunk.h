@@ -12,3 +12,6 @@ Suite *life_suite(void);
 Suite *track_suite(void);
 Suite *datapath_suite(void);
 Suite *lan_suite(void);
+Suite *association_suite(void);
+Suite *network_suite(void);
+Suite *wanted_suite(void);

@@ -1,0 +1,5 @@
+/* Runs the trunk's suites that need a DTLS server. */
+#include "suite.h"
+#include "trunk.h"
+
+SUITE_MAIN(association_suite, network_suite, wanted_suite)
