@@ -56,7 +56,7 @@ conf_SRC    = $(addprefix conf/,read.c uci.c schema.c value.c uri.c load.c csv.c
 lwm2m_SRC   = relay/lwm2m/reg.c
 dtls_SRC    = $(addprefix dtls/,header.c session.c wolf.c)
 trunk_SRC   = $(addprefix relay/,timer.c loop.c udp.c resolve.c stat.c lan.c server.c wan.c \
-              wan_socket.c classify.c limit.c msg.c track.c held.c flow.c route.c newcomer.c move.c forward.c \
+              wan_round.c wan_socket.c classify.c limit.c msg.c track.c held.c flow.c route.c newcomer.c move.c forward.c \
               life.c wanted.c datapath.c)
 netfilter_SRC = netfilter/rtnl.c
 control_SRC = $(addprefix relay/control/,claim.c control.c answer.c tally.c show_status.c show_routes.c \
@@ -140,7 +140,7 @@ trunk_TESTS   = $(addprefix tests/unit/,trunk.c check_limit.c check_held.c check
                 check_route.c check_newcomer.c check_move.c check_life.c \
                 check_track.c check_datapath.c check_lan.c) $(RIG)
 trunk_LIBS    = $(WOLFSSL_LIBS)
-trunk-dtls_TESTS = $(addprefix tests/unit/,trunk_dtls.c check_wan.c check_wan_move.c \
+trunk-dtls_TESTS = $(addprefix tests/unit/,trunk_dtls.c check_wan.c check_wan_move.c check_wan_round.c \
                 check_wanted.c) $(RIG)
 trunk-dtls_BELOW = $(trunk_BELOW)
 trunk-dtls_LIBS  = $(WOLFSSL_LIBS)

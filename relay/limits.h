@@ -68,6 +68,8 @@
 #define RECONNECT_JITTER_MS 1000
 /* New handshakes of restored or moved flows, a second. */
 #define RESTORE_PER_SECOND 500
+/* So many associations begin at once when a server's address is found; more are paced. */
+#define RESTORE_BURST 64
 
 /* Addresses of one server name that are kept. */
 #define SERVER_ADDRESSES 8

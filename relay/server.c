@@ -149,9 +149,11 @@ void server_join(struct server *s, struct server_user *user)
 {
 	list_init(&user->node);
 	list_append(&s->users, &user->node);
+	s->user_count++;
 }
 
-void server_leave(struct server_user *user)
+void server_leave(struct server *s, struct server_user *user)
 {
+	s->user_count--;
 	list_remove(&user->node);
 }

@@ -34,6 +34,7 @@ struct server {
 	struct dtls_profile *profile; /* NULL when plain */
 	struct addr address[SERVER_ADDRESSES]; /* with the port */
 	size_t addresses; /* how many */
+	size_t user_count;            /* users in the ring */
 	struct list users;            /* ring of struct server_user */
 	struct resolve question; /* the look-up under way */
 	struct timer again;           /* the next look-up */
@@ -49,5 +50,5 @@ void server_free(struct server *server);
 bool server_matches(const struct server *server, const struct conf_server *conf);
 /* Joins; found is called when addresses come or change, never from within. */
 void server_join(struct server *server, struct server_user *user);
-/* Leaves; safe when not joined. */
-void server_leave(struct server_user *user);
+/* Leaves; the user must have joined. */
+void server_leave(struct server *server, struct server_user *user);

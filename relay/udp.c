@@ -560,3 +560,8 @@ long udp_recv(int fd, uint8_t *room, size_t size)
 		return -EAGAIN;
 	return is_icmp(errno) ? -ECONNREFUSED : -errno;
 }
+
+uint32_t udp_ifindex(const char *interface)
+{
+	return if_nametoindex(interface);
+}

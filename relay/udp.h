@@ -87,3 +87,5 @@ long udp_recv(int fd, uint8_t *room, size_t size) MUST_CHECK;
 uint32_t udp_overflowed(const struct udp_batch *batch);
 /* Closes the socket. */
 void udp_close(int fd);
+/* The number of an interface of this name, 0 when there is none. */
+uint32_t udp_ifindex(const char *interface);

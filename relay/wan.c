@@ -17,11 +17,6 @@
 #include "udp.h"
 #include "wan_int.h"
 
-/* A device that asks may cut a pause short, but not below this since the last try, ms. */
-#define NUDGE_MS 5000
-
-static void round_begin(struct wan *w, struct mono now);
-static void attempt_lost(struct wan *w, const char *why, struct mono now);
 
 const char *wan_state_print(enum wan_state state)
 {
@@ -42,59 +37,26 @@ const char *wan_state_print(enum wan_state state)
 
 /* ---- time ---- */
 
-/* A pause with jitter that doubles with each failure (rule 10). */
-static int64_t backoff_ms(const struct wan *w)
-{
-	int64_t ms = BACKOFF_FIRST_MS;
-	for (unsigned i = 1; i < w->failures && ms < BACKOFF_LAST_MS; i++)
-		ms *= 2;
-	if (ms > BACKOFF_LAST_MS)
-		ms = BACKOFF_LAST_MS;
-	return ms / 2 + (int64_t)rand_below((uint32_t)(ms / 2) + 1);
-}
-
-/* True when the server may be found at another address than the one in use. */
-static bool has_other_address(const struct wan *w)
-{
-	const struct server *s = w->server;
-	return s->addresses > 1 || (s->addresses == 1 && !addr_eq(&w->peer, &s->address[0]));
-}
-
-/* True when silence can be mended: by a new session, or by another address. */
-static bool can_mend_silence(const struct wan *w)
-{
-	return w->server->is_secure || has_other_address(w);
-}
-
-/* When a new session is to be tried beside the present one. */
-static struct mono suspicion_at(const struct wan *w)
-{
-	if (w->state != WAN_UP || w->attempt != NULL || !can_mend_silence(w))
-		return MONO_NEVER;
-	if (!w->is_asked || w->next_try.ms != MONO_NEVER.ms)
-		return w->next_try;
-	return w->asked_copies >= SILENCE_COPIES ? w->asked_at :
-						   mono_add(w->asked_at, SILENCE_MS);
-}
-
 static void rearm(struct wan *w)
 {
-	struct mono at = suspicion_at(w);
+	struct mono at = wan_suspicion_at(w);
 	if (w->state == WAN_WAITING || w->state == WAN_BACKOFF)
 		at = mono_min(at, w->next_try);
 	if (w->state != WAN_UP && !w->is_late_told)
 		at = mono_min(at, mono_add(w->down_since, w->server->handshake_ms));
 	if (w->attempt != NULL)
-		at = mono_min(at, mono_min(dtls_deadline(w->attempt), w->round_ends));
+		at = mono_min(at, dtls_deadline(w->attempt));
 	timer_arm(w->env->timers, &w->timer, at);
 }
 
-/* Something authentic came: the server is there. */
+/* Something authentic came: the server is there. Only a session that has to go in any case, because
+ * the server does not know our new address, is renewed all the same. */
 static void heard(struct wan *w)
 {
 	w->is_asked = false;
 	w->failures = 0;
-	w->next_try = MONO_NEVER;
+	if (!w->must_renew)
+		w->next_try = MONO_NEVER;
 }
 
 /* ---- the socket ---- */
@@ -103,171 +65,11 @@ static void emit(void *who, const uint8_t *datagram, size_t n)
 {
 	struct wan *w = who;
 	unsigned refused = 0;
-	int rc = udp_send(w->fd, datagram, n, &refused);
+	w->emit_error = udp_send(w->fd, datagram, n, &refused);
 	w->env->stat.count[COUNT_ICMP_ERRORS] += refused;
-	if (rc != 0)
-		w->calls->lost(w, DROP_WAN_SEND);
 }
 
 const struct dtls_calls wan_dtls_calls = { .emit = emit };
-
-/* ---- a round: every candidate once, within the handshake timeout ---- */
-
-/* How many candidates a round has: each address from the present port, then, when a server may still
- * hold a session with that port, each address from a new one (rule 4). */
-static unsigned candidates(const struct wan *w)
-{
-	unsigned n = (unsigned)w->server->addresses;
-	return w->port_was_used && w->server->is_secure ? 2 * n : n;
-}
-
-/* The socket's port is the one to remember. */
-static void keep_port(struct wan *w)
-{
-	w->port_was_used = true;
-	if (w->kept_port == w->port)
-		return;
-	if (w->kept_port != 0) {
-		w->env->stat.count[COUNT_PORTS_GIVEN_UP]++;
-		log_info("wan: %s: source port %u given up for %u", w->label, w->kept_port, w->port);
-	}
-	w->kept_port = w->port;
-	w->calls->port_is(w, w->port);
-}
-
-static void came_up(struct wan *w, struct mono now)
-{
-	w->state = WAN_UP;
-	w->down_since = MONO_NEVER;
-	w->is_late_told = false;
-	heard(w);
-	keep_port(w);
-	w->calls->is_up(w, now);
-}
-
-static int attempt_begin(struct wan *w, struct mono now)
-{
-	struct dtls_session_spec spec = { .psk = w->psk, .who = w };
-	int64_t left = mono_since(now, w->round_ends);
-	spec.deadline_ms = left > 0 ? (unsigned)left : 1;
-	w->env->stat.count[COUNT_HANDSHAKES]++;
-	return dtls_connect(&w->attempt, w->server->profile, &spec, now);
-}
-
-/* Tries the candidate that step names. */
-static int candidate_try(struct wan *w, struct mono now)
-{
-	unsigned n = (unsigned)w->server->addresses;
-	const struct addr *peer = &w->server->address[w->step % n];
-	uint16_t port = w->kept_port;
-	if (w->step == n)
-		wan_socket_close(w); /* from here on another port */
-	if (w->step >= n)
-		port = 0;
-	int rc = wan_socket_towards(w, peer, port);
-	if (rc == 0 && w->server->is_secure)
-		rc = attempt_begin(w, now);
-	else if (rc == 0)
-		came_up(w, now); /* nothing to be proven */
-	return rc;
-}
-
-static void round_failed(struct wan *w, const char *why, struct mono now)
-{
-	char peer[ADDR_TEXT];
-	w->failures++;
-	w->last_try = now;
-	w->next_try = mono_add(now, backoff_ms(w));
-	if (w->server->is_secure)
-		w->env->stat.count[COUNT_HANDSHAKES_FAILED]++;
-	if (w->failures == 1)
-		log_warn("wan: %s: no association with %s at %s: %s", w->label, w->server->name,
-			addr_print(&w->peer, peer), why);
-	if (w->session == NULL)
-		w->state = WAN_BACKOFF;
-}
-
-/* Goes to the next candidate; the last one failed the round. */
-static void candidate_next(struct wan *w, const char *why, struct mono now)
-{
-	dtls_forget(&w->attempt);
-	while (++w->step < candidates(w)) {
-		if (candidate_try(w, now) == 0)
-			return;
-	}
-	round_failed(w, why, now);
-}
-
-static void round_begin(struct wan *w, struct mono now)
-{
-	w->last_try = now;
-	w->next_try = MONO_NEVER;
-	if (w->server->addresses == 0) {
-		w->state = WAN_WAITING; /* server_user.found goes on */
-		return;
-	}
-	dtls_forget(&w->attempt);
-	w->round_ends = mono_add(now, w->server->handshake_ms);
-	w->state = WAN_HANDSHAKE;
-	w->step = 0;
-	int rc = candidate_try(w, now);
-	if (rc != 0)
-		candidate_next(w, strerror(-rc), now);
-}
-
-/* ---- a new session beside the old one (rule 10) ---- */
-
-/* A plain server is looked for at its next address. Without a socket there is no association. */
-static void next_address(struct wan *w, struct mono now)
-{
-	w->failures++;
-	w->step = (uint8_t)((w->step + 1U) % w->server->addresses);
-	w->is_asked = false;
-	if (wan_socket_towards(w, &w->server->address[w->step], w->kept_port) == 0) {
-		keep_port(w);
-		return;
-	}
-	w->state = WAN_BACKOFF;
-	w->down_since = now;
-	w->next_try = mono_add(now, backoff_ms(w));
-}
-
-static void suspect(struct wan *w, struct mono now)
-{
-	w->last_try = now;
-	w->next_try = MONO_NEVER;
-	w->env->stat.count[COUNT_SERVER_SILENT]++;
-	if (!w->server->is_secure) {
-		next_address(w, now);
-		return;
-	}
-	w->round_ends = mono_add(now, w->server->handshake_ms);
-	log_debug("wan: %s: %s is silent, trying a new session", w->label, w->server->name);
-	if (attempt_begin(w, now) != 0)
-		w->next_try = mono_add(now, backoff_ms(w));
-}
-
-/* The attempt beside a session came to nothing. Where the server has other addresses the session is
- * given up for them; else it stays, for the silence may be the network's. */
-static void suspicion_failed(struct wan *w, const char *why, struct mono now)
-{
-	dtls_forget(&w->attempt);
-	if (has_other_address(w) && w->is_asked) {
-		dtls_close(&w->session);
-		w->down_since = now;
-		round_begin(w, now);
-		return;
-	}
-	round_failed(w, why, now);
-}
-
-static void attempt_lost(struct wan *w, const char *why, struct mono now)
-{
-	if (w->session != NULL)
-		suspicion_failed(w, why, now);
-	else
-		candidate_next(w, why, now);
-}
 
 /* ---- what sessions tell ---- */
 
@@ -280,7 +82,7 @@ static void established(struct wan *w, struct mono now)
 	w->env->stat.count[COUNT_HANDSHAKES_DONE]++;
 	log_info("wan: %s: %s session with %s, %s, source port %u", w->label,
 		is_first ? "secure" : "new secure", w->server->name, dtls_suite(w->session), w->port);
-	came_up(w, now);
+	wan_came_up(w, now);
 }
 
 static void session_lost(struct wan *w, const char *why, struct mono now)
@@ -294,7 +96,10 @@ static void session_lost(struct wan *w, const char *why, struct mono now)
 		return;
 	}
 	w->state = WAN_WAITING;
-	w->next_try = mono_add(now, rand_below(RECONNECT_JITTER_MS));
+	w->last_try = now;
+	/* at once the first time; a server that ends every session is asked ever more slowly */
+	w->next_try = mono_add(now, w->failures++ == 0 ? rand_below(RECONNECT_JITTER_MS) :
+							 wan_backoff_ms(w));
 }
 
 /* Acts on one event of a session; true when there may be more to read. */
@@ -311,7 +116,7 @@ static bool act(struct wan *w, struct dtls_session *s, enum dtls_event event, ui
 		return s == w->session; /* what waited may have broken it already */
 	case DTLS_DATA:
 		heard(w);
-		if (s == w->session)
+		if (s == w->session && !w->must_renew)
 			dtls_forget(&w->attempt);
 		w->calls->message(w, room, n, now);
 		return w->state != WAN_CLOSED && s == w->session;
@@ -322,10 +127,10 @@ static bool act(struct wan *w, struct dtls_session *s, enum dtls_event event, ui
 		if (s == w->session)
 			session_lost(w, why, now);
 		else
-			attempt_lost(w, why, now);
+			wan_attempt_lost(w, why, now);
 		return false;
 	case DTLS_TIMED_OUT:
-		attempt_lost(w, "no answer in time, or another key", now);
+		wan_attempt_lost(w, "no answer in time, or another key", now);
 		return false;
 	}
 	BUG("unknown session event");
@@ -373,7 +178,7 @@ static void refused(struct wan *w, struct mono now)
 	if (!w->server->is_secure)
 		return;
 	if (w->attempt != NULL)
-		attempt_lost(w, "connection refused", now);
+		wan_attempt_lost(w, "connection refused", now);
 	else if (w->state == WAN_UP && w->next_try.ms == MONO_NEVER.ms)
 		w->next_try = mono_add(now, BACKOFF_FIRST_MS / 2 + rand_below(BACKOFF_FIRST_MS / 2));
 }
@@ -428,18 +233,26 @@ static void is_ready(struct watch *watch, unsigned happened, struct mono now)
 
 /* ---- time passes ---- */
 
+/* Three flights went unanswered and the fourth is due: another candidate may do better (rule 4). */
+static bool is_unanswered(const struct wan *w, struct mono now)
+{
+	return w->session == NULL && dtls_unanswered(w->attempt) >= PORT_FLIGHTS &&
+		mono_reached(dtls_deadline(w->attempt), now) && w->step + 1U < wan_candidates(w);
+}
+
 static void tick_attempt(struct wan *w, struct mono now)
 {
 	char why[48];
+	if (is_unanswered(w, now)) {
+		wan_candidate_next(w, "no answer", now);
+		return;
+	}
 	enum dtls_event event = dtls_tick(w->attempt, now);
 	snprintf(why, sizeof(why), "the server refused, alert %d", dtls_alert(w->attempt));
 	if (event == DTLS_TIMED_OUT)
-		attempt_lost(w, "no answer in time, or another key", now);
+		wan_attempt_lost(w, "no answer in time, or another key", now);
 	else if (event == DTLS_ALERTED)
-		attempt_lost(w, why, now);
-	else if (w->session == NULL && dtls_unanswered(w->attempt) >= PORT_FLIGHTS &&
-		w->step + 1U < candidates(w))
-		candidate_next(w, "no answer", now);
+		wan_attempt_lost(w, why, now);
 }
 
 static void fire(struct timer *timer, struct mono now)
@@ -449,9 +262,9 @@ static void fire(struct timer *timer, struct mono now)
 		tick_attempt(w, now);
 	else if ((w->state == WAN_WAITING || w->state == WAN_BACKOFF) &&
 		mono_reached(w->next_try, now))
-		round_begin(w, now);
-	else if (mono_reached(suspicion_at(w), now))
-		suspect(w, now);
+		wan_round_begin(w, now);
+	else if (mono_reached(wan_suspicion_at(w), now))
+		wan_suspect(w, now);
 	if (!w->is_late_told && wan_is_late(w, now)) {
 		w->is_late_told = true;
 		w->calls->is_late(w, now);
@@ -465,7 +278,11 @@ static void addresses_found(struct server_user *user, struct mono now)
 	bool is_paced = w->next_try.ms != MONO_NEVER.ms && !mono_reached(w->next_try, now);
 	if (w->state != WAN_WAITING || is_paced)
 		return;
-	round_begin(w, now);
+	size_t others = w->server->user_count - 1;
+	uint32_t spread_ms = (uint32_t)(others * 1000 / RESTORE_PER_SECOND);
+	w->next_try = others < RESTORE_BURST ? now : mono_add(now, rand_below(spread_ms + 1));
+	if (mono_reached(w->next_try, now))
+		wan_round_begin(w, now);
 	rearm(w);
 }
 
@@ -483,7 +300,7 @@ void wan_open(struct wan *w, struct env *env, const struct wan_spec *spec, struc
 	w->next_try = mono_add(now, spec->delay_ms);
 	server_join(spec->server, &w->user);
 	if (spec->delay_ms == 0)
-		round_begin(w, now);
+		wan_round_begin(w, now);
 	rearm(w);
 }
 
@@ -497,7 +314,7 @@ void wan_close(struct wan *w)
 	if (w->session != NULL)
 		dtls_close(&w->session);
 	wan_socket_close(w);
-	server_leave(&w->user);
+	server_leave(w->server, &w->user);
 }
 
 bool wan_is_late(const struct wan *w, struct mono now)
@@ -511,12 +328,13 @@ int wan_send(struct wan *w, const uint8_t *bytes, size_t n, struct mono now)
 	if (w->state != WAN_UP)
 		return -ENOTCONN;
 	if (w->server->is_secure) {
+		w->emit_error = 0;
 		int rc = dtls_write(w->session, bytes, n);
 		if (rc == -EPROTO) {
 			session_lost(w, "broke", now);
 			rearm(w);
 		}
-		return rc;
+		return rc != 0 ? rc : w->emit_error;
 	}
 	unsigned met = 0;
 	int rc = udp_send(w->fd, bytes, n, &met);
@@ -542,16 +360,16 @@ static void note_asked(struct wan *w, uint16_t mid, struct mono now)
 static void nudge_handshake(struct wan *w, struct mono now)
 {
 	bool is_stuck = w->attempt != NULL && dtls_unanswered(w->attempt) >= PORT_FLIGHTS &&
-		w->step + 1U >= candidates(w);
-	if (!is_stuck || mono_since(w->last_try, now) < NUDGE_MS * 2)
+		w->step + 1U >= wan_candidates(w);
+	if (!is_stuck || mono_since(w->last_try, now) < WAN_NUDGE_MS * 2)
 		return;
-	round_begin(w, now);
+	wan_round_begin(w, now);
 	rearm(w);
 }
 
 void wan_note_con(struct wan *w, uint16_t mid, struct mono now)
 {
-	if (w->state == WAN_UP && !can_mend_silence(w))
+	if (w->state == WAN_UP && !wan_can_mend_silence(w))
 		return;
 	if (w->state == WAN_UP)
 		note_asked(w, mid, now);
@@ -561,10 +379,10 @@ void wan_note_con(struct wan *w, uint16_t mid, struct mono now)
 		return;
 	if (w->next_try.ms != MONO_NEVER.ms) {
 		struct mono soon = mono_add(now, rand_below(RECONNECT_JITTER_MS));
-		struct mono pause = mono_add(w->last_try, NUDGE_MS);
+		struct mono pause = mono_add(w->last_try, WAN_NUDGE_MS);
 		w->next_try = mono_min(w->next_try, pause.ms > soon.ms ? pause : soon);
 	}
-	struct mono at = w->state == WAN_UP ? suspicion_at(w) : w->next_try;
+	struct mono at = w->state == WAN_UP ? wan_suspicion_at(w) : w->next_try;
 	timer_arm_by(w->env->timers, &w->timer, at);
 }
 
@@ -575,12 +393,15 @@ bool wan_move(struct wan *w, uint32_t spread_ms, struct mono now)
 		return false;
 	if (udp_source_for(&w->peer, w->server->interface, &want) != 0)
 		return false;
-	if (w->is_connected && udp_local(w->fd, &have) == 0 && addr_same_host(&have, &want))
+	bool is_same = udp_local(w->fd, &have) == 0 && addr_same_host(&have, &want);
+	if (w->is_connected && is_same && !wan_socket_is_stale(w))
 		return false;
-	w->is_connected = udp_reconnect(w->fd, &w->peer) == 0;
+	w->is_connected = false;
+	if (wan_socket_towards(w, &w->peer, w->port) != 0)
+		log_warn("wan: %s: no socket towards %s", w->label, w->server->name);
 	w->env->stat.count[COUNT_SOCKETS_MOVED]++;
-	bool lost = w->session != NULL && dtls_peer_cid(w->session) <= 0;
-	if (lost || (w->attempt != NULL && w->session == NULL))
+	w->must_renew = w->session != NULL && dtls_peer_cid(w->session) <= 0;
+	if (w->must_renew || (w->attempt != NULL && w->session == NULL))
 		w->next_try = mono_add(now, rand_below(spread_ms + 1));
 	if (w->attempt != NULL && w->session == NULL) {
 		dtls_forget(&w->attempt);

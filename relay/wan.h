@@ -11,7 +11,7 @@
 #include "env.h"
 #include "server.h"
 
-/* See the table on top of wan.c. */
+/* See the table on top of wan.c; which address and port are tried, and when, is in wan_round.c. */
 enum wan_state { WAN_CLOSED, WAN_WAITING, WAN_HANDSHAKE, WAN_UP, WAN_BACKOFF };
 
 struct wan;
@@ -49,6 +49,8 @@ struct wan {
 	bool has_socket; /* fd is open */
 	bool is_connected;            /* a route to the server was there */
 	uint16_t port;                /* the socket's source port, host order */
+	uint32_t ifindex;             /* of the interface that it is bound to; 0: none */
+	int emit_error;               /* of the last datagram that a session sent; 0 or -errno */
 	enum wan_state state; /* see the table in wan.c */
 	struct dtls_session *session; /* proven, or NULL */
 	struct dtls_session *attempt; /* being made, or NULL */
@@ -67,11 +69,13 @@ struct wan {
 	uint8_t step;                 /* which candidate of this round; see candidate() */
 	struct mono round_ends;       /* handshakes of this round give up then */
 	struct mono next_try;         /* while waiting, in back-off, or suspicious */
+	struct mono suspected;        /* when silence was last acted upon */
 	struct mono last_try; /* when the last round began, or failed */
 	struct mono down_since;       /* when messages stopped passing; MONO_NEVER while up */
 	bool is_late_told;            /* the owner knows that nothing came up in time */
 	unsigned failures;            /* rounds that failed in a row */
 
+	bool must_renew;              /* the server can not know the session's new address */
 	bool is_asked;                /* a CON went up and nothing authentic came since */
 	uint16_t asked_mid;           /* the first such CON */
 	uint8_t asked_copies; /* how often it was seen */

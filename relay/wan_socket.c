@@ -26,6 +26,7 @@ static int socket_watch(struct wan *w, int fd, uint16_t port, bool connected)
 	w->port = port;
 	w->has_socket = true;
 	w->is_connected = connected;
+	w->ifindex = w->server->interface != NULL ? udp_ifindex(w->server->interface) : 0;
 	return 0;
 }
 
@@ -47,6 +48,11 @@ static int socket_open(struct wan *w, const struct addr *peer, uint16_t port)
 	return fd < 0 ? fd : socket_watch(w, fd, got, connected);
 }
 
+bool wan_socket_is_stale(const struct wan *w)
+{
+	return w->server->interface != NULL && w->ifindex != udp_ifindex(w->server->interface);
+}
+
 int wan_socket_towards(struct wan *w, const struct addr *peer, uint16_t port)
 {
 	bool fits = w->has_socket && (port == 0 || port == w->port) &&
@@ -59,6 +65,8 @@ int wan_socket_towards(struct wan *w, const struct addr *peer, uint16_t port)
 	if (w->is_connected && addr_eq(peer, &w->peer))
 		return 0;
 	w->peer = *peer;
+	if (wan_socket_is_stale(w))
+		return socket_open(w, peer, w->port);
 	w->is_connected = udp_reconnect(w->fd, peer) == 0;
 	return 0;
 }

@@ -185,6 +185,11 @@ static bool is_taken(const struct fake_net *net, const struct addr *local, const
 	return false;
 }
 
+uint32_t udp_ifindex(const char *interface)
+{
+	return interface_index(fake_net_get(), interface);
+}
+
 int udp_listen(const struct udp_listen_spec *spec)
 {
 	struct fake_net *net = fake_net_get();

@@ -14,4 +14,5 @@ Suite *datapath_suite(void);
 Suite *lan_suite(void);
 Suite *association_suite(void);
 Suite *network_suite(void);
+Suite *wan_round_suite(void);
 Suite *wanted_suite(void);
