@@ -15,3 +15,4 @@ Suite *lan_suite(void);
 Suite *association_suite(void);
 Suite *network_suite(void);
 Suite *wanted_suite(void);
+Suite *frugal_suite(void);
