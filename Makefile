@@ -50,58 +50,90 @@ comma := ,
 quiet = $(if $(filter 0,$(V)),@printf '  %-7s %s\n' '$(1)' '$(patsubst $(BUILD)/%,%,$@)';)
 
 # ---- the rooms, floor by floor, each in the order in which a datagram meets its files -----------
-base_SRC    = $(addprefix relay/base/,addr.c log.c hash.c rand.c hex.c)
+base_SRC    = $(addprefix relay/base/,addr.c log.c hash.c rand.c hex.c machine.c)
+conf_SRC    = $(addprefix conf/,read.c uci.c schema.c value.c uri.c load.c csv.c rules.c unique.c \
+              print.c fault.c arena.c index.c)
 lwm2m_SRC   = relay/lwm2m/reg.c
 dtls_SRC    = $(addprefix dtls/,header.c session.c wolf.c)
-netfilter_SRC = netfilter/rtnl.c
 trunk_SRC   = $(addprefix relay/,timer.c loop.c udp.c resolve.c stat.c lan.c server.c wan.c \
-              classify.c limit.c msg.c track.c held.c flow.c route.c newcomer.c move.c forward.c \
+              wan_socket.c classify.c limit.c msg.c track.c held.c flow.c route.c newcomer.c move.c forward.c \
               life.c wanted.c datapath.c)
-ROOMS       = base lwm2m dtls netfilter trunk
+netfilter_SRC = netfilter/rtnl.c
+control_SRC = $(addprefix relay/control/,claim.c control.c answer.c tally.c show_status.c show_routes.c \
+              show_metrics.c emit.c text.c state.c row.c rows.c restore.c folder.c ask.c query.c \
+              tables.c table.c units.c check.c)
+ROOMS       = base conf lwm2m dtls netfilter trunk control
 
 base_BELOW    = base
+conf_BELOW    = conf base
 lwm2m_BELOW   = lwm2m base
 dtls_BELOW    = dtls base
 netfilter_BELOW = netfilter base
-trunk_BELOW   = trunk dtls lwm2m base
-io_BELOW      = trunk base
-fake_BELOW    = trunk base
+trunk_BELOW   = trunk conf dtls lwm2m base
+control_BELOW = control $(trunk_BELOW)
 msg_BELOW     = $(trunk_BELOW)
 msg-libcoap_BELOW = $(trunk_BELOW)
+io_BELOW      = trunk base
+fake_BELOW    = trunk base
 
-# wolfSSL shows in one file, and in the other end of the tests.
+# Headers of libraries that stand behind one door; wolfSSL also shows at the other end of the tests.
+netfilter/rtnl_CFLAGS = $(shell $(PKG_CONFIG) --cflags libnl-3.0)
+relay/resolve_CFLAGS  = $(shell $(PKG_CONFIG) --cflags libcares)
 $(foreach f,dtls/wolf tests/unit/wolf_peer tests/unit/sealer,$(eval \
 	$(f)_CFLAGS = -isystem $$(WOLFSSL_DIR)/include))
 
-# Headers of libraries that stand behind one door.
-netfilter/rtnl_CFLAGS = $(shell $(PKG_CONFIG) --cflags libnl-3.0)
-relay/resolve_CFLAGS  = $(shell $(PKG_CONFIG) --cflags libcares)
-
 # ---- programs: x_SRC, the archives x_BELOW in linking order, x_LIBS --------------------------------
-PROGRAMS =
+PROGRAMS = lwgated lwgate
+lwgated_SRC   = relay/main.c relay/gateway.c
+lwgated_BELOW = control trunk netfilter conf dtls lwm2m base
+lwgated_LIBS  = $(JSON_LIBS) $(CARES_LIBS) $(NL_LIBS) $(WOLFSSL_LIBS)
+lwgate_SRC    = relay/control/lwgate.c
+lwgate_BELOW  = control conf base
+lwgate_LIBS   = $(JSON_LIBS)
 # Programs that the tests need besides, as targets; every check builds them first.
-TEST_PROGRAMS =
+TEST_PROGRAMS = $(addprefix $(BUILD)/tests/,uci-export conf-check) $(LOAD:%=$(BUILD)/%) $(PEERS)
+
+# ---- load: generator, echo server and yardstick, built as the relay is built, never installed --------
+LOAD       = $(addprefix tests/load/,coapload coapecho forward)
+LOAD_SHARE = codec.c net.c rand_block.c
+tests/load/coapload_SRC   = $(addprefix tests/load/,coapload.c fleet.c client.c hist.c $(LOAD_SHARE))
+tests/load/coapecho_SRC   = $(addprefix tests/load/,coapecho.c answer.c secure.c $(LOAD_SHARE))
+tests/load/forward_SRC    = $(addprefix tests/load/,forward.c net.c)
+$(foreach p,$(LOAD),$(eval $(p)_BELOW = base))
+tests/load/coapload_LIBS  = $(WOLFSSL_DIR)/lib/libwolfssl.a -lm
+tests/load/coapecho_LIBS  = $(WOLFSSL_DIR)/lib/libwolfssl.a -lm
+tests/load/client_CFLAGS  = -I$(WOLFSSL_DIR)/include
+tests/load/secure_CFLAGS  = -I$(WOLFSSL_DIR)/include
+
+# ---- peers: a LwM2M server and a LwM2M device on libcoap, for the demo and the network tests ------
+# One program for each TLS library that libcoap is built with; the same objects link with all.
+PEER_TLS         = openssl gnutls notls
+lwm2m-server_SRC = $(addprefix tests/peers/,peer.c lwm2m-server.c credentials.c book.c ops.c)
+lwm2m-device_SRC = $(addprefix tests/peers/,peer.c lwm2m-device.c objects.c)
+PEERS            = $(foreach p,lwm2m-server lwm2m-device,$(PEER_TLS:%=$(BUILD)/tests/$(p)-%))
 
 # ---- unit tests: one binary a room, linked with its archive and the floors below, nothing else --
-UNIT_ROOMS   = base lwm2m dtls netfilter io fake msg trunk trunk-dtls replay msg-libcoap
+UNIT_ROOMS   = base conf lwm2m dtls netfilter io fake msg msg-libcoap trunk trunk-dtls replay control
 base_TESTS    = $(addprefix tests/unit/,check_base.c)
+conf_TESTS    = $(addprefix tests/unit/,check_conf.c check_conf_uci.c check_conf_parts.c \
+                check_conf_print.c)
 lwm2m_TESTS   = $(addprefix tests/unit/,check_reg.c)
 dtls_TESTS    = $(addprefix tests/unit/,check_dtls.c check_header.c check_handshake.c \
                 check_records.c wire.c wolf_peer.c sealer.c)
 dtls_LIBS     = $(WOLFSSL_LIBS)
-msg_TESTS     = $(addprefix tests/unit/,check_msg.c capture.c)
-# The peek against libcoap's parser: a binary of its own, for the library's sake.
-msg-libcoap_TESTS = $(addprefix tests/unit/,check_msg_libcoap.c msg_libcoap.c capture.c)
-msg-libcoap_LIBS  = $(shell $(PKG_CONFIG) --libs libcoap-3-notls)
 netfilter_TESTS = $(addprefix tests/unit/,check_rtnl.c netns.c)
 netfilter_LIBS  = $(NL_LIBS)
 # The trunk's files that touch the kernel, against the kernel; other tests of the trunk put FAKE_NET
 # in their place.
-io_TESTS      = $(addprefix tests/unit/,io.c check_timer.c check_loop.c check_udp.c \
-	check_udp_wan.c talk.c netns.c check_resolve.c dns_stub.c)
+io_TESTS      = $(addprefix tests/unit/,io.c check_timer.c check_loop.c check_udp.c check_udp_wan.c \
+                check_resolve.c talk.c netns.c dns_stub.c)
 io_LIBS       = $(CARES_LIBS)
 FAKE_NET      = $(addprefix tests/unit/,fake_net.c fake_udp.c fake_resolve.c)
 fake_TESTS    = tests/unit/check_fake_net.c $(FAKE_NET)
+msg_TESTS     = $(addprefix tests/unit/,check_msg.c capture.c)
+# The peek against libcoap's parser: a binary of its own, for the library's sake.
+msg-libcoap_TESTS = $(addprefix tests/unit/,check_msg_libcoap.c msg_libcoap.c capture.c)
+msg-libcoap_LIBS  = $(shell $(PKG_CONFIG) --libs libcoap-3-notls)
 # The trunk as a whole, between devices and servers in memory.
 RIG           = $(addprefix tests/unit/,rig.c rig_coap.c rig_far.c wolf_peer.c fake_rand.c) $(FAKE_NET)
 trunk_TESTS   = $(addprefix tests/unit/,trunk.c check_limit.c check_held.c check_flow.c \
@@ -115,21 +147,31 @@ trunk-dtls_LIBS  = $(WOLFSSL_LIBS)
 replay_TESTS  = $(addprefix tests/unit/,check_replay.c capture.c) $(RIG)
 replay_BELOW  = $(trunk_BELOW)
 replay_LIBS   = $(WOLFSSL_LIBS)
+control_TESTS = $(addprefix tests/unit/,check_control.c check_answers.c check_state.c check_rows.c \
+                check_lwgate.c check_emit.c small_relay.c) $(FAKE_NET)
+control_LIBS  = $(JSON_LIBS) $(WOLFSSL_LIBS)
 
 # ---- fuzz targets: tests/fuzz/fuzz_x.c by themselves, with what they need besides ------------------
+fuzz_record_SRC       = tests/unit/wire.c tests/unit/wolf_peer.c
+fuzz_record_LIBS      = $(WOLFSSL_LIBS)
 fuzz_msg_libcoap_SRC  = tests/unit/msg_libcoap.c
 fuzz_msg_libcoap_LIBS = $(msg-libcoap_LIBS)
+fuzz_control_SRC      = tests/unit/small_relay.c $(FAKE_NET)
+fuzz_control_LIBS     = $(control_LIBS)
+fuzz_state_SRC        = $(fuzz_control_SRC)
+fuzz_state_LIBS       = $(control_LIBS)
 
 # ---- suites: a target each, that ends with the line "NAME: N passed, N failed" --------------------
-SUITES_FAST = lint unit fuzz-replay refusals
-SUITES      = $(SUITES_FAST) netns
+SUITES_FAST = lint unit uci conf fuzz-replay refusals
+SUITES      = $(SUITES_FAST) load-smoke netns
 
 CHECK_LIBS  ?= $(shell $(PKG_CONFIG) --libs check)
-NL_LIBS     ?= $(shell $(PKG_CONFIG) --libs libnl-3.0)
 CARES_LIBS  ?= $(shell $(PKG_CONFIG) --libs libcares)
+JSON_LIBS   ?= $(shell $(PKG_CONFIG) --libs json-c)
+NL_LIBS     ?= $(shell $(PKG_CONFIG) --libs libnl-3.0)
 
 # ---- how things are made ------------------------------------------------------------------------
-.PHONY: all deps demo check check-fast test-programs fuzz install clean $(SUITES)
+.PHONY: all deps peers demo load check check-fast test-programs fuzz install clean $(SUITES)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -181,7 +223,20 @@ $(BUILD)/$(1): $$(patsubst %.c,$(BUILD)/obj/%.o,$$($(1)_SRC)) $$($(1)_BELOW:%=$(
 	@mkdir -p $$(@D)
 	$$(call quiet,LD)$$(CC) $$(CFLAGS) -pie $$(LDFLAGS) -o $$@ $$^ $$($(1)_LIBS)
 endef
-$(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
+$(foreach p,$(PROGRAMS) $(LOAD),$(eval $(call program,$(p))))
+
+# $(1) peer, $(2) TLS library
+define peer
+$(BUILD)/tests/$(1)-$(2): $$(patsubst %.c,$(BUILD)/obj/%.o,$$($(1)_SRC)) $(BUILD)/lib/base.a
+	@mkdir -p $$(@D)
+	$$(call quiet,LD)$$(CC) $$(CFLAGS) -pie $$(LDFLAGS) -o $$@ $$^ \
+		$$$$($$(PKG_CONFIG) --libs libcoap-3-$(2))
+endef
+$(foreach p,lwm2m-server lwm2m-device,$(foreach t,$(PEER_TLS),$(eval $(call peer,$(p),$(t)))))
+peers: $(PEERS)
+
+demo: all $(BUILD)/tests/lwm2m-server-openssl $(BUILD)/tests/lwm2m-device-notls
+	@BUILD='$(BUILD)' KEEP='$(KEEP)' tests/demo/demo.sh
 
 define unit
 $(BUILD)/tests/unit-$(1): $$(patsubst %.c,$(BUILD)/san/obj/%.o,$$($(1)_TESTS)) \
@@ -190,6 +245,14 @@ $(BUILD)/tests/unit-$(1): $$(patsubst %.c,$(BUILD)/san/obj/%.o,$$($(1)_TESTS)) \
 	$$(call quiet,LD)$$(CC) $(SANITIZE) -o $$@ $$^ $$($(1)_LIBS) $$(CHECK_LIBS)
 endef
 $(foreach r,$(UNIT_ROOMS),$(eval $(call unit,$(r))))
+
+# The room dtls by hand over a real socket, and what it costs.
+$(BUILD)/tests/dtls-client: $(BUILD)/obj/tests/peers/dtls-client.o
+$(BUILD)/tests/dtls-bench: $(addprefix $(BUILD)/obj/tests/,load/dtls-bench.o unit/wolf_peer.o)
+$(BUILD)/tests/dtls-client $(BUILD)/tests/dtls-bench: $(dtls_BELOW:%=$(BUILD)/lib/%.a)
+	@mkdir -p $(@D)
+	$(call quiet,LD)$(CC) $(CFLAGS) -pie $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
+		$(WOLFSSL_LIBS)
 
 # tests/fuzz/fuzz_x.c may call any room; fuzz_x_SRC are more files, fuzz_x_LIBS foreign libraries.
 # $(1) name, $(2) program, $(3) flavour, $(4) how to link, $(5) more objects
@@ -223,12 +286,26 @@ lint:
 	@tests/lint/run
 unit: $(unit-tests)
 	@tests/unit/run $(unit-tests)
+uci: $(BUILD)/tests/uci-export
+	@tests/conf/run-uci $<
+conf: $(BUILD)/tests/conf-check
+	@tests/conf/run-conf $<
+$(BUILD)/tests/uci-export $(BUILD)/tests/conf-check: $(BUILD)/tests/%: \
+		$(BUILD)/san/obj/tests/conf/%.o $(conf_BELOW:%=$(BUILD)/san/lib/%.a)
+	@mkdir -p $(@D)
+	$(call quiet,LD)$(CC) $(SANITIZE) -o $@ $^
 fuzz-replay: $(replay-tests)
 	@tests/fuzz/run $(replay-tests)
 refusals: $(wolfssl-ok)
 	@CC='$(CC)' tests/packaging/refusals $(WOLFSSL_DIR)
+load-smoke: $(LOAD:%=$(BUILD)/%)
+	@BUILD='$(BUILD)' tests/load/smoke.sh
 netns: all $(TEST_PROGRAMS)
 	@BUILD='$(abspath $(BUILD))' tests/netns/run $(wildcard tests/netns/*.sh)
+
+# ---- load: tests/load/README.md; ARGS are options of the script ------------------------------------
+load: all $(LOAD:%=$(BUILD)/%)
+	@BUILD='$(BUILD)' tests/load/run.sh $(ARGS)
 
 # ---- where things go ----------------------------------------------------------------------------
 install: all

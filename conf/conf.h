@@ -86,7 +86,7 @@ struct conf_server {
 /* config listen. */
 struct conf_listen {
 	struct conf_where where;     /* of the section */
-	const char *name;            /* section name, or the name that libuci gives an anonymous one */
+	const char *name;            /* section name, or libuci's name of an anonymous one */
 	struct conf_list interface;  /* empty: every interface */
 	struct addr *address;        /* where to listen, port 0; none: every address */
 	size_t address_count;        /* addresses */
@@ -107,7 +107,7 @@ struct conf_listen {
 struct conf_endpoint {
 	struct conf_where where;     /* of the section */
 	const char *name;            /* endpoint name, ep= */
-	const struct conf_server *server;           /* or NULL when only bootstrap_server is given */
+	const struct conf_server *server;           /* or NULL when it was not given */
 	const struct conf_server *bootstrap_server; /* or NULL */
 	enum conf_mode mode;         /* where the route points */
 	bool has_address;            /* address is set */
@@ -143,10 +143,42 @@ void conf_free(struct conf *conf);
 void conf_faults_free(struct conf_faults *faults);
 /* Prints one fault as FILE:LINE: [warning: ]text, without a line end, as snprintf does. */
 int conf_fault_print(const struct conf_fault *fault, char *text, size_t size);
-/* Prints the configuration in canonical UCI: every option that differs from its default, sections in
- * the order gateway, servers, listeners, endpoints, rows of the endpoints_file left to their file.
- * The text parses to the same configuration. Keys are printed: it is the owner's file. */
+/* Prints the configuration in canonical UCI: every option that differs from its default, in the order
+ * gateway, servers, listeners, endpoints; rows of the endpoints_file stay in their file. Paths are
+ * absolute. The text parses to the same configuration. Keys are printed: it is the owner's file. */
 int conf_print(const struct conf *conf, FILE *out) MUST_CHECK;
 /* The path that lwgated reads when none was named: /var/run/uci/lwgate where it exists, else
  * /etc/config/lwgate. */
 const char *conf_default_path(void);
+
+/* How the text of an option is read. */
+enum conf_type {
+	CONF_TYPE_BOOL,      /* 1 on true yes enabled, 0 off false no disabled */
+	CONF_TYPE_NUMBER,    /* decimal or 0x hex, min to max */
+	CONF_TYPE_CHOICE,    /* one of the words of choices */
+	CONF_TYPE_TEXT,      /* min to max bytes without control characters */
+	CONF_TYPE_PATH,      /* the same; relative to the folder of the file that names it */
+	CONF_TYPE_SERVER,    /* the name of a server section */
+	CONF_TYPE_URI,       /* coap:// or coaps://, host, port */
+	CONF_TYPE_KEY,       /* min to max bytes in hex */
+	CONF_TYPE_ADDRESS,   /* an IP address, with or without a port */
+	CONF_TYPE_TEXTS,     /* a list of texts */
+	CONF_TYPE_ADDRESSES, /* a list of IP addresses without ports */
+};
+
+/* One row of the schema: an option exists only here. */
+struct conf_option {
+	const char *section;  /* section type */
+	const char *name;     /* option name */
+	enum conf_type type;  /* how its text is read */
+	uint64_t min, max;    /* of a number, or of the bytes of a text or key */
+	const char *choices;  /* words, separated by blanks; of a number, the word for 0, or NULL */
+	const char *standard; /* the default as it would be written, or NULL for none */
+	const char *help;     /* what it is for, as it ends a sentence */
+	size_t place, size;   /* private: where its value stands */
+};
+
+/* The schema, sorted by section, for messages and the manual. */
+const struct conf_option *conf_schema(size_t *count);
+/* Describes in words which values the option takes, as snprintf does. */
+int conf_option_values(const struct conf_option *option, char *text, size_t size);

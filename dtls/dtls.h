@@ -19,8 +19,8 @@
 
 /* Calls from outside to the outside. */
 struct dtls_calls {
-	/* Sends one datagram to the peer. The bytes are valid during the call only. It may be called
-	 * by every function that takes a session, and must not call back into that session. */
+	/* Sends one datagram to the peer. The bytes are valid during the call only. Any function
+	 * that takes a session may call it; it must not call back into that session. */
 	void (*emit)(void *who, const uint8_t *datagram, size_t n);
 };
 
@@ -34,16 +34,16 @@ struct dtls_profile_spec {
 
 /* Makes a client profile: DTLS 1.2, PSK suites in the order of the LwM2M transport specification.
  * Returns 0, or -ENOMEM, -ENOTSUP when the library lacks a suite. */
-int dtls_profile_create(struct dtls_profile **profile, const struct dtls_profile_spec *spec)
-	MUST_CHECK;
+int dtls_profile_create(
+	struct dtls_profile **profile, const struct dtls_profile_spec *spec) MUST_CHECK;
 /* Ends a profile; its sessions must be gone. NULL is allowed. */
 void dtls_profile_free(struct dtls_profile *profile);
 
 /* A credential, borrowed as long as the session lives: identity 1..128 bytes, none of them 0 (the
  * library ends there), key 1..64 bytes. */
 struct dtls_psk {
-	struct slice identity; /* 1..128 bytes */
-	struct slice key;      /* 1..64 bytes */
+	struct slice identity; /* as the server knows us */
+	struct slice key;      /* shared with the server */
 };
 
 /* One session with one peer. */
@@ -76,7 +76,7 @@ enum dtls_drop {
 };
 
 struct dtls_session_spec {
-	struct dtls_psk psk;     /* borrowed as said above */
+	struct dtls_psk psk;     /* borrowed as long as the session lives */
 	const char *server_name; /* SNI, or NULL; no literal address (RFC 6066 3) */
 	unsigned deadline_ms;    /* for the handshake as a whole */
 	void *who;               /* handed to the calls */
@@ -87,23 +87,23 @@ struct dtls_session_spec {
 int dtls_connect(struct dtls_session **session, struct dtls_profile *profile,
 	const struct dtls_session_spec *spec, struct mono now) MUST_CHECK;
 /* Takes one datagram from the peer, which stays the caller's and must stay where it is: call
- * dtls_read until it returns DTLS_NOTHING (or the session is dead) before it goes. Whatever stands in
- * it, also records of another session with the same peer: a session that is up survives, one in its
- * handshake survives all but a forged flight. */
+ * dtls_read until it returns DTLS_NOTHING (or the session is dead) before it goes. Whatever it
+ * holds, also records of another session with the same peer: a session that is up survives, one in
+ * its handshake survives all but a forged flight. */
 void dtls_feed(struct dtls_session *s, const uint8_t *datagram, size_t n, struct mono now);
 /* Gives what the last datagram brought, one event a call. With DTLS_DATA, *n bytes of plaintext
  * stand in room; a record that does not fit is counted in DTLS_DROP_RECORD. */
-enum dtls_event dtls_read(struct dtls_session *s, uint8_t *room, size_t size, size_t *n,
-	struct mono now) MUST_CHECK;
+enum dtls_event dtls_read(
+	struct dtls_session *s, uint8_t *room, size_t size, size_t *n, struct mono now) MUST_CHECK;
 /* Protects n bytes, 1 to DTLS_WRITE_MAX, as one record in one datagram, and emits it. Returns 0,
  * -ENOTCONN unless up, -EINVAL for none, -EMSGSIZE for too many, -EPROTO when the library refuses
  * (session dead). */
 int dtls_write(struct dtls_session *s, const uint8_t *bytes, size_t n) MUST_CHECK;
 /* When dtls_tick must be called; MONO_NEVER when it need not. */
 struct mono dtls_deadline(const struct dtls_session *s);
-/* Retransmits, or gives up at the deadline. Returns DTLS_NOTHING, DTLS_TIMED_OUT or DTLS_ALERTED. An
- * alert in plaintext can be forged, so it ends a handshake only here, when the time of our flight is
- * over and the server has said nothing better since. */
+/* Retransmits, or gives up at the deadline. Returns DTLS_NOTHING, DTLS_TIMED_OUT or DTLS_ALERTED.
+ * An alert in plaintext can be forged, so it ends a handshake only here, when the time of our
+ * flight is over and the server has said nothing better since. */
 enum dtls_event dtls_tick(struct dtls_session *s, struct mono now) MUST_CHECK;
 /* Emits close_notify when up (RFC 5246 7.2.1), and ends the session. *s becomes NULL. */
 void dtls_close(struct dtls_session **s);
@@ -121,15 +121,15 @@ const char *dtls_suite(const struct dtls_session *s);
 int dtls_peer_cid(const struct dtls_session *s);
 /* How many datagrams or records were dropped, by reason. */
 uint64_t dtls_dropped(const struct dtls_session *s, enum dtls_drop why);
-/* The alert behind DTLS_ALERTED: its description (RFC 5246 7.2), or -1 when the library gave none. */
+/* The alert behind DTLS_ALERTED: its description (RFC 5246 7.2), or -1 when there was none. */
 int dtls_alert(const struct dtls_session *s);
 
-/* What the record headers of a datagram say. */
+/* What the filter says of records. */
 enum dtls_header { DTLS_HEADER_OK, DTLS_HEADER_BAD, DTLS_HEADER_CLIENT_HELLO };
 /* Looks at record headers alone, before any library sees them: known content type, known version,
- * 0 < length <= what is left, epoch-0 handshake records with a message type that a client may get, and
- * nothing that the state has no use for. Gives the verdict on the first record that is refused, or
- * DTLS_HEADER_OK. A session judges record by record, and takes those that pass. */
+ * 0 < length <= what is left, epoch-0 handshake records with a message type that a client may get,
+ * and nothing that the state has no use for. Gives the verdict on the first record that is refused,
+ * or DTLS_HEADER_OK. A session judges record by record, and takes those that pass. */
 enum dtls_header dtls_header_check(const uint8_t *datagram, size_t n, bool established);
 
 /* Bytes of random data for the library; its build names this function. */

@@ -4,12 +4,12 @@
 /* Most bytes of a record's body: the plaintext and what protection adds to it. */
 #define BODY_MAX (DTLS_RECORD_MAX + DTLS_OVERHEAD_MAX)
 /* Most bytes of a handshake message. PSK needs few; certificates will ask for more. */
-#define MESSAGE_MAX 2048
+#define MESSAGE_MAX    2048
 
 #define VERSION_DTLS12 0xfefd
 #define VERSION_DTLS10 0xfeff
-#define ALERT_WARNING 1
-#define ALERT_FATAL 2
+#define ALERT_WARNING  1
+#define ALERT_FATAL    2
 
 /* RFC 5246 7.4, RFC 6347 4.3.2: messages that a PSK server may send in plaintext, and the one that
  * only clients send. A HelloRequest in plaintext is none: our handshake runs already, and wolfSSL
@@ -31,7 +31,7 @@ static uint32_t cur_u24(struct cursor *c)
 static bool is_expected(uint8_t type)
 {
 	return type == MESSAGE_SERVER_HELLO || type == MESSAGE_HELLO_VERIFY ||
-		type == MESSAGE_SERVER_KEY_EXCHANGE || type == MESSAGE_SERVER_HELLO_DONE;
+	       type == MESSAGE_SERVER_KEY_EXCHANGE || type == MESSAGE_SERVER_HELLO_DONE;
 }
 
 /* One message, or a fragment of one (RFC 6347 4.2.2). */

@@ -24,6 +24,6 @@ struct header {
  * bad and takes all of the rest with it, since nobody knows where the next record begins. */
 enum dtls_header header_next(struct cursor *datagram, bool established, struct header *h);
 
-/* Number of the first handshake message in a datagram of ours, which tells a flight from its repeat;
- * -1 when it does not begin with one in plaintext. */
+/* Number of the first handshake message in a datagram of ours, which tells a flight from its
+ * repeat; -1 when it does not begin with one in plaintext. */
 int header_flight(const uint8_t *datagram, size_t n);

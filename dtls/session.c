@@ -21,10 +21,10 @@
 
 /* RFC 6347 4.2.4.1. */
 #define FLIGHT_FIRST_MS 1000
-#define FLIGHT_LAST_MS 60000
+#define FLIGHT_LAST_MS  60000
 
-#define IDENTITY_MAX 128
-#define KEY_MAX 64
+#define IDENTITY_MAX    128
+#define KEY_MAX         64
 
 struct dtls_profile {
 	struct wolf_profile *wolf;
@@ -44,8 +44,8 @@ struct dtls_session {
 	int flight;             /* number of the first message in our last flight, or -1 */
 	bool repeating;         /* it is time to send that again */
 	unsigned unanswered;
-	int noted;              /* alert in plaintext that still stands, or -1 */
-	int alert;              /* the one that ended the session, or -1 */
+	int noted; /* alert in plaintext that still stands, or -1 */
+	int alert; /* the one that ended the session, or -1 */
 	uint64_t dropped[DTLS_DROPS];
 };
 
@@ -73,8 +73,8 @@ void dtls_profile_free(struct dtls_profile *profile)
 	free(profile);
 }
 
-/* wolfSSL repeats our flight whenever the server repeats its own. Two such ends that do not agree (a
- * wrong key) would never rest, so a repeat leaves only when it is due. */
+/* wolfSSL repeats our flight whenever the server repeats its own. Two such ends that do not agree
+ * (a wrong key) would never rest, so a repeat leaves only when it is due. */
 static bool is_untimely(struct dtls_session *s, const uint8_t *datagram, size_t n)
 {
 	int flight = s->state == DTLS_HANDSHAKE ? header_flight(datagram, n) : -1;
@@ -137,7 +137,7 @@ static enum dtls_event handshake(struct dtls_session *s, struct slice record, st
 static bool is_psk(const struct dtls_psk *psk)
 {
 	return psk->identity.n >= 1 && psk->identity.n <= IDENTITY_MAX && psk->key.n >= 1 &&
-		psk->key.n <= KEY_MAX && memchr(psk->identity.p, 0, psk->identity.n) == NULL;
+	       psk->key.n <= KEY_MAX && memchr(psk->identity.p, 0, psk->identity.n) == NULL;
 }
 
 int dtls_connect(struct dtls_session **session, struct dtls_profile *profile,
@@ -188,15 +188,15 @@ static enum dtls_event take_flight(struct dtls_session *s, const struct header *
 		note_alert(s, h->body);
 		return DTLS_NOTHING;
 	}
-	if (h->epoch == 0) { /* of this handshake: a session that the peer still has speaks in epoch 1 */
+	if (h->epoch == 0) { /* a session that the peer still has would speak in epoch 1 */
 		s->unanswered = 0;
 		s->noted = -1;
 	}
 	return handshake(s, h->record, now);
 }
 
-static enum dtls_event take_record(struct dtls_session *s, const struct header *h, uint8_t *room,
-	size_t size, size_t *n)
+static enum dtls_event take_record(
+	struct dtls_session *s, const struct header *h, uint8_t *room, size_t size, size_t *n)
 {
 	switch (wolf_read(s->wolf, h->record, room, size, n)) {
 	case WOLF_BYTES:
@@ -217,8 +217,8 @@ static enum dtls_event take_record(struct dtls_session *s, const struct header *
 }
 
 /* Judges and takes one record of the datagram. */
-static enum dtls_event take_next(struct dtls_session *s, uint8_t *room, size_t size, size_t *n,
-	struct mono now)
+static enum dtls_event take_next(
+	struct dtls_session *s, uint8_t *room, size_t size, size_t *n, struct mono now)
 {
 	struct header h;
 	switch (header_next(&s->datagram, s->state == DTLS_UP, &h)) {
@@ -236,8 +236,8 @@ static enum dtls_event take_next(struct dtls_session *s, uint8_t *room, size_t s
 	return take_flight(s, &h, now);
 }
 
-enum dtls_event dtls_read(struct dtls_session *s, uint8_t *room, size_t size, size_t *n,
-	struct mono now)
+enum dtls_event dtls_read(
+	struct dtls_session *s, uint8_t *room, size_t size, size_t *n, struct mono now)
 {
 	enum dtls_event event = DTLS_NOTHING;
 	*n = 0;

@@ -246,7 +246,8 @@ static bool is_data(struct slice record)
 	return record.p[0] == 23; /* RFC 5246 6.2.1, application_data */
 }
 
-enum wolf_result wolf_read(struct wolf *w, struct slice record, uint8_t *room, size_t size, size_t *n)
+enum wolf_result wolf_read(
+	struct wolf *w, struct slice record, uint8_t *room, size_t size, size_t *n)
 {
 	*n = 0;
 	if (record.n > RECORD_MTU + READ_SPARE || !fit_input(w, record.n))

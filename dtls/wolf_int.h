@@ -17,7 +17,7 @@ struct wolf_spec {
 	struct dtls_psk psk;     /* borrowed as long as the session lives */
 	const char *server_name; /* SNI, or NULL; copied */
 	void (*send)(void *who, const uint8_t *datagram, size_t n);
-	void *who;               /* handed to send */
+	void *who; /* handed to send */
 };
 
 /* What came of a call. */
@@ -35,8 +35,8 @@ int wolf_profile_create(struct wolf_profile **profile, bool cid) MUST_CHECK;
 void wolf_profile_free(struct wolf_profile *profile);
 
 /* Makes a client session; says nothing yet. Returns 0 or -ENOMEM. */
-int wolf_create(struct wolf **w, struct wolf_profile *profile, const struct wolf_spec *spec)
-	MUST_CHECK;
+int wolf_create(
+	struct wolf **w, struct wolf_profile *profile, const struct wolf_spec *spec) MUST_CHECK;
 /* Ends it without a word. NULL is allowed. */
 void wolf_free(struct wolf *w);
 
@@ -45,8 +45,8 @@ enum wolf_result wolf_handshake(struct wolf *w, struct slice record) MUST_CHECK;
 /* Sends the last flight again. Returns false when the session is of no more use. */
 bool wolf_repeat(struct wolf *w) MUST_CHECK;
 /* Takes one protected record; with WOLF_BYTES, *n bytes stand in room. */
-enum wolf_result wolf_read(struct wolf *w, struct slice record, uint8_t *room, size_t size, size_t *n)
-	MUST_CHECK;
+enum wolf_result wolf_read(
+	struct wolf *w, struct slice record, uint8_t *room, size_t size, size_t *n) MUST_CHECK;
 /* Sends n bytes as one record. Returns false when the session is of no more use. */
 bool wolf_write(struct wolf *w, const uint8_t *bytes, size_t n) MUST_CHECK;
 /* Sends close_notify. */

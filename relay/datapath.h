@@ -33,16 +33,16 @@ struct parcel {
 	struct lan_key key;     /* who sent it */
 	struct msg msg;         /* the peek */
 	struct reg_info reg;    /* what it says to the registration interface, REG_OTHER if nothing */
-	struct mono now;
+	struct mono now; /* when the datagram was read */
 };
 
 struct datapath {
 	struct env env;               /* loop, timers, names, counters */
-	struct flows *flows;
-	struct routes *routes;
+	struct flows *flows; /* the routing table at work */
+	struct routes *routes; /* the configuration as a table */
 	struct sources *sources;      /* unproven entries by host */
 	size_t unproven;              /* unproven flows of endpoints that no section names */
-	struct held_budget held;
+	struct held_budget held; /* what all waiting messages take */
 	struct moves moves;           /* Registers that wait for an old address to stay silent */
 	struct list listeners;        /* ring of struct listener_entry, see wanted.c */
 	struct list servers;          /* ring of struct server */
@@ -50,9 +50,8 @@ struct datapath {
 	uint32_t listener_numbers;    /* given out so far */
 	size_t moving_at;             /* how far sockets were looked at after an address change */
 	struct timer moving;          /* goes on with it */
-	size_t reserved;              /* room for timers that was asked of the loop */
 	void (*changed)(void *who);   /* something that a restart should know is different now */
-	void *who;
+	void *who; /* handed to changed */
 };
 
 /* Makes an empty relay on a loop; wanted_apply fills it. The pointer of changed may be NULL. Returns 0

@@ -14,6 +14,6 @@ struct env {
 	struct loop *loop;         /* borrowed */
 	struct timers *timers;     /* of the loop */
 	struct resolver *resolver; /* borrowed */
-	struct stat stat;          /* all counters */
+	struct counters stat;      /* all counters */
 	uint8_t scratch[ENV_SCRATCH]; /* for one datagram on its way into dtls/; used within one call */
 };

@@ -292,7 +292,7 @@ struct flow *flow_next(const struct flows *t, size_t *at)
 	return NULL;
 }
 
-void flow_drop(struct flow *flow, struct stat *stat, enum drop why)
+void flow_drop(struct flow *flow, struct counters *stat, enum drop why)
 {
 	stat->drop[why]++;
 	if (flow->drops == NULL)

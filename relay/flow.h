@@ -36,8 +36,8 @@ struct lan_key {
 
 /* Up or down, in counters. */
 struct flow_traffic {
-	uint64_t messages;
-	uint64_t bytes;
+	uint64_t messages; /* CoAP messages */
+	uint64_t bytes; /* their bytes of CoAP */
 };
 
 /* The registration request of a device that has no answer yet. */
@@ -45,15 +45,15 @@ struct flow_asked {
 	enum reg_kind kind; /* REG_OTHER: none */
 	uint16_t mid;       /* of the request, host order */
 	uint8_t token_n;    /* bytes */
-	uint8_t token[8];
-	uint32_t lifetime_s;
-	bool has_lifetime;
+	uint8_t token[8]; /* of the request */
+	uint32_t lifetime_s; /* that the request names */
+	bool has_lifetime; /* the request named one */
 };
 
 /* One flow. */
 struct flow {
-	struct lan_key key;
-	struct flow_id id;
+	struct lan_key key; /* the LAN association */
+	struct flow_id id; /* names the flow across time */
 	struct flow *sibling;     /* next flow of the same LAN association (bootstrap), or NULL */
 	bool is_shared;           /* the LAN association has, or had, several flows */
 	struct lan_port *port;    /* socket towards the device */
@@ -62,12 +62,12 @@ struct flow {
 	struct held_queue held;   /* messages that wait for it */
 	struct route *route;      /* the rule that made it; never NULL */
 
-	struct flow_traffic up, down;
+	struct flow_traffic up, down; /* what was relayed */
 	struct mono last_up, last_down; /* when the last message passed */
-	struct mono born;
+	struct mono born; /* when the flow was made */
 	uint32_t *drops;          /* by enum drop, made at the first loss; or NULL */
 
-	struct flow_asked asked;
+	struct flow_asked asked; /* a registration request under way */
 	char *location;           /* "/rd/0" of the registration, or NULL */
 	uint32_t lifetime_s;      /* of the registration; 0 is without end */
 	struct mono expires;      /* end of the registration and its grace; MONO_NEVER: none */
@@ -96,7 +96,9 @@ int flows_create(struct flows **flows, size_t most) MUST_CHECK;
 void flows_free(struct flows *flows);
 /* Changes the limit; present flows stay even when there are more. Returns 0 or -ENOMEM. */
 int flows_set_most(struct flows *flows, size_t most) MUST_CHECK;
+/* How many there are, and how many there may be. */
 size_t flows_count(const struct flows *flows);
+/* See flows_count. */
 size_t flows_most(const struct flows *flows);
 
 /* Makes a zeroed flow with this key. A flow with the same key becomes its sibling. NULL when the
@@ -117,4 +119,4 @@ struct flow *flow_by_location(const struct flows *flows, const struct lan_key *k
 struct flow *flow_next(const struct flows *flows, size_t *at);
 
 /* Counts a loss on this flow and in all. */
-void flow_drop(struct flow *flow, struct stat *stat, enum drop why);
+void flow_drop(struct flow *flow, struct counters *stat, enum drop why);

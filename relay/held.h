@@ -9,26 +9,26 @@
 
 /* One waiting message. */
 struct held {
-	struct held *next;
+	struct held *next; /* the next younger one */
 	struct mono dies;        /* when it is of no more use */
-	enum msg_type type;
-	uint8_t code;
+	enum msg_type type; /* of the message */
+	uint8_t code; /* of the message */
 	uint16_t mid;            /* host order */
 	bool is_registration;    /* never answered by the relay itself (rule 5) */
 	size_t n;                /* bytes of the message */
-	uint8_t bytes[];
+	uint8_t bytes[]; /* the message */
 };
 
 /* The messages of one flow. Zeroed is empty. */
 struct held_queue {
-	struct held *first;
-	struct held *last;
-	unsigned count;
+	struct held *first; /* the oldest */
+	struct held *last; /* the youngest */
+	unsigned count; /* messages */
 };
 
 /* Bytes that all queues hold together. Zeroed is ready. */
 struct held_budget {
-	size_t bytes;
+	size_t bytes; /* of all messages */
 };
 
 /* Copies a message to the end of the queue. Returns DROP_COUNT when it was taken, else why not:
@@ -42,6 +42,7 @@ struct held *held_pop_expired(struct held_queue *queue, struct mono now);
 /* Takes off the oldest CON request outside the registration interface, or NULL: what may be answered
  * 5.04 (rule 10). */
 struct held *held_pop_answerable(struct held_queue *queue);
+/* Ends a message that was taken off. NULL is allowed. */
 void held_free(struct held_budget *budget, struct held *held);
 /* When the next message is past its time; MONO_NEVER when none waits. */
 struct mono held_next(const struct held_queue *queue);

@@ -34,7 +34,7 @@ static void flush_run(struct flush *flush, struct mono now)
 		lan_flush(p);
 }
 
-static int prepare(struct lan_port *p, const struct lan_spec *spec)
+static int port_init(struct lan_port *p, const struct lan_spec *spec)
 {
 	p->listener = spec->listener;
 	p->bound = spec->at.address;
@@ -60,7 +60,7 @@ int lan_open(struct lan_port **port, struct env *env, const struct lan_spec *spe
 		return -ENOMEM;
 	p->env = env;
 	p->fd = -1;
-	int rc = prepare(p, spec);
+	int rc = port_init(p, spec);
 	if (rc == 0)
 		rc = p->fd = udp_listen(&spec->at);
 	if (rc >= 0) {

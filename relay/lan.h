@@ -40,24 +40,24 @@ struct lan_port {
 	struct listener *listener; /* borrowed */
 	struct addr bound;         /* where it listens, with port */
 	char *interface;           /* or NULL */
-	int fd;
-	struct watch watch;
-	struct flush flush;
+	int fd; /* the socket */
+	struct watch watch; /* for reading */
+	struct flush flush; /* sends the answers of a wake-up */
 	struct udp_batch *out;     /* answers of this wake-up */
 	unsigned gathered;         /* how many */
 	struct udp_batch *in;      /* borrowed: shared by all ports */
 	struct env *env;           /* borrowed */
-	const struct lan_calls *calls;
+	const struct lan_calls *calls; /* borrowed */
 	void *who;                 /* handed to the calls */
 	uint32_t overflowed;       /* as the kernel told last */
 };
 
 struct lan_spec {
-	struct listener *listener;
-	struct udp_listen_spec at;
-	struct udp_batch *in;
-	const struct lan_calls *calls;
-	void *who;
+	struct listener *listener; /* whose section it is; borrowed */
+	struct udp_listen_spec at; /* where to listen */
+	struct udp_batch *in; /* for reading; borrowed */
+	const struct lan_calls *calls; /* borrowed */
+	void *who; /* handed to the calls */
 };
 
 /* Opens a socket and joins its listener. Returns 0 or -errno. */

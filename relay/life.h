@@ -9,10 +9,10 @@ struct datapath;
 struct lan_port;
 
 struct life_spec {
-	struct lan_key key;
-	struct lan_port *port;
+	struct lan_key key; /* the LAN association */
+	struct lan_port *port; /* socket towards the device */
 	struct addr called;      /* without port */
-	struct route *route;
+	struct route *route; /* the rule that makes it */
 	unsigned source_ticket;  /* of limit.h, or 0 */
 	bool is_proven;          /* restored as live */
 	int64_t delay_ms;        /* before the first handshake */
@@ -39,19 +39,19 @@ bool life_fits(const struct route *route, const struct addr *device);
 
 /* A row of the routing table as a restart finds it again. Texts are borrowed. */
 struct life_saved {
-	const char *endpoint;
+	const char *endpoint; /* endpoint name */
 	const char *server;       /* section name */
-	bool is_bootstrap;
+	bool is_bootstrap; /* towards a bootstrap server */
 	const char *listener;     /* section name */
 	struct addr device;       /* with port */
-	uint32_t ifindex;
+	uint32_t ifindex; /* interface that the device is behind */
 	struct addr called;       /* without port */
 	uint16_t port;            /* our source port, host order */
 	const char *location;     /* or NULL */
 	uint32_t lifetime_s;      /* of the registration; 0 is without end */
 	int64_t expires_in_ms;    /* until its end and grace; -1: none */
-	bool is_live;
-	uint64_t up_messages, up_bytes, down_messages, down_bytes;
+	bool is_live; /* a server had accepted it */
+	uint64_t up_messages, up_bytes, down_messages, down_bytes; /* what was relayed */
 };
 
 /* Tells how the flow would be saved now. */

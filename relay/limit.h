@@ -23,6 +23,7 @@ struct sources;
 
 /* Makes the table. Returns 0 or -ENOMEM. */
 int sources_create(struct sources **sources) MUST_CHECK;
+/* Ends the table. NULL is allowed. */
 void sources_free(struct sources *sources);
 /* Counts one more unproven entry of this host. Returns a ticket, not 0, to give back with
  * sources_remove; 0 when the host has `most` already. */

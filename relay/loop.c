@@ -203,3 +203,8 @@ void loop_stop(struct loop *loop)
 {
 	loop->stopped = true;
 }
+
+int64_t loop_wall(void)
+{
+	return (int64_t)time(NULL);
+}

@@ -53,3 +53,5 @@ int loop_run(struct loop *loop) MUST_CHECK;
 int loop_once(struct loop *loop, int wait_ms) MUST_CHECK;
 /* Makes loop_run return after this wake-up; called before, at once. */
 void loop_stop(struct loop *loop);
+/* Seconds since 1970 by the machine's clock, for what outlives a restart; it may jump. */
+int64_t loop_wall(void);

@@ -1,4 +1,4 @@
-/* lwgated: the command line, and the only exit. */
+/* The command line of lwgated, and the only exit. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -12,9 +12,10 @@ struct parcel;
 /* Registers that wait. Set up by moves_init. */
 struct moves {
 	struct list waiting; /* ring of struct move */
-	unsigned count;
+	unsigned count; /* how many */
 };
 
+/* Makes an empty set. */
 void moves_init(struct moves *moves);
 /* A Register of the flow's endpoint came from another address: pings the old one and waits, or
  * refuses with 4.03 where moving is not allowed. */

@@ -38,7 +38,7 @@ enum msg_fault {
 
 /* A message in slices, borrowed from the datagram. */
 struct msg {
-	enum msg_type type;
+	enum msg_type type;   /* CON, NON, ACK or RST */
 	uint8_t code;         /* class << 5 | detail */
 	uint16_t mid;         /* message id, host order */
 	struct slice token;   /* 0..8 bytes */
@@ -56,6 +56,7 @@ static inline bool msg_is_request(const struct msg *m)
 {
 	return m->code != MSG_EMPTY && m->code >> 5 == 0;
 }
+/* See msg_is_request. */
 static inline bool msg_is_response(const struct msg *m)
 {
 	return m->code >> 5 >= 2 && m->code >> 5 <= 5;

@@ -1,9 +1,9 @@
 /* Names to addresses through c-ares, with its sockets and timeouts in our loop.
  *
- * A question's record is in one of two lists: `asked` while c-ares works on it, `answered` from then
- * until its owner is told by a timer, so that no callback runs inside resolve_ask or inside c-ares.
- * A question that is given up while c-ares works on it is in neither; c-ares can not drop a single
- * one, so the record stays until its callback comes. */
+ * A question's record is in one of two lists: `asked` while c-ares works on it, `answered` from
+ * then until its owner is told by a timer, so that no callback runs inside resolve_ask or inside
+ * c-ares. A question that is given up while c-ares works on it is in neither; c-ares can not drop a
+ * single one, so the record stays until its callback comes. */
 #define CARES_NO_DEPRECATED
 #include "resolve.h"
 #include <ares.h>
@@ -293,7 +293,7 @@ int resolver_create(struct resolver **resolver, struct loop *loop)
 	list_init(&r->answered);
 	list_init(&r->sockets);
 	r->made_from = stamp_of(RESOLV_CONF);
-	int rc = timers_reserve(loop_timers(loop), 2);
+	int rc = timers_hold(loop_timers(loop), 2);
 	if (rc < 0)
 		goto no_timers;
 	rc = errno_of(ares_library_init(ARES_LIB_INIT_ALL));

@@ -20,7 +20,7 @@ struct route {
 	bool is_bootstrap;       /* for /bs and /bspack */
 	bool is_lan_secured;     /* has LAN credentials: never served without DTLS (rule 2) */
 	bool is_dynamic;         /* made for an endpoint that no section names; owned by its flow */
-	bool has_address;
+	bool has_address; /* of a static device */
 	struct addr address;     /* of a static device; port 0 fits any */
 	struct slice identity;   /* owned; towards the server */
 	struct slice key;        /* owned, wiped at the end */

@@ -16,8 +16,8 @@ struct dtls_profile;
 
 /* Somebody who wants to know when addresses were found. Embedded in an association. */
 struct server_user {
-	struct list node;
-	void (*found)(struct server_user *user, struct mono now);
+	struct list node; /* in the ring of users */
+	void (*found)(struct server_user *user, struct mono now); /* addresses came or changed */
 };
 
 struct server {
@@ -29,13 +29,13 @@ struct server {
 	char *uri;                    /* for people */
 	uint16_t port;                /* host order */
 	bool is_secure;               /* coaps with PSK; else plain UDP */
-	bool cid;
+	bool cid; /* offer a connection id */
 	unsigned handshake_ms;        /* how long a handshake may take before waiting requests get 5.04 */
 	struct dtls_profile *profile; /* NULL when plain */
 	struct addr address[SERVER_ADDRESSES]; /* with the port */
-	size_t addresses;
+	size_t addresses; /* how many */
 	struct list users;            /* ring of struct server_user */
-	struct resolve question;
+	struct resolve question; /* the look-up under way */
 	struct timer again;           /* the next look-up */
 	int64_t retry_ms;             /* pause before it, while the name is not found */
 };
@@ -49,4 +49,5 @@ void server_free(struct server *server);
 bool server_matches(const struct server *server, const struct conf_server *conf);
 /* Joins; found is called when addresses come or change, never from within. */
 void server_join(struct server *server, struct server_user *user);
+/* Leaves; safe when not joined. */
 void server_leave(struct server_user *user);

@@ -19,7 +19,7 @@ enum count {
 };
 
 /* All counters since start. Zeroed is ready. */
-struct stat {
+struct counters {
 	uint64_t drop[DROP_COUNT];   /* by enum drop */
 	uint64_t count[COUNT_COUNT]; /* by enum count */
 };
@@ -32,4 +32,5 @@ struct stat_text {
 
 /* The words for a reason; a number beyond the enum is a bug of ours. */
 const struct stat_text *stat_drop_text(enum drop why);
+/* The same for what else is counted. */
 const struct stat_text *stat_count_text(enum count what);

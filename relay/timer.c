@@ -5,11 +5,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-int timers_reserve(struct timers *timers, size_t n)
+/* Grows the heap until reserved and held ones fit. */
+static int grow(struct timers *timers, size_t reserved, size_t held)
 {
-	if (n > SIZE_MAX / sizeof(*timers->heap) - timers->reserved)
+	if (held > SIZE_MAX / sizeof(*timers->heap) - reserved)
 		return -ENOMEM;
-	size_t wanted = timers->reserved + n;
+	size_t wanted = reserved + held;
 	if (wanted > timers->room) {
 		struct timer **heap = realloc(timers->heap, wanted * sizeof(*heap));
 		if (heap == NULL)
@@ -17,14 +18,31 @@ int timers_reserve(struct timers *timers, size_t n)
 		timers->heap = heap;
 		timers->room = wanted;
 	}
-	timers->reserved = wanted;
+	timers->reserved = reserved;
+	timers->held = held;
 	return 0;
+}
+
+int timers_reserve(struct timers *timers, size_t n)
+{
+	if (n <= timers->reserved)
+		return 0;
+	if (n > SIZE_MAX / sizeof(*timers->heap))
+		return -ENOMEM;
+	return grow(timers, n, timers->held);
+}
+
+int timers_hold(struct timers *timers, size_t n)
+{
+	if (n > SIZE_MAX / sizeof(*timers->heap) - timers->held)
+		return -ENOMEM;
+	return grow(timers, timers->reserved, timers->held + n);
 }
 
 void timers_release(struct timers *timers, size_t n)
 {
-	BUG_UNLESS(n <= timers->reserved && timers->count <= timers->reserved - n);
-	timers->reserved -= n;
+	BUG_UNLESS(n <= timers->held);
+	timers->held -= n;
 }
 
 void timers_fini(struct timers *timers)
@@ -103,7 +121,7 @@ void timer_arm(struct timers *timers, struct timer *timer, struct mono at)
 		return;
 	}
 	if (timer->place == 0) {
-		BUG_UNLESS(timers->count < timers->reserved);
+		BUG_UNLESS(timers->count < timers->reserved + timers->held);
 		timer->place = ++timers->count;
 	}
 	/* A deadline before the last run is as good as that run; else a timer that always asks for

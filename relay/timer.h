@@ -16,17 +16,21 @@ struct timer {
 /* All deadlines of one loop. Zeroed is ready. */
 struct timers {
 	struct timer **heap; /* the earliest first */
-	size_t count;      /* armed timers */
-	size_t room;       /* places in the heap */
-	size_t reserved;   /* places that owners have asked for */
-	uint64_t order;    /* private: timers armed so far */
-	struct mono floor; /* private: when timers last ran; an earlier deadline means the same */
+	size_t count;        /* armed timers */
+	size_t room;         /* places in the heap */
+	size_t reserved;     /* the largest number that timers_reserve was asked for */
+	size_t held;         /* places that are kept beside that */
+	uint64_t order;      /* private: timers armed so far */
+	struct mono floor;   /* private: when timers last ran; an earlier deadline means the same */
 };
 
-/* Makes room for n more armed timers, beside what others reserved, so that timer_arm can not fail.
- * Each owner reserves what it embeds, once. Returns 0 or -ENOMEM. */
+/* Makes room for n armed timers in all, so that timer_arm can not fail; a smaller n than before
+ * changes nothing. Returns 0 or -ENOMEM. */
 int timers_reserve(struct timers *timers, size_t n) MUST_CHECK;
-/* Gives back room that was reserved, when the owner of n timers ends. */
+/* Makes room for n more, beside those and what others hold: for an owner that comes with its own
+ * few timers. Returns 0 or -ENOMEM. */
+int timers_hold(struct timers *timers, size_t n) MUST_CHECK;
+/* Gives back what the same owner held. */
 void timers_release(struct timers *timers, size_t n);
 /* Frees the heap; the timers stay their owners'. */
 void timers_fini(struct timers *timers);

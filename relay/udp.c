@@ -89,9 +89,9 @@ static int set_int(int fd, int level, int name, int value)
 	return setsockopt(fd, level, name, &value, sizeof(value)) == 0 ? 0 : -errno;
 }
 
-/* Fragments on the way out are allowed and the DF bit is never set, while the path MTU is kept where
- * it was learned (routers do not fragment IPv6). Not OMIT, which forgets the path MTU, and with
- * which, as with WANT, an ICMP "fragmentation needed" comes back as EMSGSIZE. */
+/* Fragments on the way out are allowed and the DF bit is never set, while the path MTU is kept
+ * where it was learned: routers do not fragment IPv6. With WANT, the kernel's default, an ICMP
+ * "fragmentation needed" comes back as EMSGSIZE; OMIT does not keep the path MTU. */
 static int allow_fragments(int fd, bool v4)
 {
 	if (v4)

@@ -38,15 +38,16 @@ struct udp_listen_spec {
 /* Opens a LAN socket: address of the callee on read, source address on write, large buffers, V6ONLY
  * for IPv6. Returns the descriptor or -errno. */
 int udp_listen(const struct udp_listen_spec *spec) MUST_CHECK;
-/* Reads up to `most` datagrams into slots 0.. of the batch. Returns how many, 0 when there was none,
- * or -errno. ICMP errors are no errors of a LAN socket. What a program of this machine sends comes in
- * by the interface that owns the address which it called, not by lo. */
+/* Reads up to `most` datagrams into slots 0.. of the batch. Returns how many, 0 when there was
+ * none, or -errno. ICMP errors are no errors of a LAN socket. What a program of this machine sends
+ * comes in by the interface that owns the address which it called, not by lo. */
 int udp_recv_batch(int fd, struct udp_batch *batch, unsigned most) MUST_CHECK;
 /* Sends slots first..first+count-1 of the batch to their peers, from the address `called` (any: of
- * the kernel's choice) and by the interface ifindex (0: routed; so are peers on this machine). Returns
- * how many were taken by the kernel; slots refused for good (e.g. no route to that device, message
- * too long) are added to *refused and are skipped; what would block is added there too. Where an
- * interface is named and no route leads to an IPv4 device, the kernel seeks it on that link. */
+ * the kernel's choice) and by the interface ifindex (0: routed; so are peers on this machine).
+ * Returns how many were taken by the kernel; slots refused for good (e.g. no route to that device,
+ * message too long) are added to *refused and are skipped; what would block is added there too.
+ * Where an interface is named and no route leads to an IPv4 device, the kernel seeks it on that
+ * link. */
 unsigned udp_send_batch(int fd, struct udp_batch *batch, unsigned first, unsigned count,
 	unsigned *refused);
 
@@ -58,31 +59,31 @@ struct udp_connect_spec {
 };
 
 /* Opens a connected socket. *port is the number that it is bound to, chosen by the kernel out of
- * ip_local_port_range where none is asked for. A port that is asked for and taken is -EADDRINUSE; no
- * free one is -EADDRNOTAVAIL. A route that is missing right now is no error: the socket is bound, deaf,
- * and *connected false; udp_reconnect later. Returns the descriptor or -errno. */
+ * ip_local_port_range where none is asked for. A port that is asked for and taken is -EADDRINUSE;
+ * no free one is -EADDRNOTAVAIL. A route that is missing right now is no error: the socket is
+ * bound, deaf, and *connected false; udp_reconnect later. Returns the descriptor or -errno. */
 int udp_connect(const struct udp_connect_spec *spec, uint16_t *port, bool *connected) MUST_CHECK;
 /* Connects again: another source address is chosen for the route of today; port and interface are
  * kept. Returns 0, or -errno and leaves the socket bound, unconnected, and deaf to strangers. What
  * had not been read stays readable. */
 int udp_reconnect(int fd, const struct addr *peer) MUST_CHECK;
 /* The source address that the socket has, with its port; any while not connected. Returns 0 or
- * -errno. Compare with udp_source_for by addr_same_host: IPv6 goes on to send from an address that is
- * gone, without an error. */
+ * -errno. Compare with udp_source_for by addr_same_host: IPv6 goes on to send from an address that
+ * is gone, without an error. */
 int udp_local(int fd, struct addr *local) MUST_CHECK;
-/* The source address that the kernel would choose towards the peer today, without port. Returns 0 or
- * -errno. */
+/* The source address that the kernel would choose towards the peer today, without port. Returns 0
+ * or -errno. */
 int udp_source_for(const struct addr *peer, const char *interface, struct addr *local) MUST_CHECK;
-/* Sends one datagram on a connected socket; after ECONNREFUSED, or another error that may be an old
- * ICMP message's, once more (rule 11). Returns 0 or -errno; ICMP errors that were met on the way are
- * added to *refused. */
+/* Sends one datagram on a connected socket; after ECONNREFUSED, or another error that may be an
+ * old ICMP message's, once more (rule 11). Returns 0 or -errno; ICMP errors that were met on the
+ * way are added to *refused. */
 int udp_send(int fd, const uint8_t *bytes, size_t n, unsigned *refused) MUST_CHECK;
 /* Reads one datagram of a connected socket into room of `size` bytes. Returns its length, which is
  * larger than size when it was cut; -EAGAIN when there is none; -ECONNREFUSED for an ICMP error of
  * any kind, after which there may be more to read. */
 long udp_recv(int fd, uint8_t *room, size_t size) MUST_CHECK;
-/* Datagrams that the kernel dropped because the socket's receive buffer was full, since it opened: as
- * told with the newest datagram in the batch, so of the socket that was read last. */
+/* Datagrams that the kernel dropped because the socket's receive buffer was full, since it opened:
+ * as told with the newest datagram in the batch, so of the socket that was read last. */
 uint32_t udp_overflowed(const struct udp_batch *batch);
 /* Closes the socket. */
 void udp_close(int fd);

@@ -10,10 +10,12 @@
  */
 #include "wan.h"
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include "base/log.h"
 #include "base/rand.h"
 #include "udp.h"
+#include "wan_int.h"
 
 /* A device that asks may cut a pause short, but not below this since the last try, ms. */
 #define NUDGE_MS 5000
@@ -97,65 +99,6 @@ static void heard(struct wan *w)
 
 /* ---- the socket ---- */
 
-static void socket_close(struct wan *w)
-{
-	if (!w->has_socket)
-		return;
-	loop_unwatch(w->env->loop, &w->watch);
-	udp_close(w->fd);
-	w->has_socket = false;
-}
-
-static int socket_watch(struct wan *w, int fd, uint16_t port, bool connected)
-{
-	w->watch.fd = fd;
-	int rc = loop_watch(w->env->loop, &w->watch, LOOP_READ);
-	if (rc != 0) {
-		udp_close(fd);
-		return rc;
-	}
-	w->fd = fd;
-	w->port = port;
-	w->has_socket = true;
-	w->is_connected = connected;
-	return 0;
-}
-
-/* Opens a socket to the peer from this port, 0 for any. A remembered port that somebody else has
- * taken gives way to a new one. */
-static int socket_open(struct wan *w, const struct addr *peer, uint16_t port)
-{
-	socket_close(w);
-	struct udp_connect_spec spec = { .peer = *peer, .port = port,
-		.interface = w->server->interface };
-	bool connected;
-	uint16_t got;
-	int fd = udp_connect(&spec, &got, &connected);
-	if (fd == -EADDRINUSE && port != 0) {
-		log_info("wan: %s: source port %u is taken, choosing another", w->label, port);
-		spec.port = 0;
-		fd = udp_connect(&spec, &got, &connected);
-	}
-	return fd < 0 ? fd : socket_watch(w, fd, got, connected);
-}
-
-/* Has a socket that stands towards the peer: with the port asked for, or as it is when 0. */
-static int socket_towards(struct wan *w, const struct addr *peer, uint16_t port)
-{
-	bool fits = w->has_socket && (port == 0 || port == w->port) &&
-		addr_is_v4(peer) == addr_is_v4(&w->peer);
-	if (!fits) {
-		int rc = socket_open(w, peer, port);
-		w->peer = *peer;
-		return rc;
-	}
-	if (w->is_connected && addr_eq(peer, &w->peer))
-		return 0;
-	w->peer = *peer;
-	w->is_connected = udp_reconnect(w->fd, peer) == 0;
-	return 0;
-}
-
 static void emit(void *who, const uint8_t *datagram, size_t n)
 {
 	struct wan *w = who;
@@ -218,10 +161,10 @@ static int candidate_try(struct wan *w, struct mono now)
 	const struct addr *peer = &w->server->address[w->step % n];
 	uint16_t port = w->kept_port;
 	if (w->step == n)
-		socket_close(w); /* from here on another port */
+		wan_socket_close(w); /* from here on another port */
 	if (w->step >= n)
 		port = 0;
-	int rc = socket_towards(w, peer, port);
+	int rc = wan_socket_towards(w, peer, port);
 	if (rc == 0 && w->server->is_secure)
 		rc = attempt_begin(w, now);
 	else if (rc == 0)
@@ -280,7 +223,7 @@ static void next_address(struct wan *w, struct mono now)
 	w->failures++;
 	w->step = (uint8_t)((w->step + 1U) % w->server->addresses);
 	w->is_asked = false;
-	if (socket_towards(w, &w->server->address[w->step], w->kept_port) == 0) {
+	if (wan_socket_towards(w, &w->server->address[w->step], w->kept_port) == 0) {
 		keep_port(w);
 		return;
 	}
@@ -487,11 +430,13 @@ static void is_ready(struct watch *watch, unsigned happened, struct mono now)
 
 static void tick_attempt(struct wan *w, struct mono now)
 {
+	char why[48];
 	enum dtls_event event = dtls_tick(w->attempt, now);
+	snprintf(why, sizeof(why), "the server refused, alert %d", dtls_alert(w->attempt));
 	if (event == DTLS_TIMED_OUT)
 		attempt_lost(w, "no answer in time, or another key", now);
 	else if (event == DTLS_ALERTED)
-		attempt_lost(w, "the handshake broke", now);
+		attempt_lost(w, why, now);
 	else if (w->session == NULL && dtls_unanswered(w->attempt) >= PORT_FLIGHTS &&
 		w->step + 1U < candidates(w))
 		candidate_next(w, "no answer", now);
@@ -551,7 +496,7 @@ void wan_close(struct wan *w)
 	dtls_forget(&w->attempt);
 	if (w->session != NULL)
 		dtls_close(&w->session);
-	socket_close(w);
+	wan_socket_close(w);
 	server_leave(&w->user);
 }
 
@@ -592,13 +537,27 @@ static void note_asked(struct wan *w, uint16_t mid, struct mono now)
 	}
 }
 
+/* A device asks while flights go unanswered, ever more slowly: the round begins again, so that a server
+ * that is back is met at once. */
+static void nudge_handshake(struct wan *w, struct mono now)
+{
+	bool is_stuck = w->attempt != NULL && dtls_unanswered(w->attempt) >= PORT_FLIGHTS &&
+		w->step + 1U >= candidates(w);
+	if (!is_stuck || mono_since(w->last_try, now) < NUDGE_MS * 2)
+		return;
+	round_begin(w, now);
+	rearm(w);
+}
+
 void wan_note_con(struct wan *w, uint16_t mid, struct mono now)
 {
 	if (w->state == WAN_UP && !can_mend_silence(w))
 		return;
 	if (w->state == WAN_UP)
 		note_asked(w, mid, now);
-	else if (w->state != WAN_BACKOFF)
+	else if (w->state == WAN_HANDSHAKE)
+		nudge_handshake(w, now);
+	if (w->state != WAN_UP && w->state != WAN_BACKOFF)
 		return;
 	if (w->next_try.ms != MONO_NEVER.ms) {
 		struct mono soon = mono_add(now, rand_below(RECONNECT_JITTER_MS));

@@ -46,36 +46,36 @@ struct wan_spec {
 /* Embedded in a flow. Zeroed is closed. */
 struct wan {
 	int fd;                       /* socket; meaningful where has_socket */
-	bool has_socket;
+	bool has_socket; /* fd is open */
 	bool is_connected;            /* a route to the server was there */
 	uint16_t port;                /* the socket's source port, host order */
-	enum wan_state state;
+	enum wan_state state; /* see the table in wan.c */
 	struct dtls_session *session; /* proven, or NULL */
 	struct dtls_session *attempt; /* being made, or NULL */
-	struct env *env;
-	const struct wan_calls *calls;
-	struct watch watch;
-	struct timer timer;
+	struct env *env; /* borrowed */
+	const struct wan_calls *calls; /* the owner's */
+	struct watch watch; /* of the socket */
+	struct timer timer; /* the next thing to do */
 
-	struct server *server;
-	struct server_user user;
-	struct dtls_psk psk;
-	const char *label;
+	struct server *server; /* borrowed */
+	struct server_user user; /* in the server's ring */
+	struct dtls_psk psk; /* borrowed */
+	const char *label; /* the endpoint's name, borrowed */
 	struct addr peer;             /* the server's address in use */
 	uint16_t kept_port;           /* remembered port; 0: none */
 	bool port_was_used;           /* a server may still hold a session with kept_port */
 	uint8_t step;                 /* which candidate of this round; see candidate() */
 	struct mono round_ends;       /* handshakes of this round give up then */
 	struct mono next_try;         /* while waiting, in back-off, or suspicious */
-	struct mono last_try;
+	struct mono last_try; /* when the last round began, or failed */
 	struct mono down_since;       /* when messages stopped passing; MONO_NEVER while up */
 	bool is_late_told;            /* the owner knows that nothing came up in time */
 	unsigned failures;            /* rounds that failed in a row */
 
 	bool is_asked;                /* a CON went up and nothing authentic came since */
 	uint16_t asked_mid;           /* the first such CON */
-	uint8_t asked_copies;
-	struct mono asked_at;
+	uint8_t asked_copies; /* how often it was seen */
+	struct mono asked_at; /* when it was seen first */
 };
 
 /* Opens an association; it comes up by itself. */

@@ -32,7 +32,7 @@ struct reg_request {
 
 /* What the request says. */
 struct reg_info {
-	enum reg_kind kind;
+	enum reg_kind kind;  /* which operation */
 	bool has_ep;         /* the first ep= is there and not empty */
 	struct slice ep;     /* value of the first ep=, borrowed */
 	bool ep_doubtful;    /* a server may read another name: do not forward, answer 4.00 */

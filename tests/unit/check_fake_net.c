@@ -252,6 +252,11 @@ START_TEST(time_stops_at_each_deadline)
 	fake_net_until(net, (struct mono){ FAKE_NET_START_MS + 100 });
 	ck_assert_int_eq(b.n, 4);
 	ck_assert_int_eq(b.told[3], 35);
+	fake_net_advance(net, 1900);
+	ck_assert_int_eq(loop_wall(), FAKE_NET_WALL_S + 2);
+	fake_net_set_wall(net, 5);
+	fake_net_advance(net, 3000);
+	ck_assert_int_eq(loop_wall(), 8);
 	teardown();
 }
 END_TEST

@@ -204,7 +204,7 @@ END_TEST
 START_TEST(drops_are_counted_on_the_flow_and_in_all)
 {
 	struct flows *t = make(1);
-	struct stat stat = { 0 };
+	struct counters stat = { 0 };
 	struct lan_key k = key_of(1, 1, 1);
 	struct flow *f = flow_add(t, &k);
 	flow_drop(f, &stat, DROP_HELD_FULL);

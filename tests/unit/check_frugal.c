@@ -11,10 +11,10 @@ int __sanitizer_install_malloc_and_free_hooks(void (*allocated)(const volatile v
 	void (*freed)(const volatile void *));
 
 enum { ROUNDS = 50, PARCELS = 2 };
-/* wolfSSL makes one block for each record that it writes, and none to read one; none is ours. */
-static const unsigned written[] = { 0, 1 };
+/* wolfSSL makes one block for each record that it writes or reads; none is ours. */
+static const unsigned of_library[] = { 0, 1 };
 
-static unsigned allocations;
+static volatile unsigned allocations;
 
 static void allocated(const volatile void *block, size_t n)
 {
@@ -88,12 +88,12 @@ START_TEST(datagram_of_a_known_flow_allocates_nothing)
 {
 	struct rig *r = up(_i);
 	for (unsigned i = 0; i < ROUNDS; i++) {
-		ck_assert_uint_eq(carry_up(r, coap(CON, "0.02", i, "aa", "dp")), written[_i]);
-		ck_assert_uint_eq(carry_down(r, coap(ACK, "2.04", i, "aa", NULL), _i), 0);
-		ck_assert_uint_eq(carry_down(r, coap(CON, "0.01", i, "bb", "3/0"), _i), 0);
-		ck_assert_uint_eq(carry_up(r, coap(ACK, "2.05", i, "bb", NULL)), written[_i]);
-		ck_assert_uint_eq(carry_up(r, coap(CON, "0.02", i, "cc", "rd/0?lt=60")), written[_i]);
-		ck_assert_uint_eq(carry_down(r, coap(ACK, "2.04", i, "cc", NULL), _i), 0);
+		ck_assert_uint_eq(carry_up(r, coap(CON, "0.02", i, "aa", "dp")), of_library[_i]);
+		ck_assert_uint_eq(carry_down(r, coap(ACK, "2.04", i, "aa", NULL), _i), of_library[_i]);
+		ck_assert_uint_eq(carry_down(r, coap(CON, "0.01", i, "bb", "3/0"), _i), of_library[_i]);
+		ck_assert_uint_eq(carry_up(r, coap(ACK, "2.05", i, "bb", NULL)), of_library[_i]);
+		ck_assert_uint_eq(carry_up(r, coap(CON, "0.02", i, "cc", "rd/0?lt=60")), of_library[_i]);
+		ck_assert_uint_eq(carry_down(r, coap(ACK, "2.04", i, "cc", NULL), _i), of_library[_i]);
 		rig_advance(r, 100);
 	}
 	rig_free(r);

@@ -73,8 +73,8 @@ START_TEST(suites_are_offered_in_the_order_of_the_specification)
 	ck_assert_uint_eq(cur_u16(&c), sizeof(order));
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
 		ck_assert_uint_eq(cur_u16(&c), order[i]);
-	ck_assert(hello_extension(w, 0).p == NULL);     /* no name, no SNI */
-	ck_assert(hello_extension(w, 23).p != NULL);    /* extended master secret, RFC 7627 */
+	ck_assert(hello_extension(w, 0).p == NULL);  /* no name, no SNI */
+	ck_assert(hello_extension(w, 23).p != NULL); /* extended master secret, RFC 7627 */
 	wire_end(w);
 }
 END_TEST
@@ -93,10 +93,12 @@ START_TEST(every_suite_works)
 	static uint8_t bytes[DTLS_WRITE_MAX];
 	uint8_t id[32];
 	memset(id, 0xc1, sizeof(id));
-	/* CBC with a connection id of the server's alone is more than wolfSSL can (dtls/README.md). */
+	/* CBC with an id of the server's alone is more than wolfSSL can (dtls/README.md). */
 	bool cid = strstr(suite_rows[_i].library, "CBC") == NULL;
 	struct wire *w = wire_begin(&(struct wire_spec){ .suites = suite_rows[_i].library,
-		.cid = true, .server_cid = cid, .own_cid = { id, sizeof(id) } });
+		.cid = true,
+		.server_cid = cid,
+		.own_cid = { id, sizeof(id) } });
 	wire_shake(w);
 	ck_assert_int_eq(dtls_state(w->client), DTLS_UP);
 	ck_assert_str_eq(dtls_suite(w->client), suite_rows[_i].iana);
@@ -136,7 +138,8 @@ static const struct {
 START_TEST(connection_id)
 {
 	struct wire *w = wire_begin(&(struct wire_spec){ .cid = cid_rows[_i].offered,
-		.server_cid = cid_rows[_i].accepted, .own_cid = cid_rows[_i].cid });
+		.server_cid = cid_rows[_i].accepted,
+		.own_cid = cid_rows[_i].cid });
 	struct slice offer = hello_extension(w, 54);
 	ck_assert_int_eq(offer.p != NULL, cid_rows[_i].offered);
 	if (offer.p != NULL) /* an empty one */
@@ -161,8 +164,8 @@ START_TEST(longest_identity_and_key)
 	uint8_t identity[128], key[64];
 	memset(identity, 'i', sizeof(identity));
 	memset(key, 0xff, sizeof(key));
-	struct wire *w = wire_begin(&(struct wire_spec){ .identity = { identity, sizeof(identity) },
-		.key = { key, sizeof(key) } });
+	struct wire *w = wire_begin(&(struct wire_spec){
+		.identity = { identity, sizeof(identity) }, .key = { key, sizeof(key) } });
 	wire_shake(w);
 	ck_assert_int_eq(dtls_state(w->client), DTLS_UP);
 	wire_end(w);
@@ -173,8 +176,7 @@ START_TEST(credentials_out_of_bounds_are_refused)
 {
 	static const uint8_t bytes[129] = "0123";
 	static const struct dtls_psk bad[] = {
-		{ { bytes, 0 }, { bytes, 16 } },
-		{ { bytes, 4 }, { bytes, 0 } },
+		{ { bytes, 0 }, { bytes, 16 } }, { { bytes, 4 }, { bytes, 0 } },
 		{ { bytes, 4 }, { bytes, 65 } },
 		{ { bytes, 5 }, { bytes, 16 } }, /* a zero in the identity */
 	};
@@ -195,8 +197,8 @@ END_TEST
 
 START_TEST(wrong_key_times_out_at_the_deadline)
 {
-	struct wire *w = wire_begin(&(struct wire_spec){ .server_key = SLICE("another key"),
-		.deadline_ms = 20500 });
+	struct wire *w = wire_begin(
+		&(struct wire_spec){ .server_key = SLICE("another key"), .deadline_ms = 20500 });
 	wire_shake(w);
 	ck_assert_uint_eq(w->events[DTLS_TIMED_OUT], 1);
 	ck_assert_uint_eq(wire_endings(w), 1);
@@ -222,7 +224,8 @@ END_TEST
 START_TEST(nobody_there)
 {
 	static const int flights[] = { 0, 1000, 3000, 7000, 15000, 31000, 63000, 123000, 183000 };
-	struct wire *w = wire_begin(&(struct wire_spec){ .no_server = true, .deadline_ms = 200000 });
+	struct wire *w =
+		wire_begin(&(struct wire_spec){ .no_server = true, .deadline_ms = 200000 });
 	for (unsigned i = 0; i < sizeof(flights) / sizeof(flights[0]); i++) {
 		wire_run(w, (struct mono){ 1000000 + flights[i] });
 		ck_assert_uint_eq(w->sent, i + 1);
@@ -275,7 +278,8 @@ START_TEST(two_datagrams_go_astray)
 	for (unsigned k = 0; k < FATES * FATES * 12; k++) {
 		struct wire_spec spec = { .cid = true };
 		spec.fate[_i] = fate_rows[k % FATES].fate;
-		spec.fate[(unsigned)_i + 1 + k / (FATES * FATES)] = fate_rows[k / FATES % FATES].fate;
+		spec.fate[(unsigned)_i + 1 + k / (FATES * FATES)] =
+			fate_rows[k / FATES % FATES].fate;
 		struct wire *w = wire_begin(&spec);
 		wire_run(w, MONO_NEVER);
 		ck_assert_msg(dtls_state(w->client) == DTLS_UP, "case %u", k);
@@ -456,8 +460,8 @@ END_TEST
 START_TEST(a_thousand_sessions_come_and_go)
 {
 	for (unsigned i = 0; i < 1000; i++) {
-		struct wire *w = wire_begin(&(struct wire_spec){ .cid = true,
-			.deadline_ms = 1 + i % 5 * 15 });
+		struct wire *w = wire_begin(
+			&(struct wire_spec){ .cid = true, .deadline_ms = 1 + i % 5 * 15 });
 		wire_shake(w);
 		if (i % 2 != 0)
 			dtls_close(&w->client);

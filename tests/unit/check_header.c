@@ -5,14 +5,18 @@
 #include "dtls/dtls.h"
 #include "dtls_suites.h"
 
-#define OK DTLS_HEADER_OK
-#define BAD DTLS_HEADER_BAD
+#define OK    DTLS_HEADER_OK
+#define BAD   DTLS_HEADER_BAD
 #define HELLO DTLS_HEADER_CLIENT_HELLO
 
 /* Records in parts: type, version, epoch, number, length, body. */
 #define NUMBER "000000000000"
-#define EPOCH0 "fefd" "0000" NUMBER
-#define EPOCH1 "fefd" "0001" NUMBER
+#define EPOCH0                                                                                     \
+	"fefd"                                                                                     \
+	"0000" NUMBER
+#define EPOCH1                                                                                     \
+	"fefd"                                                                                     \
+	"0001" NUMBER
 #define DONE "0e0000000000000000000000" /* ServerHelloDone, empty */
 
 static const struct {
@@ -20,6 +24,7 @@ static const struct {
 	const char *hex;
 	enum dtls_header handshake, established;
 } rows[] = {
+	/* clang-format off */
 	{ "nothing", "", BAD, BAD },
 	{ "one byte", "16", BAD, BAD },
 	{ "a header cut short", "16" EPOCH0 "00", BAD, BAD },
@@ -31,7 +36,8 @@ static const struct {
 	{ "as TLS 1.2", "1603030000" NUMBER "000c" DONE, BAD, BAD },
 	{ "as DTLS 1.3", "16fefc0000" NUMBER "000c" DONE, BAD, BAD },
 	{ "two messages in a record", "16" EPOCH0 "0018" DONE DONE, OK, BAD },
-	{ "two messages, the second cut", "16" EPOCH0 "0017" DONE "0e00000000000000000000", BAD, BAD },
+	{ "two messages, the second cut", "16" EPOCH0 "0017" DONE "0e00000000000000000000", BAD,
+		BAD },
 	{ "HelloRequest", "16" EPOCH0 "000c" "000000000000000000000000", BAD, BAD },
 	{ "ClientHello", "16" EPOCH0 "000d" "01000001000000000000000100", HELLO, HELLO },
 	{ "ClientHello, cut", "16" EPOCH0 "0001" "01", HELLO, HELLO },
@@ -40,17 +46,18 @@ static const struct {
 	{ "ServerHello", "16" EPOCH0 "000d" "02000001000000000000000100", OK, BAD },
 	{ "HelloVerifyRequest", "16" EPOCH0 "000d" "03000001000000000000000100", OK, BAD },
 	{ "ServerKeyExchange", "16" EPOCH0 "000e" "0c0000020001000000000002" "0000", OK, BAD },
-	{ "Certificate, which PSK has not", "16" EPOCH0 "000d" "0b000001000000000000000100", BAD, BAD },
+	{ "Certificate, which PSK has not", "16" EPOCH0 "000d" "0b000001000000000000000100", BAD,
+		BAD },
 	{ "ClientKeyExchange", "16" EPOCH0 "000d" "10000001000000000000000100", BAD, BAD },
 	{ "Finished in plaintext", "16" EPOCH0 "000d" "14000001000000000000000100", BAD, BAD },
-	{ "a message of a type that nobody knows", "16" EPOCH0 "000c" "ff0000000000000000000000", BAD,
-		BAD },
+	{ "a message of no known type", "16" EPOCH0 "000c" "ff0000000000000000000000", BAD, BAD },
 	{ "a message header cut short", "16" EPOCH0 "000b" "0200000100000000000001", BAD, BAD },
 	{ "the first half of a message", "16" EPOCH0 "000d" "02000002000000000000000100", OK, BAD },
 	{ "the second half", "16" EPOCH0 "000d" "02000002000000000100000100", OK, BAD },
 	{ "a part behind the end", "16" EPOCH0 "000d" "02000002000000000200000100", BAD, BAD },
 	{ "a part of nothing", "16" EPOCH0 "000c" "020000020000000000000000", BAD, BAD },
-	{ "a part longer than its record", "16" EPOCH0 "000d" "02000002000000000000000200", BAD, BAD },
+	{ "a part longer than its record", "16" EPOCH0 "000d" "02000002000000000000000200", BAD,
+		BAD },
 	{ "the longest message", "16" EPOCH0 "000d" "02000800000000000000000100", OK, BAD },
 	{ "a longer one", "16" EPOCH0 "000d" "02000801000000000000000100", BAD, BAD },
 	{ "a part behind every end", "16" EPOCH0 "000d" "020000010000ffffff00000100", BAD, BAD },
@@ -78,6 +85,7 @@ static const struct {
 	{ "two data records", "17" EPOCH1 "0001" "41" "17" EPOCH1 "0001" "42", BAD, OK },
 	{ "data and a tail", "17" EPOCH1 "0001" "41" "17", BAD, BAD },
 	{ "data and a ClientHello", "17" EPOCH1 "0001" "41" "16" EPOCH0 "0001" "01", BAD, HELLO },
+	/* clang-format on */
 };
 
 START_TEST(verdict_on_a_record)
@@ -138,7 +146,7 @@ START_TEST(captured_flights)
 		ck_assert_int_gt(n, 0);
 		for (int up = 0; up < 2; up++)
 			ck_assert_msg(dtls_header_check(bytes, (size_t)n, up) ==
-					wanted(from_server, line, up),
+					      wanted(from_server, line, up),
 				"datagram %u, established %d", line, up);
 		line++;
 	}

@@ -272,10 +272,12 @@ START_TEST(loop_outlives_signals)
 {
 	setup();
 	struct sigaction action = { .sa_handler = on_alarm };
-	struct itimerval soon = { .it_value.tv_usec = 2000 };
+	struct itimerval often = { { .tv_usec = 2000 }, { .tv_usec = 2000 } };
 	ck_assert_int_eq(sigaction(SIGALRM, &action, NULL), 0);
-	ck_assert_int_eq(setitimer(ITIMER_REAL, &soon, NULL), 0);
+	ck_assert_int_eq(setitimer(ITIMER_REAL, &often, NULL), 0);
 	ck_assert_int_eq(loop_once(loop, -1), 0);
+	often.it_value.tv_usec = 0;
+	ck_assert_int_eq(setitimer(ITIMER_REAL, &often, NULL), 0);
 	loop_free(loop);
 }
 END_TEST

@@ -1,4 +1,4 @@
-/* A session that is up: records of all sizes and kinds, from the peer, from the past, from nobody. */
+/* A session that is up: records of all sizes and kinds, from the peer, the past, and nobody. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,8 +13,8 @@ static const uint8_t hi[] = { 'h', 'i' };
 
 static struct wire *wire_up(bool cid)
 {
-	struct wire *w = wire_begin(&(struct wire_spec){ .cid = cid, .server_cid = cid,
-		.own_cid = SLICE("abcdefgh") });
+	struct wire *w = wire_begin(
+		&(struct wire_spec){ .cid = cid, .server_cid = cid, .own_cid = SLICE("abcdefgh") });
 	wire_run(w, MONO_NEVER);
 	ck_assert_int_eq(dtls_state(w->client), DTLS_UP);
 	return w;
@@ -152,7 +152,8 @@ START_TEST(replay_window)
 		uint64_t number;
 		bool passes;
 	} rows[] = { { 100, true }, { 100, false }, { 101, true }, { 99, true }, { 99, false },
-		{ 101 - 63, true }, { 101 - 64, false }, { (1ull << 32) - 1, true }, { 102, false } };
+		{ 101 - 63, true }, { 101 - 64, false }, { (1ull << 32) - 1, true },
+		{ 102, false } };
 	uint8_t record[64];
 	struct sealer sealer;
 	struct wire *w = wire_sealed(&sealer);
@@ -264,8 +265,8 @@ START_TEST(an_authentic_warning_does_not)
 }
 END_TEST
 
-/* A server that knows the keys and talks nonsense: HelloRequest, a repeated Finished, messages of no
- * type, other epochs. */
+/* A server that knows the keys and talks nonsense: HelloRequest, a repeated Finished, messages of
+ * no type. */
 START_TEST(authentic_handshake_records_are_let_be)
 {
 	uint8_t record[128], message[25] = { 0 };
@@ -301,8 +302,8 @@ END_TEST
 START_TEST(two_sessions_beside_each_other)
 {
 	struct wire *old = wire_up(_i);
-	struct wire *new = wire_begin(&(struct wire_spec){ .cid = _i, .server_cid = _i,
-		.own_cid = SLICE("12345678") });
+	struct wire *new = wire_begin(
+		&(struct wire_spec){ .cid = _i, .server_cid = _i, .own_cid = SLICE("12345678") });
 	unsigned seen = 0;
 	while (dtls_state(new->client) == DTLS_HANDSHAKE) {
 		wire_run(new, mono_add(new->now, WIRE_MS / 2));

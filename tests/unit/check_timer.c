@@ -132,17 +132,25 @@ START_TEST(timers_that_want_now_for_ever_starve_nobody)
 }
 END_TEST
 
-START_TEST(timers_reserve_adds_up)
+START_TEST(timers_make_room_for_all_and_for_each)
 {
 	struct timers t = { 0 };
 	ck_assert_int_eq(timers_reserve(&t, 3), 0);
-	ck_assert_int_eq(timers_reserve(&t, 4), 0);
-	ck_assert_uint_ge(t.room, 7);
-	timers_release(&t, 3);
-	ck_assert_int_eq(timers_reserve(&t, 3), 0);
+	ck_assert_int_eq(timers_reserve(&t, 2), 0);
+	ck_assert_uint_eq(t.room, 3);
+	ck_assert_int_eq(timers_hold(&t, 2), 0);
+	ck_assert_int_eq(timers_hold(&t, 2), 0);
 	ck_assert_uint_eq(t.room, 7);
+	timers_release(&t, 2);
+	ck_assert_int_eq(timers_hold(&t, 2), 0);
+	ck_assert_uint_eq(t.room, 7);
+	ck_assert_int_eq(timers_reserve(&t, 4), 0);
+	ck_assert_uint_eq(t.room, 8);
 	ck_assert_int_eq(timers_reserve(&t, SIZE_MAX), -ENOMEM);
 	ck_assert_int_eq(timers_reserve(&t, SIZE_MAX / sizeof(void *)), -ENOMEM);
+	ck_assert_int_eq(timers_hold(&t, SIZE_MAX), -ENOMEM);
+	ck_assert_int_eq(timers_hold(&t, SIZE_MAX / sizeof(void *) - 1), -ENOMEM);
+	ck_assert_uint_eq(t.reserved + t.held, 8);
 	timers_fini(&t);
 }
 END_TEST
@@ -201,7 +209,7 @@ Suite *timer_suite(void)
 	SUITE_TEST(s, timers_move_and_disarm);
 	SUITE_TEST(s, timers_may_be_disarmed_by_one_that_fires);
 	SUITE_TEST(s, timers_that_want_now_for_ever_starve_nobody);
-	SUITE_TEST(s, timers_reserve_adds_up);
+	SUITE_TEST(s, timers_make_room_for_all_and_for_each);
 	SUITE_TEST(s, timers_agree_with_a_plain_list);
 	return s;
 }

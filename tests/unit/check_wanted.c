@@ -75,8 +75,6 @@ START_TEST(rule18_many_reloads_take_no_more_and_no_more_memory)
 	for (int i = 0; i < 50; i++)
 		apply(r);
 	ck_assert_uint_eq(loop_timers(r->loop)->reserved, reserved);
-	rig_stop(r);
-	ck_assert_uint_le(loop_timers(r->loop)->reserved, 1); /* the resolver's */
 	rig_free(r);
 }
 END_TEST

@@ -1,5 +1,5 @@
-/* A tiny name server for tests, UDP and TCP on 127.0.0.1, in the loop of the test. The first label of
- * the name that is asked for says what it does. */
+/* A tiny name server for tests, UDP and TCP on 127.0.0.1, in the loop of the test. The first label
+ * of the name that is asked for says what it does. */
 #pragma once
 #include <stdint.h>
 #include "loop.h"

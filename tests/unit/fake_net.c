@@ -41,6 +41,7 @@ struct fake_net *fake_net_create(void)
 	net->sockets = calloc(FAKE_SOCKETS, sizeof(*net->sockets));
 	BUG_UNLESS(net->sockets != NULL);
 	net->now.ms = FAKE_NET_START_MS;
+	fake_net_set_wall(net, FAKE_NET_WALL_S);
 	net->source[true] = parsed("192.0.2.1");
 	net->source[false] = parsed("2001:db8::1");
 	net->has_source[0] = net->has_source[1] = true;
@@ -101,6 +102,11 @@ unsigned fake_net_watched(const struct fake_net *net)
 struct mono fake_net_now(const struct fake_net *net)
 {
 	return net->now;
+}
+
+void fake_net_set_wall(struct fake_net *net, int64_t seconds)
+{
+	net->wall_ms = seconds * 1000 - net->now.ms;
 }
 
 /* Tells the owner of a socket what it would learn from epoll. */
@@ -298,4 +304,10 @@ int loop_run(struct loop *loop)
 void loop_stop(struct loop *loop)
 {
 	loop->stopped = true;
+}
+
+int64_t loop_wall(void)
+{
+	const struct fake_net *net = fake_net_get();
+	return (net->wall_ms + net->now.ms) / 1000;
 }

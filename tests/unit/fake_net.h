@@ -1,7 +1,7 @@
 /* A network and a clock in memory: every function of udp.h, loop.h and resolve.h without a kernel.
  * Linked before the trunk's archive it keeps udp.o, loop.o and resolve.o out; timer.o stays real.
- * The Makefile's FAKE_NET lists its files. What a caller may not do (close a watched descriptor, watch
- * twice, read from a closed socket) aborts with its place.
+ * The Makefile's FAKE_NET lists its files. What a caller may not do (close a watched descriptor,
+ * watch twice, read from a closed socket) aborts with its place.
  *
  * There is one network at a time. A test makes it, then calls loop_create, resolver_create and what
  * it tests, as the daemon would. Nothing happens by itself: datagrams and answers wait until
@@ -31,6 +31,8 @@ struct fake_net;
 
 /* The clock of a new network, ms; not 0, so that a forgotten deadline is seen. */
 #define FAKE_NET_START_MS 1000000
+/* The machine's clock of a new network, s since 1970. */
+#define FAKE_NET_WALL_S 1700000000
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
@@ -49,6 +51,8 @@ unsigned fake_net_watched(const struct fake_net *net);
 
 /* The clock. */
 struct mono fake_net_now(const struct fake_net *net);
+/* What loop_wall tells now; it goes on with the clock. FAKE_NET_WALL_S at first. */
+void fake_net_set_wall(struct fake_net *net, int64_t seconds);
 /* Serves all that is due now: wake-ups of the loop until nothing is ready and no timer is due. Each
  * fires at most LOOP_TIMERS timers, tells each ready descriptor once, and runs the flush hooks. A
  * timer that re-arms itself for now without end aborts the test. */
@@ -67,12 +71,14 @@ void fake_net_ready(struct fake_net *net, int fd, unsigned happened);
  * is -ENODEV. */
 void fake_net_interface(struct fake_net *net, const char *name, uint32_t ifindex);
 /* The source address towards all peers of a family from now on; NULL: there is no route, and sends
- * fail with -ENETUNREACH. As in the kernel, sockets that were connected with another address fail so
- * too until udp_reconnect (IPv4), or go on from the address that is gone without an error (IPv6). */
+ * fail with -ENETUNREACH. As in the kernel, sockets that were connected with another address fail
+ * so too until udp_reconnect (IPv4), or go on from the address that is gone without an error
+ * (IPv6). */
 void fake_net_source(struct fake_net *net, bool v4, const struct addr *source);
 /* A port that another program holds, or lets go, for both families. */
 void fake_net_port_taken(struct fake_net *net, uint16_t port, bool taken);
-/* udp_connect without a port chooses from this range, both ends included; 40000 to 49999 at first. */
+/* udp_connect without a port chooses from this range, both ends included; at first 40000 to
+ * 49999. */
 void fake_net_port_range(struct fake_net *net, uint16_t first, uint16_t last);
 /* The next `times` calls of udp_listen and udp_connect fail with -error. */
 void fake_net_fail_opens(struct fake_net *net, int error, unsigned times);
@@ -94,8 +100,9 @@ struct fake_datagram {
 };
 
 /* Queues a datagram on the LAN socket that listens at `called` (with port): one bound to that very
- * address before a wildcard one; one bound to an interface takes only what came in by it. False when
- * nobody listens there: the test decides what that means. Longer than UDP_ROOM comes truncated. */
+ * address before a wildcard one; one bound to an interface takes only what came in by it. False
+ * when nobody listens there: the test decides what that means. Longer than UDP_ROOM comes
+ * truncated. */
 bool fake_lan_queue(struct fake_net *net, const struct addr *from, const struct addr *called,
 	uint32_t ifindex, const void *bytes, size_t n);
 /* The same, then wakes. Aborts when nobody listens there. */
@@ -117,9 +124,9 @@ bool fake_wan_queue(struct fake_net *net, uint16_t port, const struct addr *from
 /* The same, then wakes. Aborts when there is no such socket. */
 void fake_wan_arrive(struct fake_net *net, uint16_t port, const struct addr *from,
 	const void *bytes, size_t n);
-/* An error that waits on the WAN socket, as after an ICMP message: the watch is told LOOP_ERROR, and
- * the next udp_recv or udp_send meets it once (udp_send gets over ECONNREFUSED by itself). False when
- * there is no such socket. Does not wake. */
+/* An error that waits on the WAN socket, as after an ICMP message: the watch is told LOOP_ERROR,
+ * and the next udp_recv or udp_send meets it once (udp_send gets over ECONNREFUSED by itself).
+ * False when there is no such socket. Does not wake. */
 bool fake_wan_error(struct fake_net *net, uint16_t port, int error);
 /* Each udp_send on that port fails with -error, until 0 is set. */
 void fake_wan_fail_sends(struct fake_net *net, uint16_t port, int error);

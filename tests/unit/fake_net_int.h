@@ -54,6 +54,7 @@ struct fake_name {
 
 struct fake_net {
 	struct mono now;
+	int64_t wall_ms;            /* the machine's clock when `now` was 0 */
 	struct loop *loop;          /* the one loop, or NULL */
 	struct resolver *resolver;  /* the one resolver, or NULL */
 	struct fake_socket *sockets; /* FAKE_SOCKETS, by descriptor */

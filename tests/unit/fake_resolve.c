@@ -131,7 +131,7 @@ int resolver_create(struct resolver **resolver, struct loop *loop)
 	struct fake_net *net = fake_net_get();
 	BUG_UNLESS(net->resolver == NULL);
 	struct resolver *r = calloc(1, sizeof(*r));
-	BUG_UNLESS(r != NULL && timers_reserve(loop_timers(loop), 1) == 0);
+	BUG_UNLESS(r != NULL && timers_hold(loop_timers(loop), 1) == 0);
 	r->loop = loop;
 	r->soon.fire = soon;
 	list_init(&r->asked);

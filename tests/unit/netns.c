@@ -30,6 +30,19 @@ static void become_root(unsigned uid, unsigned gid)
 	write_file("/proc/self/gid_map", map);
 }
 
+static void run(const char *line)
+{
+	pid_t pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		execl("/bin/sh", "sh", "-c", line, (char *)NULL);
+		_exit(127);
+	}
+	int status = -1;
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "failed: %s", line);
+}
+
 void netns_enter(void)
 {
 	unsigned uid = getuid(), gid = getgid();
@@ -63,7 +76,7 @@ int netns_create(void)
 	return there;
 }
 
-static void settle(const char *name)
+static void put_up(const char *name)
 {
 	char path[128];
 	snprintf(path, sizeof(path), "net/ipv6/conf/%s/accept_dad", name);
@@ -71,16 +84,34 @@ static void settle(const char *name)
 	netns_run("ip link set %s up", name);
 }
 
+/* The kernel gives the link-local address last of what follows upon a carrier; a further change
+ * comes behind the work that does so. */
+static void settle(const char *name)
+{
+	netns_run("i=0; until ip -6 addr show dev %s scope link -tentative | grep -q inet6; do"
+		" i=$((i + 1)); [ $i -lt 500 ] || exit 1; sleep 0.01; done;"
+		"ip link set %s up", name, name);
+}
+
 void netns_join(int there, const char *name)
 {
 	int here = netns_here();
 	netns_run("ip link add %s type veth peer name %s netns /proc/%d/fd/%d", name, name,
 		(int)getpid(), there);
-	settle(name);
+	put_up(name);
 	netns_move(there);
+	put_up(name);
 	settle(name);
 	netns_move(here);
+	settle(name);
 	close(here);
+}
+
+/* Also without duplicate detection an IPv6 address is of no use until the kernel's worker ran. */
+static void await_addresses(void)
+{
+	run("i=0; while ip -6 addr show tentative | grep -q inet6; do"
+		" i=$((i + 1)); [ $i -lt 500 ] || exit 1; sleep 0.01; done");
 }
 
 void netns_run(const char *fmt, ...)
@@ -91,15 +122,9 @@ void netns_run(const char *fmt, ...)
 	int n = vsnprintf(line, sizeof(line), fmt, args);
 	va_end(args);
 	ck_assert(n > 0 && n < (int)sizeof(line));
-	pid_t pid = fork();
-	ck_assert_int_ge(pid, 0);
-	if (pid == 0) {
-		execl("/bin/sh", "sh", "-c", line, (char *)NULL);
-		_exit(127);
-	}
-	int status = -1;
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "failed: %s", line);
+	run(line);
+	if (strstr(line, "nodad") != NULL)
+		await_addresses();
 }
 
 void netns_sysctl(const char *name, const char *value)

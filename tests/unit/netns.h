@@ -11,10 +11,11 @@ int netns_create(void);
 void netns_move(int ns);
 /* A descriptor of the namespace that the process is in. */
 int netns_here(void);
-/* Joins two namespaces by a pair of interfaces, both called `name`, up, with IPv6 addresses free of
- * duplicate detection. Must be called in `here`. */
+/* Joins this namespace and another by a pair of interfaces, both called `name`, up and settled, with
+ * IPv6 addresses free of duplicate detection. */
 void netns_join(int there, const char *name);
-/* Runs a shell line, e.g. "ip addr add ...", here. Aborts the test when it fails. */
+/* Runs a shell line, e.g. "ip addr add ...", here; after one that says "nodad" the IPv6 addresses
+ * are ready for use. Aborts the test when it fails. */
 void netns_run(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Writes a value below /proc/sys, here: netns_sysctl("net/ipv4/ip_forward", "1"). */
 void netns_sysctl(const char *name, const char *value);

@@ -1,6 +1,5 @@
 /* A wire and a clock for two ends that have neither. */
 #include "wire.h"
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,8 +47,8 @@ static struct slice either(struct slice a, struct slice b)
 	return a.n != 0 ? a : b;
 }
 
-static struct wolf_peer *make_server(struct wire *w, const struct wire_spec *spec,
-	const struct dtls_psk *psk)
+static struct wolf_peer *make_server(
+	struct wire *w, const struct wire_spec *spec, const struct dtls_psk *psk)
 {
 	return wolf_peer_create(&(struct wolf_peer_spec){
 		.suites = spec->suites != NULL ? spec->suites : "PSK-AES128-CCM-8",
@@ -70,14 +69,15 @@ struct wire *wire_begin(const struct wire_spec *spec)
 	w->now.ms = 1000000;
 	w->established = MONO_NEVER;
 	memcpy(w->fate, spec->fate, sizeof(w->fate));
-	struct dtls_psk psk = { either(spec->identity, usual_identity), either(spec->key, usual_key) };
+	struct dtls_psk psk = { either(spec->identity, usual_identity),
+		either(spec->key, usual_key) };
 	if (!spec->no_server)
 		w->server = make_server(w, spec, &psk);
 	struct dtls_profile_spec shared = { spec->cid, &calls };
-	ck_assert_int_eq(dtls_profile_create(&w->profile, &shared), 0);
+	BUG_UNLESS(dtls_profile_create(&w->profile, &shared) == 0);
 	struct dtls_session_spec own = { psk, spec->server_name,
 		spec->deadline_ms != 0 ? spec->deadline_ms : 60000, w };
-	ck_assert_int_eq(dtls_connect(&w->client, w->profile, &own, w->now), 0);
+	BUG_UNLESS(dtls_connect(&w->client, w->profile, &own, w->now) == 0);
 	return w;
 }
 

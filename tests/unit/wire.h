@@ -5,10 +5,10 @@
 #include "wolf_peer.h"
 
 /* One way over the wire, ms. */
-#define WIRE_MS 10
-#define WIRE_PACKETS 128
+#define WIRE_MS         10
+#define WIRE_PACKETS    128
 #define WIRE_PACKET_MAX 17000
-#define WIRE_FATES 64
+#define WIRE_FATES      64
 
 enum wire_fate {
 	WIRE_PASS,
@@ -35,8 +35,8 @@ struct wire {
 	struct dtls_session *client;
 	struct wolf_peer *server; /* NULL: nobody is there */
 	enum wire_fate fate[WIRE_FATES];
-	unsigned sent;        /* datagrams, both ways */
-	unsigned sent_way[2]; /* of them, each way */
+	unsigned sent;                           /* datagrams, both ways */
+	unsigned sent_way[2];                    /* of them, each way */
 	struct wire_packet packet[WIRE_PACKETS]; /* all that ever left, for inspection too */
 	unsigned events[DTLS_TIMED_OUT + 1];     /* how many of each the client told */
 	struct mono established;
@@ -47,14 +47,14 @@ struct wire {
 
 /* What a test wants of both ends; the rest is the same for all. */
 struct wire_spec {
-	bool cid;            /* offered */
-	bool server_cid;     /* accepted */
-	struct slice own_cid;/* the server's */
-	const char *suites;  /* the server's, or NULL for CCM-8 */
+	bool cid;             /* offered */
+	bool server_cid;      /* accepted */
+	struct slice own_cid; /* the server's */
+	const char *suites;   /* the server's, or NULL for CCM-8 */
 	const char *server_name;
 	struct slice identity, key;               /* the client's; empty: the usual */
 	struct slice server_identity, server_key; /* the server's; empty: as the client's */
-	unsigned deadline_ms; /* 0: a minute */
+	unsigned deadline_ms;                     /* 0: a minute */
 	bool no_server;
 	enum wire_fate fate[WIRE_FATES]; /* of the k-th datagram */
 };

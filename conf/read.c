@@ -1,0 +1,67 @@
+/* Files into memory: regular ones only, of bounded size, under a shared lock. */
+#include "conf/conf_int.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Opens a regular file; a folder, pipe or device is none. */
+static int open_regular(const char *path, size_t *size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return -errno;
+	struct stat st;
+	int rc = fstat(fd, &st) != 0 ? -errno : 0;
+	if (rc == 0 && !S_ISREG(st.st_mode))
+		rc = -EISDIR;
+	while (rc == 0 && flock(fd, LOCK_SH) != 0)
+		rc = errno == EINTR ? 0 : -errno;
+	/* The size counts only once a writer that held the lock is done. */
+	if (rc == 0 && fstat(fd, &st) != 0)
+		rc = -errno;
+	if (rc != 0) {
+		close(fd);
+		return rc;
+	}
+	*size = st.st_size > 0 ? (size_t)st.st_size : 0;
+	return fd;
+}
+
+int file_read(const char *path, size_t limit, struct text *text)
+{
+	size_t size = 0;
+	*text = (struct text){ NULL, 0 };
+	int fd = open_regular(path, &size);
+	if (fd < 0)
+		return fd;
+	int rc = size > limit ? -EFBIG : 0;
+	if (rc == 0 && (text->bytes = malloc(size + 1)) == NULL)
+		rc = -ENOMEM;
+	while (rc == 0 && text->n < size) {
+		ssize_t got = read(fd, text->bytes + text->n, size - text->n);
+		if (got > 0)
+			text->n += (size_t)got;
+		else if (got == 0)
+			break;
+		else if (errno != EINTR)
+			rc = -errno;
+	}
+	close(fd);
+	if (rc == 0)
+		text->bytes[text->n] = '\0';
+	else
+		text_wipe(text);
+	return rc;
+}
+
+void text_wipe(struct text *text)
+{
+	if (text->bytes != NULL)
+		explicit_bzero(text->bytes, text->n);
+	free(text->bytes);
+	*text = (struct text){ NULL, 0 };
+}

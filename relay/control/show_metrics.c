@@ -1,0 +1,114 @@
+/* The answer to "metrics": all numbers in the Prometheus text format, version 0.0.4. */
+#include "answer.h"
+#include <inttypes.h>
+#include <string.h>
+#include "base/machine.h"
+#include "control/emit.h"
+#include "datapath.h"
+
+static void head(struct text *t, const char *name, const char *type, const char *help)
+{
+	text_addf(t, "# HELP lwgate_%s %s\n# TYPE lwgate_%s %s\n", name, help, name, type);
+}
+
+/* A label's value, with what the format wants escaped; bytes that are no UTF-8 become '?'. */
+static void label(struct text *t, const char *name, const char *value)
+{
+	size_t left = strlen(value);
+	text_addf(t, "%s=\"", name);
+	while (left > 0) {
+		size_t n = emit_utf8((const unsigned char *)value, left);
+		if (n == 0)
+			text_add(t, "?");
+		else if (*value == '\n')
+			text_add(t, "\\n");
+		else if (*value == '"' || *value == '\\')
+			text_addf(t, "\\%c", *value);
+		else
+			text_bytes(t, value, n);
+		n = n == 0 ? 1 : n;
+		value += n;
+		left -= n;
+	}
+	text_add(t, "\"");
+}
+
+static void gauge(struct text *t, const char *name, const char *help, uint64_t value)
+{
+	head(t, name, "gauge", help);
+	text_addf(t, "lwgate_%s %" PRIu64 "\n", name, value);
+}
+
+static void put_daemon(struct text *t, const struct control_spec *spec, struct mono now)
+{
+	int64_t up = mono_since(spec->started, now);
+	head(t, "build_info", "gauge", "always 1; the version is a label");
+	text_add(t, "lwgate_build_info{");
+	label(t, "version", LWGATE_VERSION);
+	text_add(t, "} 1\n");
+	head(t, "uptime_seconds", "gauge", "time since the daemon started");
+	text_addf(t, "lwgate_uptime_seconds %" PRId64 ".%03" PRId64 "\n", up / 1000, up % 1000);
+	gauge(t, "resident_memory_bytes", "memory that the daemon holds", machine_resident());
+}
+
+static void put_counters(struct text *t, const struct counters *stat)
+{
+	for (unsigned i = 0; i < COUNT_COUNT; i++) {
+		const struct stat_text *words = stat_count_text((enum count)i);
+		text_addf(t, "# HELP lwgate_%s_total %s\n# TYPE lwgate_%s_total counter\n"
+			"lwgate_%s_total %" PRIu64 "\n", words->metric, words->text, words->metric,
+			words->metric, stat->count[i]);
+	}
+	head(t, "drops_total", "counter", "datagrams and messages that were lost, by reason");
+	for (unsigned i = 0; i < DROP_COUNT; i++)
+		text_addf(t, "lwgate_drops_total{reason=\"%s\"} %" PRIu64 "\n",
+			stat_drop_text((enum drop)i)->metric, stat->drop[i]);
+}
+
+static void put_flows(struct text *t, const struct datapath *dp, const struct tally *tally)
+{
+	head(t, "flows", "gauge", "rows of the routing table, by state of their association");
+	for (unsigned i = 0; i < TALLY_STATES; i++)
+		text_addf(t, "lwgate_flows{state=\"%s\"} %zu\n",
+			wan_state_print((enum wan_state)i), tally->state[i]);
+	gauge(t, "flows_max", "rows that the routing table may have", flows_most(dp->flows));
+	gauge(t, "flows_live", "rows that a server accepted", tally->live);
+	gauge(t, "flows_late", "rows without an association in the server's handshake timeout",
+		tally->late);
+	gauge(t, "waiting_messages", "messages that wait for an association", tally->waiting);
+	gauge(t, "waiting_bytes", "their bytes", dp->held.bytes);
+}
+
+static void put_servers(struct text *t, const struct datapath *dp, const struct tally *tally)
+{
+	head(t, "associations", "gauge", "associations towards each server, by state");
+	list_each(node, &dp->servers) {
+		const struct server *s = container_of(node, struct server, node);
+		struct tally_server counted = tally_server(tally, s);
+		for (unsigned i = 0; i < TALLY_STATES; i++) {
+			text_add(t, "lwgate_associations{");
+			label(t, "server", s->name);
+			text_addf(t, ",state=\"%s\"} %zu\n", wan_state_print((enum wan_state)i),
+				counted.state[i]);
+		}
+	}
+}
+
+bool show_metrics(struct answer *a, struct text *out, struct mono now)
+{
+	const struct datapath *dp = a->spec->datapath;
+	if (tally_more(a->tally, dp, ANSWER_COUNTED, now))
+		return true;
+	struct text t = { 0 };
+	put_daemon(&t, a->spec, now);
+	put_flows(&t, dp, a->tally);
+	put_servers(&t, dp, a->tally);
+	put_counters(&t, &dp->env.stat);
+	emit_open(out, NULL, '{');
+	emit_bytes(out, "metrics", text_str(&t), t.n);
+	emit_close(out, '}');
+	text_add(out, "\n");
+	out->broken = out->broken || t.broken;
+	text_fini(&t);
+	return false;
+}
