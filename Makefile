@@ -141,7 +141,7 @@ trunk_TESTS   = $(addprefix tests/unit/,trunk.c check_limit.c check_held.c check
                 check_track.c check_datapath.c check_lan.c) $(RIG)
 trunk_LIBS    = $(WOLFSSL_LIBS)
 trunk-dtls_TESTS = $(addprefix tests/unit/,trunk_dtls.c check_wan.c check_wan_move.c \
-                check_wanted.c check_frugal.c) $(RIG)
+                check_wanted.c check_frugal.c check_soak.c) $(RIG)
 trunk-dtls_BELOW = $(trunk_BELOW)
 trunk-dtls_LIBS  = $(WOLFSSL_LIBS)
 replay_TESTS  = $(addprefix tests/unit/,check_replay.c capture.c) $(RIG)

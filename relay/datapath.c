@@ -257,6 +257,7 @@ void datapath_free(struct datapath *dp)
 	timer_disarm(dp->env.timers, &dp->moving);
 	if (dp->flows != NULL)
 		wanted_nothing(dp);
+	timers_release(dp->env.timers, dp->reserved);
 	udp_batch_free(dp->in);
 	flows_free(dp->flows);
 	sources_free(dp->sources);

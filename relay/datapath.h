@@ -50,6 +50,7 @@ struct datapath {
 	uint32_t listener_numbers;    /* given out so far */
 	size_t moving_at;             /* how far sockets were looked at after an address change */
 	struct timer moving;          /* goes on with it */
+	size_t reserved;              /* room for timers that was asked of the loop */
 	void (*changed)(void *who);   /* something that a restart should know is different now */
 	void *who; /* handed to changed */
 };

@@ -448,15 +448,20 @@ static void undo(struct plan *plan)
 			server_free(plan->server[i]);
 }
 
-/* Room for two timers of each flow, for those of servers while the old ones stand beside the new, and
- * for the few of the rooms above. */
+/* Room for two timers of each flow, and of each server for as long as the old ones stand beside the
+ * new. It only grows: the old flows and servers are there until the change is made. */
 static int reserve_timers(struct datapath *dp, size_t most, size_t servers)
 {
 	size_t flows = most > flows_count(dp->flows) ? most : flows_count(dp->flows);
-	size_t wanted = flows * 2 + MOVES_MAX + servers + 256;
+	size_t wanted = flows * 2 + MOVES_MAX + servers * 2 + 1;
 	list_each(node, &dp->servers)
 		wanted++;
-	return timers_reserve(dp->env.timers, wanted);
+	if (wanted <= dp->reserved)
+		return 0;
+	int rc = timers_hold(dp->env.timers, wanted - dp->reserved);
+	if (rc == 0)
+		dp->reserved = wanted;
+	return rc;
 }
 
 static int prepare(struct plan *plan)

@@ -197,16 +197,17 @@ static void somebody_came(struct watch *watch, unsigned happened, struct mono no
 
 /* ---- life ---- */
 
+/* One for each client, and one for the rest from accepting. */
+#define TIMERS (CONTROL_CLIENTS + 1)
+
 static int serve(struct control *control, const char *path)
 {
-	int rc = timers_reserve(loop_timers(control->loop),
-		loop_timers(control->loop)->count + CONTROL_CLIENTS + 1);
-	int fd = rc == 0 ? claim_open(&control->claim, path) : rc;
+	int fd = claim_open(&control->claim, path);
 	if (fd < 0)
 		return fd;
 	control->watch.fd = fd;
 	control->watch.ready = somebody_came;
-	rc = loop_watch(control->loop, &control->watch, LOOP_READ);
+	int rc = loop_watch(control->loop, &control->watch, LOOP_READ);
 	if (rc != 0) {
 		log_err("control: %s: %s", path, strerror(-rc));
 		claim_close(&control->claim);
@@ -225,8 +226,14 @@ int control_create(struct control **control, const struct control_spec *spec)
 	c->loop = spec->datapath->env.loop;
 	c->again.fire = go_on;
 	list_init(&c->clients);
-	int rc = serve(c, spec->path);
+	int rc = timers_hold(loop_timers(c->loop), TIMERS);
 	if (rc != 0) {
+		free(c);
+		return rc;
+	}
+	rc = serve(c, spec->path);
+	if (rc != 0) {
+		timers_release(loop_timers(c->loop), TIMERS);
 		free(c);
 		return rc;
 	}
@@ -244,5 +251,6 @@ void control_free(struct control *c)
 	loop_unwatch(c->loop, &c->watch);
 	claim_close(&c->claim);
 	close(c->watch.fd);
+	timers_release(loop_timers(c->loop), TIMERS);
 	free(c);
 }

@@ -295,7 +295,8 @@ int state_create(struct state **state, const struct state_spec *spec)
 	s->lock = -1;
 	int rc = set_paths(s, spec->dir);
 	if (rc == 0)
-		rc = timers_reserve(s->dp->env.timers, s->dp->env.timers->count + 1);
+		rc = timers_hold(s->dp->env.timers, 1);
+	s->holds_timer = rc == 0;
 	int locked = rc == 0 ? state_lock(s) : 0;
 	if (locked == -EBUSY) {
 		log_err("state: another daemon keeps its state in %s", s->dir);
@@ -317,6 +318,8 @@ void state_free(struct state *s)
 		return;
 	abandon(s);
 	timer_disarm(s->dp->env.timers, &s->timer);
+	if (s->holds_timer)
+		timers_release(s->dp->env.timers, 1);
 	if (s->lock >= 0)
 		close(s->lock);
 	text_fini(&s->text);

@@ -36,6 +36,7 @@ struct state {
 	char *path_new;          /* where it is written before it takes the name */
 	int lock;                /* the folder, locked; -1 while it could not be opened */
 	struct timer timer;      /* the next step */
+	bool holds_timer;    /* room for it was asked of the loop */
 
 	enum state_phase phase;
 	bool is_wanted;          /* something changed since the save under way began */

@@ -318,7 +318,9 @@ START_TEST(rule4_port_is_kept_when_the_new_one_is_not_proven_either)
 	rig_advance(r, 50000);
 	ck_assert_uint_ne(wan_of(r)->port, port);
 	r->server_deaf = false;
-	pass(r, coap(CON, "0.02", 4, "aa", REG)); /* a new round begins, from the old port */
+	rig_device(r, A, coap(CON, "0.02", 4, "aa", REG)); /* begins the round again */
+	rig_advance(r, 1000);
+	rig_expect_server(r, coap(CON, "0.02", 4, "aa", REG));
 	ck_assert_uint_eq(r->port, port);
 	ck_assert_uint_eq(rig_counts(r, COUNT_PORTS_GIVEN_UP), 0);
 	rig_free(r);

@@ -16,3 +16,4 @@ Suite *association_suite(void);
 Suite *network_suite(void);
 Suite *wanted_suite(void);
 Suite *frugal_suite(void);
+Suite *soak_suite(void);
