@@ -85,7 +85,7 @@ static void rearm(struct wan *w)
 	if (w->state != WAN_UP && !w->is_late_told)
 		at = mono_min(at, mono_add(w->down_since, w->server->handshake_ms));
 	if (w->attempt != NULL)
-		at = mono_min(at, mono_min(dtls_deadline(w->attempt), w->round_ends));
+		at = mono_min(at, dtls_deadline(w->attempt)); /* which ends with the round */
 	timer_arm(w->env->timers, &w->timer, at);
 }
 

@@ -114,12 +114,13 @@ static void reconfigure(struct rig *r)
 		break;
 	}
 	r->called[0].port = r->called[1].port = r->listens[0].coap;
+	fake_net_fail_opens(r->net, 0, 0);
 	if (rand_below(5) == 0)
 		fake_net_fail_opens(r->net, EADDRINUSE, 1);
 	int rc = rig_apply(r);
+	fake_net_fail_opens(r->net, 0, 0);
 	if (rc != 0) /* refused: what is there stays, so what the test thinks must follow */
 		ck_assert_int_eq(rig_apply(r), 0);
-	fake_net_fail_opens(r->net, 0, 0);
 }
 
 static void keep_text(char *to, size_t size, const char *from)
@@ -144,6 +145,7 @@ static void restart(struct rig *r)
 		row->saved.listener = row->listener;
 		row->saved.location = row->saved.location == NULL ? NULL : row->location;
 	}
+	fake_net_fail_opens(r->net, 0, 0);
 	rig_stop(r);
 	rig_start(r);
 	for (i = 0; i < count; i++) {

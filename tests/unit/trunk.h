@@ -17,3 +17,5 @@ Suite *network_suite(void);
 Suite *wanted_suite(void);
 Suite *frugal_suite(void);
 Suite *soak_suite(void);
+Suite *silence_suite(void);
+Suite *static_suite(void);
