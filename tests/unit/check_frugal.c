@@ -12,7 +12,7 @@ int __sanitizer_install_malloc_and_free_hooks(void (*allocated)(const volatile v
 
 enum { ROUNDS = 50, PARCELS = 2 };
 /* wolfSSL makes one block for each record that it writes or reads; none is ours. */
-static const unsigned of_library[] = { 0, 1 };
+static const unsigned library[] = { 0, 1 };
 
 static volatile unsigned allocations;
 
@@ -88,12 +88,12 @@ START_TEST(datagram_of_a_known_flow_allocates_nothing)
 {
 	struct rig *r = up(_i);
 	for (unsigned i = 0; i < ROUNDS; i++) {
-		ck_assert_uint_eq(carry_up(r, coap(CON, "0.02", i, "aa", "dp")), of_library[_i]);
-		ck_assert_uint_eq(carry_down(r, coap(ACK, "2.04", i, "aa", NULL), _i), of_library[_i]);
-		ck_assert_uint_eq(carry_down(r, coap(CON, "0.01", i, "bb", "3/0"), _i), of_library[_i]);
-		ck_assert_uint_eq(carry_up(r, coap(ACK, "2.05", i, "bb", NULL)), of_library[_i]);
-		ck_assert_uint_eq(carry_up(r, coap(CON, "0.02", i, "cc", "rd/0?lt=60")), of_library[_i]);
-		ck_assert_uint_eq(carry_down(r, coap(ACK, "2.04", i, "cc", NULL), _i), of_library[_i]);
+		ck_assert_uint_eq(carry_up(r, coap(CON, "0.02", i, "aa", "dp")), library[_i]);
+		ck_assert_uint_eq(carry_down(r, coap(ACK, "2.04", i, "aa", NULL), _i), library[_i]);
+		ck_assert_uint_eq(carry_down(r, coap(CON, "0.01", i, "bb", "3/0"), _i), library[_i]);
+		ck_assert_uint_eq(carry_up(r, coap(ACK, "2.05", i, "bb", NULL)), library[_i]);
+		ck_assert_uint_eq(carry_up(r, coap(CON, "0.02", i, "cc", "rd/0?lt=60")), library[_i]);
+		ck_assert_uint_eq(carry_down(r, coap(ACK, "2.04", i, "cc", NULL), _i), library[_i]);
 		rig_advance(r, 100);
 	}
 	rig_free(r);

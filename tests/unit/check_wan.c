@@ -1,5 +1,5 @@
-/* Associations towards a DTLS server: how they come up, are kept, and are made anew (DESIGN.md 6, rules
- * 4, 10, 13). What is sent is seen by a wolfSSL server. */
+/* Associations towards a DTLS server: how they come up and keep their port, and what else comes in
+ * (DESIGN.md 6, rules 4, 9, 11, 13). What is sent is seen by a wolfSSL server. */
 #include <errno.h>
 #include <string.h>
 #include "rig.h"

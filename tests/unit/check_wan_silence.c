@@ -1,5 +1,5 @@
-/* Associations towards a DTLS server that is lost or silent: sessions are made anew, handshakes back off,
- * waiting requests get 5.04 (DESIGN.md 6, rules 9 and 10). */
+/* Associations towards a DTLS server that is lost or silent: sessions are made anew, handshakes
+ * back off, waiting requests get 5.04 (DESIGN.md 6, rules 9 and 10). */
 #include <errno.h>
 #include <string.h>
 #include "rig.h"

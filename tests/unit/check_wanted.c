@@ -1,4 +1,4 @@
-/* Reload: wanted state against present state (DESIGN.md 6, rule 18), towards plain and secure servers. */
+/* Reload: wanted state against present state (DESIGN.md 6, rule 18), plain and secure. */
 #include <errno.h>
 #include <string.h>
 #include "rig.h"
