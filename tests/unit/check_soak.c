@@ -1,6 +1,5 @@
 /* Everything at once, at random: devices, servers, time, names, routes, reloads, restarts. What must
- * hold: nothing aborts, leaks or stays open, all tables agree, and a message that arrives is one that
- * was sent. RIG_SEED repeats a run. */
+ * hold: nothing aborts, leaks, spins or stays open, and all tables agree. RIG_SEED repeats a run. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
