@@ -138,10 +138,10 @@ msg-libcoap_LIBS  = $(shell $(PKG_CONFIG) --libs libcoap-3-notls)
 RIG           = $(addprefix tests/unit/,rig.c rig_coap.c rig_far.c wolf_peer.c fake_rand.c) $(FAKE_NET)
 trunk_TESTS   = $(addprefix tests/unit/,trunk.c check_limit.c check_held.c check_flow.c \
                 check_route.c check_newcomer.c check_move.c check_life.c \
-                check_track.c check_datapath.c check_lan.c) $(RIG)
+                check_track.c check_datapath.c check_lan.c check_static.c) $(RIG)
 trunk_LIBS    = $(WOLFSSL_LIBS)
-trunk-dtls_TESTS = $(addprefix tests/unit/,trunk_dtls.c check_wan.c check_wan_move.c check_wan_round.c \
-                check_wanted.c) $(RIG)
+trunk-dtls_TESTS = $(addprefix tests/unit/,trunk_dtls.c check_wan.c check_wan_silence.c check_wan_move.c \
+                check_wan_round.c check_wanted.c check_frugal.c check_soak.c) $(RIG)
 trunk-dtls_BELOW = $(trunk_BELOW)
 trunk-dtls_LIBS  = $(WOLFSSL_LIBS)
 replay_TESTS  = $(addprefix tests/unit/,check_replay.c capture.c) $(RIG)

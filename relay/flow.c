@@ -271,15 +271,19 @@ void flow_rekey(struct flows *t, struct flow *flow, const struct lan_key *key)
 struct flow *flow_by_location(const struct flows *t, const struct lan_key *key,
 	const char *location)
 {
+	struct flow *found = NULL;
 	struct list *ring = &t->host[host_hash(t, &key->device) & t->mask];
 	list_each(node, ring) {
 		struct flow *f = container_of(node, struct flow, by_host);
-		if (f->location != NULL && strcmp(f->location, location) == 0 &&
-			addr_same_host(&f->key.device, &key->device) &&
-			f->key.ifindex == key->ifindex && f->key.listener == key->listener)
-			return f;
+		if (f->location == NULL || strcmp(f->location, location) != 0 ||
+			!addr_same_host(&f->key.device, &key->device) ||
+			f->key.ifindex != key->ifindex || f->key.listener != key->listener)
+			continue;
+		if (found != NULL)
+			return NULL;
+		found = f;
 	}
-	return NULL;
+	return found;
 }
 
 struct flow *flow_next(const struct flows *t, size_t *at)

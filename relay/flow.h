@@ -112,7 +112,8 @@ struct flow *flow_find(const struct flows *flows, const struct lan_key *key);
 struct flow *flow_by_id(const struct flows *flows, struct flow_id id);
 /* Gives the flow another key. */
 void flow_rekey(struct flows *flows, struct flow *flow, const struct lan_key *key);
-/* The flow of the same host, interface and listener that holds this Location, or NULL. */
+/* The flow of the same host, interface and listener that holds this Location; NULL when there is none,
+ * or when two servers handed out the same and it could be either. */
 struct flow *flow_by_location(const struct flows *flows, const struct lan_key *key,
 	const char *location);
 /* Walks all flows: begin with at 0, go on until NULL. Flows may end and begin on the way. */

@@ -221,6 +221,23 @@ START_TEST(rule3_deregister_from_another_port)
 }
 END_TEST
 
+START_TEST(rule3_location_that_two_servers_handed_out_names_nobody)
+{
+	struct rig *r = rig_create();
+	rig_add_server(r, "second", CLOUD2, 5683);
+	rig_endpoint(r, "dev", "cloud");
+	rig_endpoint(r, "dev2", "second");
+	rig_start(r);
+	rig_register(r, A, "dev", "rd/0");
+	rig_register(r, A2, "dev2", "rd/0");
+	rig_device(r, "192.168.1.10:40002", coap(CON, "0.02", 7, "cc", "rd/0"));
+	rig_expect_silence(r);
+	ck_assert_uint_eq(rig_drops(r, DROP_STRANGER_LOCATION), 1);
+	ck_assert_uint_eq(rig_counts(r, COUNT_FLOWS_MOVED), 0);
+	rig_free(r);
+}
+END_TEST
+
 START_TEST(rule3_location_from_another_port_contests_a_move)
 {
 	struct rig *r = up();
@@ -313,6 +330,7 @@ Suite *move_suite(void)
 	SUITE_TEST(s, rule3_only_by_a_register);
 	SUITE_TEST(s, rule3_location_is_a_second_key_for_another_port);
 	SUITE_TEST(s, rule3_deregister_from_another_port);
+	SUITE_TEST(s, rule3_location_that_two_servers_handed_out_names_nobody);
 	SUITE_TEST(s, rule3_location_from_another_port_contests_a_move);
 	SUITE_TEST(s, rule3_mover_takes_the_address_of_another_endpoint);
 	SUITE_TEST(s, rule3_flow_that_ends_forgets_the_waiting_register);

@@ -1,4 +1,4 @@
-/* Reload: wanted state against present state (DESIGN.md 6, rule 18), towards plain and secure servers. */
+/* Reload: wanted state against present state (DESIGN.md 6, rule 18), plain and secure. */
 #include <errno.h>
 #include <string.h>
 #include "rig.h"
@@ -71,12 +71,12 @@ START_TEST(rule18_many_reloads_take_no_more_and_no_more_memory)
 {
 	struct rig *r = up(false);
 	apply(r);
-	size_t reserved = loop_timers(r->loop)->reserved;
+	size_t reserved = loop_timers(r->loop)->held;
 	for (int i = 0; i < 50; i++)
 		apply(r);
-	ck_assert_uint_eq(loop_timers(r->loop)->reserved, reserved);
+	ck_assert_uint_eq(loop_timers(r->loop)->held, reserved);
 	rig_stop(r);
-	ck_assert_uint_le(loop_timers(r->loop)->reserved, 1); /* the resolver's */
+	ck_assert_uint_le(loop_timers(r->loop)->held, 1); /* the resolver's */
 	rig_free(r);
 }
 END_TEST
@@ -85,13 +85,13 @@ START_TEST(rule18_reload_that_fails_reserves_nothing_for_good)
 {
 	struct rig *r = up(false);
 	apply(r); /* beside what stands already */
-	size_t reserved = loop_timers(r->loop)->reserved;
+	size_t reserved = loop_timers(r->loop)->held;
 	r->listens[0].coap = 5783;
 	for (int i = 0; i < 50; i++) {
 		fake_net_fail_opens(r->net, EADDRINUSE, 1);
 		ck_assert_int_eq(rig_apply(r), -EADDRINUSE);
 	}
-	ck_assert_uint_eq(loop_timers(r->loop)->reserved, reserved);
+	ck_assert_uint_eq(loop_timers(r->loop)->held, reserved);
 	rig_free(r);
 }
 END_TEST

@@ -2,5 +2,5 @@
 #include "trunk.h"
 #include "suite.h"
 
-SUITE_MAIN(lan_suite, limit_suite, held_suite, flow_suite, route_suite, newcomer_suite, move_suite,
-	life_suite, track_suite, datapath_suite)
+SUITE_MAIN(lan_suite, limit_suite, held_suite, flow_suite, route_suite, newcomer_suite, static_suite,
+	move_suite, life_suite, track_suite, datapath_suite)

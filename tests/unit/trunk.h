@@ -16,3 +16,7 @@ Suite *association_suite(void);
 Suite *network_suite(void);
 Suite *wan_round_suite(void);
 Suite *wanted_suite(void);
+Suite *frugal_suite(void);
+Suite *soak_suite(void);
+Suite *silence_suite(void);
+Suite *static_suite(void);

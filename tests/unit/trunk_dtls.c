@@ -2,4 +2,5 @@
 #include "suite.h"
 #include "trunk.h"
 
-SUITE_MAIN(association_suite, network_suite, wan_round_suite, wanted_suite)
+SUITE_MAIN(association_suite, silence_suite, network_suite, wan_round_suite, wanted_suite,
+	frugal_suite, soak_suite)
