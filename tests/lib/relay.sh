@@ -8,7 +8,8 @@
 #   want relay 'one has registered'
 #   [ "$(route one state)" = up ] || fail 'the association is not up'
 #
-# section TYPE NAME [OPTION VALUE]..   adds a section to WORK/lwgate.conf; NAME - is none
+# section TYPE NAME [OPTION VALUE]..   adds a section to WORK/lwgate.conf; NAME - is none, +OPTION
+#                                adds to a list
 # relay_conf                     begins that file anew, and forgets what the relay remembers
 # relay_start, relay_stop        as program "relay", ready when it returns; stopped in order; with
 #                                RELAY_HOSTS as its /etc/hosts
@@ -35,7 +36,10 @@ section() {
 	{
 		if [ "$name" = - ]; then echo "config $type"; else echo "config $type '$name'"; fi
 		while [ $# -gt 1 ]; do
-			printf "\toption %s '%s'\n" "$1" "$2"
+			case $1 in
+			+*) printf "\tlist %s '%s'\n" "${1#+}" "$2" ;;
+			*) printf "\toption %s '%s'\n" "$1" "$2" ;;
+			esac
 			shift 2
 		done
 		echo
