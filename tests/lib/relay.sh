@@ -25,9 +25,10 @@
 #                                GATEWAY says where
 # coap TYPE CODE MID TOKEN [PATH [PAYLOAD]]  a message in hex: con 0.02 7 a1b2 '/rd?ep=x' text
 
+# shellcheck disable=SC2034 # for the scripts that source this, as the next one
 KEY=000102030405060708090a0b0c0d0e0f
-# The same for programs that take a key as text.
-# shellcheck disable=SC2034 # for the scripts that source this
+# Another, for programs that take a key as text.
+# shellcheck disable=SC2034
 TEXT_KEY=sixteen-byte-key
 
 section() {

@@ -24,6 +24,7 @@ passes() {
 		fail "$3 bytes from $1 did not arrive at $2: $(lost)"
 }
 
+# shellcheck disable=SC2317 # eventually calls it
 arrived() { tail -n 1 "$WORK/$1.log" | grep -qxE "[^ ]+ $2"; }
 
 # lost_by REASON FROM TO BYTES: it is counted, nothing of it arrives, and the next one does.
@@ -65,8 +66,8 @@ netns_begin large
 netns_three
 begin coap://198.51.100.10 192.0.2.11 192.0.2.1 "$BUILD/tests/rawudp" 198.51.100.10:5683
 for bytes in 1500 8192 16384 16640; do
-	passes device server $bytes
-	passes server device $bytes
+	passes device server "$bytes"
+	passes server device "$bytes"
 done
 lost_by lan_too_large device server 16641
 lost_by lan_too_large device server 60000
@@ -77,8 +78,8 @@ end
 begin 'coaps://[2001:db8:2::10]' '[2001:db8:1::11]' '[2001:db8:1::1]' \
 	"$BUILD/tests/rawdtls" '[2001:db8:2::10]:5684' id-one "$KEY"
 for bytes in 1500 8192 $RECORD; do
-	passes device server $bytes
-	passes server device $bytes
+	passes device server "$bytes"
+	passes server device "$bytes"
 done
 passes server device 16384
 lost_by wan_too_large device server $((RECORD + 1))

@@ -10,7 +10,11 @@
 set -u
 
 # escaped TEXT: as part of an ERE.
-escaped() { sed 's,[].[],\\&,g' <<<"$1"; }
+escaped() {
+	local text=${1//./\\.}
+	text=${text//[/\\[}
+	echo "${text//]/\\]}"
+}
 
 # device NAME ADDRESS: a raw end that speaks from there.
 device() {
@@ -59,7 +63,7 @@ link_local() { at "$1" ip -6 -o addr show dev "$2" scope link | sed -E 's,.*inet
 configure() {
 	relay_conf
 	section server cloud uri coap://198.51.100.10
-	section listen lan +interface lan0 +interface lan1 coaps 0 "$@"
+	section listen lan +interface lan0 +interface lan1 coaps 0
 	for ep in one two three four five six; do
 		section endpoint - name $ep server cloud
 	done

@@ -78,6 +78,7 @@ noise() {
 	still "$1" "$2"
 }
 
+# shellcheck disable=SC2317 # eventually calls it
 settled() {
 	[ $(($(drop_count) + $(counted up_messages) + $(counted down_messages) - BEFORE)) -ge "$1" ]
 }
