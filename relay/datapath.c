@@ -19,7 +19,7 @@ static enum verdict check_slot(struct datapath *dp, const struct udp_slot *slot)
 		dp->env.stat.drop[DROP_LAN_TOO_LARGE]++;
 		return GONE;
 	}
-	if (addr_is_multicast(&slot->called)) {
+	if (slot->is_broadcast || addr_is_multicast(&slot->called)) {
 		dp->env.stat.drop[DROP_LAN_MULTICAST]++;
 		return GONE;
 	}

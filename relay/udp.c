@@ -223,6 +223,8 @@ static void called_v4(struct udp_slot *slot, const struct cmsghdr *c)
 	slot->called = addr_any(true, 0);
 	memcpy(slot->called.ip + 12, &info.ipi_addr, 4);
 	slot->ifindex = (uint32_t)info.ipi_ifindex;
+	/* Where an answer can not leave from what was called, the kernel names another source (ip(7)). */
+	slot->is_broadcast = info.ipi_spec_dst.s_addr != info.ipi_addr.s_addr;
 }
 
 static void called_v6(struct udp_slot *slot, const struct cmsghdr *c)
@@ -256,6 +258,7 @@ static void open_envelope(struct udp_batch *batch, unsigned i)
 	slot->n = m->msg_len;
 	slot->truncated = (m->msg_hdr.msg_flags & MSG_TRUNC) != 0;
 	slot->called = addr_any(true, 0);
+	slot->is_broadcast = false;
 	slot->ifindex = 0;
 	(void)addr_from_sockaddr(&slot->peer, &batch->envelopes[i].name);
 	/* The kernel leaves the count out while it is 0. */

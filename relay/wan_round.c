@@ -125,6 +125,7 @@ static void round_failed(struct wan *w, const char *why, struct mono now)
 	w->failures++;
 	w->last_try = now;
 	w->next_try = mono_add(now, wan_backoff_ms(w));
+	server_doubt(w->server, now);
 	if (w->server->is_secure)
 		w->env->stat.count[COUNT_HANDSHAKES_FAILED]++;
 	/* ever more rarely: at the first, second, fourth, eighth ... in a row */

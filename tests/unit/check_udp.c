@@ -145,6 +145,7 @@ START_TEST(udp_tells_what_was_called_at_a_broadcast_address)
 	await(lan);
 	ck_assert_int_eq(udp_recv_batch(lan, batch, SLOTS), 1);
 	is_addr(&udp_batch_slot(batch, 0)->called, "10.0.0.255");
+	ck_assert(udp_batch_slot(batch, 0)->is_broadcast);
 	close(fd);
 }
 END_TEST

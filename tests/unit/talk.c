@@ -96,6 +96,7 @@ void call_and_hear(int lan, const char *called, const char *ip)
 	send_text(fd, "hello");
 	struct udp_slot *slot = bounce(lan);
 	is_addr(&slot->called, ip);
+	ck_assert(!slot->is_broadcast);
 	expect_text(fd, "hello");
 	udp_close(fd);
 }
