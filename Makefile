@@ -110,7 +110,15 @@ tests/load/secure_CFLAGS  = -I$(WOLFSSL_DIR)/include
 PEER_TLS         = openssl gnutls notls
 lwm2m-server_SRC = $(addprefix tests/peers/,peer.c lwm2m-server.c credentials.c book.c ops.c)
 lwm2m-device_SRC = $(addprefix tests/peers/,peer.c lwm2m-device.c objects.c)
-PEERS            = $(foreach p,lwm2m-server lwm2m-device,$(PEER_TLS:%=$(BUILD)/tests/$(p)-%))
+# Raw ends: datagrams, DTLS records on OpenSSL and random messages as lines of hex.
+RAW              = $(addprefix tests/,rawudp rawdtls randcoap)
+tests/rawudp_SRC   = $(addprefix tests/peers/,rawudp.c lines.c)
+tests/rawdtls_SRC  = $(addprefix tests/peers/,rawdtls.c lines.c)
+tests/randcoap_SRC = tests/peers/randcoap.c
+$(foreach p,$(RAW),$(eval $(p)_BELOW = base))
+tests/rawdtls_LIBS = $(shell $(PKG_CONFIG) --libs openssl)
+PEERS            = $(foreach p,lwm2m-server lwm2m-device,$(PEER_TLS:%=$(BUILD)/tests/$(p)-%)) \
+                   $(RAW:%=$(BUILD)/%)
 
 # ---- unit tests: one binary a room, linked with its archive and the floors below, nothing else --
 UNIT_ROOMS   = base conf lwm2m dtls netfilter io fake msg msg-libcoap trunk trunk-dtls replay control
@@ -223,7 +231,7 @@ $(BUILD)/$(1): $$(patsubst %.c,$(BUILD)/obj/%.o,$$($(1)_SRC)) $$($(1)_BELOW:%=$(
 	@mkdir -p $$(@D)
 	$$(call quiet,LD)$$(CC) $$(CFLAGS) -pie $$(LDFLAGS) -o $$@ $$^ $$($(1)_LIBS)
 endef
-$(foreach p,$(PROGRAMS) $(LOAD),$(eval $(call program,$(p))))
+$(foreach p,$(PROGRAMS) $(LOAD) $(RAW),$(eval $(call program,$(p))))
 
 # $(1) peer, $(2) TLS library
 define peer

@@ -33,6 +33,9 @@
 # await NAME ERE SECONDS waits until a line of its log or error log matches; SEEN is that line
 # seen NAME ERE          true when such a line is there now
 # absent NAME ERE        true when none is there now; first await what comes after it
+# count NAME ERE         prints how many such lines are there now
+# want NAME ERE [SECONDS]   await (10 s), or the test has failed
+# eventually SECONDS CMD..  runs the command until it succeeds
 # tails                  shows the ends of all logs
 # fail TEXT, pass        end the test with 1 or 0, saying so
 # netns_end              ends what run started (by pid), deletes the namespaces and WORK
@@ -192,6 +195,24 @@ absent() { ! seen "$@"; }
 await() {
 	local end=$((${EPOCHREALTIME/./} + $3 * 1000000))
 	until seen "$1" "$2"; do
+		[ "${EPOCHREALTIME/./}" -lt "$end" ] || return 1
+		sleep 0.05
+	done
+}
+
+count() {
+	local file
+	for file in "$WORK/$1.log" "$WORK/$1.err"; do
+		[ -f "$file" ] && tail -n "+$((${NETNS_MARK[$file]:-0} + 1))" "$file"
+	done | grep -caE -- "$2"
+}
+
+want() { await "$1" "$2" "${3:-10}" || fail "$1 does not say: $2"; }
+
+eventually() {
+	local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
+	shift
+	until "$@"; do
 		[ "${EPOCHREALTIME/./}" -lt "$end" ] || return 1
 		sleep 0.05
 	done

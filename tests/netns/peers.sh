@@ -9,8 +9,6 @@ set -u
 
 KEY=000102030405060708090a0b0c0d0e0f
 
-want() { await "$1" "$2" 10 || fail "$1 does not say: $2"; }
-
 # asks COMMAND, ANSWER: an operation of the server.
 asks() {
 	mark server
