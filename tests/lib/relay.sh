@@ -9,7 +9,7 @@
 #   [ "$(route one state)" = up ] || fail 'the association is not up'
 #
 # section TYPE NAME [OPTION VALUE]..   adds a section to WORK/lwgate.conf; NAME - is none
-# relay_conf                     begins that file anew
+# relay_conf                     begins that file anew, and forgets what the relay remembers
 # relay_start, relay_stop        as program "relay", ready when it returns; stopped in order; with
 #                                RELAY_HOSTS as its /etc/hosts
 # relay_reload                   SIGHUP's equal, awaited
@@ -41,7 +41,7 @@ section() {
 	} >>"$WORK/lwgate.conf"
 }
 
-relay_conf() { rm -f "$WORK/lwgate.conf"; }
+relay_conf() { rm -rf "$WORK/lwgate.conf" "$WORK/state"; }
 
 # text_hex TEXT: its bytes in hex.
 text_hex() {

@@ -71,15 +71,15 @@ static void listen_again(void)
 		lines_die(&lines, "session");
 	SSL_set_bio(ssl, bio, bio);
 	SSL_set_options(ssl, SSL_OP_COOKIE_EXCHANGE);
+	SSL_set_accept_state(ssl);
 }
 
 /* The socket is the peer's own from now on; its ClientHello still waits in the session. */
 static void take_peer(void)
 {
-	if (!BIO_connect(lines.fd, peer, 0) ||
+	if (!BIO_connect(lines.fd, peer, BIO_SOCK_NONBLOCK) ||
 		BIO_ctrl(SSL_get_rbio(ssl), BIO_CTRL_DGRAM_SET_CONNECTED, 0, peer) <= 0)
 		lines_die(&lines, "connect");
-	SSL_set_accept_state(ssl);
 	step = SHAKES;
 }
 
