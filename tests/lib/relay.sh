@@ -17,6 +17,7 @@
 # route EP FIELD                 a field of the endpoint's row in the routing table; empty: no row
 # route_drops EP REASON          what was lost on its flow for that reason, 0 for nothing
 # drops REASON, counted NAME     a loss or a count of the whole relay
+# lost                           prints every loss of the whole relay; fails when there is none
 # is CMD OP VALUE                test of what a command (one word) prints, for eventually
 # drops_rise REASON N CMD..      fails the test unless the command makes the loss rise by N, soon
 # register EP PORT [OPTIONS]     a Register by coap-client in dev from that port; needs a 2.01;
@@ -80,6 +81,8 @@ route_drops() {
 	n=$(row "$1" | sed -nE "s/.*\"drops\":\{[^}]*\"$2\":([0-9]+).*/\1/p")
 	echo "${n:-0}"
 }
+
+lost() { lwgate metrics | grep '^lwgate_drops_total.* [1-9]'; }
 
 drops() { lwgate metrics | sed -n "s/^lwgate_drops_total{reason=\"$1\"} //p"; }
 

@@ -30,7 +30,7 @@ carries() {
 		tail -n "+$((at + 1))" "$WORK/sent" | head -n $AT_ONCE >"$WORK/$from.in"
 		at=$((at + AT_ONCE))
 		eventually 10 is "lines_of $to" -ge $at || fail "$to got $(lines_of "$to") of $at," \
-			"seed $SEED: $(lwgate metrics | grep 'drops.* [1-9]')"
+			"seed $SEED: $(lost)"
 	done
 	recorded "$to" | diff "$WORK/sent" - >"$WORK/diff.log" || fail "$to got other bytes, seed $SEED"
 }
