@@ -74,6 +74,8 @@
 /* A name that was found is looked up again after this, ms; one that was not, after the second. */
 #define RESOLVE_AGAIN_MS 300000
 #define RESOLVE_RETRY_MS 2000
+/* The same after its last look-up while no association with it comes up, ms. */
+#define RESOLVE_DOUBT_MS 10000
 #define RESOLVE_RETRY_LAST_MS 60000
 
 /* Pause after the last address or route event before sockets are looked at, ms (rule 20). */

@@ -9,11 +9,12 @@
 
 static void look_up(struct server *s)
 {
+	s->asked = loop_now(s->env->loop);
 	int rc = resolve_ask(s->env->resolver, &s->question, s->host);
 	if (rc == 0)
 		return;
 	log_warn("server: %s: can not ask for %s: %s", s->name, s->host, strerror(-rc));
-	timer_arm(s->env->timers, &s->again, mono_add(loop_now(s->env->loop), s->retry_ms));
+	timer_arm(s->env->timers, &s->again, mono_add(s->asked, s->retry_ms));
 }
 
 static void again_fire(struct timer *timer, struct mono now)
@@ -143,6 +144,13 @@ bool server_matches(const struct server *s, const struct conf_server *conf)
 		s->port == conf->port && s->is_secure == (conf->security != CONF_NOSEC) &&
 		s->cid == conf->cid && s->handshake_ms == conf->handshake_timeout * 1000 &&
 		is_same_text(s->interface, conf->interface);
+}
+
+void server_doubt(struct server *s, struct mono now)
+{
+	struct mono soon = mono_add(s->asked, RESOLVE_DOUBT_MS);
+	if (s->again.place != 0) /* else the question is on its way */
+		timer_arm_by(s->env->timers, &s->again, soon.ms > now.ms ? soon : now);
 }
 
 void server_join(struct server *s, struct server_user *user)

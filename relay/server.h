@@ -36,7 +36,8 @@ struct server {
 	size_t addresses; /* how many */
 	struct list users;            /* ring of struct server_user */
 	struct resolve question; /* the look-up under way */
-	struct timer again;           /* the next look-up */
+	struct mono asked;            /* when the last look-up began */
+	struct timer again;           /* the next look-up; unarmed while one is on its way */
 	int64_t retry_ms;             /* pause before it, while the name is not found */
 };
 
@@ -47,6 +48,9 @@ int server_create(struct server **server, struct env *env, const struct conf_ser
 void server_free(struct server *server);
 /* True when the configuration still means this server, so that associations can stay. */
 bool server_matches(const struct server *server, const struct conf_server *conf);
+/* The server could not be reached: its name may mean another address by now, and is looked up again
+ * soon, whoever says so how often. */
+void server_doubt(struct server *server, struct mono now);
 /* Joins; found is called when addresses come or change, never from within. */
 void server_join(struct server *server, struct server_user *user);
 /* Leaves; safe when not joined. */

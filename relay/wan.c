@@ -145,10 +145,11 @@ static void came_up(struct wan *w, struct mono now)
 	w->calls->is_up(w, now);
 }
 
-static int attempt_begin(struct wan *w, struct mono now)
+/* Tries a handshake, with its share of the time that the round has left for so many. */
+static int attempt_begin(struct wan *w, unsigned shares, struct mono now)
 {
 	struct dtls_session_spec spec = { .psk = w->psk, .who = w };
-	int64_t left = mono_since(now, w->round_ends);
+	int64_t left = mono_since(now, w->round_ends) / shares;
 	spec.deadline_ms = left > 0 ? (unsigned)left : 1;
 	w->env->stat.count[COUNT_HANDSHAKES]++;
 	return dtls_connect(&w->attempt, w->server->profile, &spec, now);
@@ -166,7 +167,7 @@ static int candidate_try(struct wan *w, struct mono now)
 		port = 0;
 	int rc = wan_socket_towards(w, peer, port);
 	if (rc == 0 && w->server->is_secure)
-		rc = attempt_begin(w, now);
+		rc = attempt_begin(w, candidates(w) - w->step, now);
 	else if (rc == 0)
 		came_up(w, now); /* nothing to be proven */
 	return rc;
@@ -178,6 +179,7 @@ static void round_failed(struct wan *w, const char *why, struct mono now)
 	w->failures++;
 	w->last_try = now;
 	w->next_try = mono_add(now, backoff_ms(w));
+	server_doubt(w->server, now);
 	if (w->server->is_secure)
 		w->env->stat.count[COUNT_HANDSHAKES_FAILED]++;
 	if (w->failures == 1)
@@ -243,7 +245,7 @@ static void suspect(struct wan *w, struct mono now)
 	}
 	w->round_ends = mono_add(now, w->server->handshake_ms);
 	log_debug("wan: %s: %s is silent, trying a new session", w->label, w->server->name);
-	if (attempt_begin(w, now) != 0)
+	if (attempt_begin(w, 1, now) != 0)
 		w->next_try = mono_add(now, backoff_ms(w));
 }
 
