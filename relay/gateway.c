@@ -94,7 +94,11 @@ static int reload(void *who, struct text *said, struct mono now)
 			flows_count(g->datapath->flows));
 	}
 	conf_free(conf);
-	return rc == 0 ? 0 : refuse(g, said, rc);
+	if (rc == 0)
+		return 0;
+	if (said != NULL && g->datapath->fault[0] != '\0')
+		text_addf(said, "%s\n", g->datapath->fault);
+	return refuse(g, said, rc);
 }
 
 /* ---- rooms ---- */
@@ -106,6 +110,8 @@ static int conf_up(struct gateway *g)
 		return -EINVAL;
 	if (!g->conf->gateway.enabled) {
 		log_info("gateway: %s says enabled '0': nothing to do", g->spec.conf_path);
+		conf_free(g->conf);
+		g->conf = NULL;
 		return 1;
 	}
 	log_set_level(g->conf->gateway.log_level);
