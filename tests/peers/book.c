@@ -123,6 +123,11 @@ struct reg *book_add(
 void book_renew(struct reg *r, unsigned long lifetime, coap_session_t *session)
 {
 	lifetime_start(r, lifetime);
+	book_give_session(r, session);
+}
+
+void book_give_session(struct reg *r, coap_session_t *session)
+{
 	coap_session_reference(session);
 	book_drop_session(r);
 	r->session = session;

@@ -9,7 +9,7 @@ struct reg {
 	unsigned long id;        /* the Location is /rd/<id> */
 	unsigned long lifetime;  /* seconds; 0 never ends */
 	int64_t ends_ms;         /* monotonic time at which it expires */
-	coap_session_t *session; /* referenced; NULL after a restart until the next Update */
+	coap_session_t *session; /* referenced; NULL after a restart, until it is heard of again */
 	char ep[EP_MAX];         /* endpoint name */
 	char identity[EP_MAX];   /* PSK identity that registered it; empty in NoSec */
 };
@@ -21,6 +21,8 @@ struct reg *book_add(
 	const char *ep, const char *identity, unsigned long lifetime, coap_session_t *session);
 /* Moves the registration to the session and starts its lifetime anew. */
 void book_renew(struct reg *r, unsigned long lifetime, coap_session_t *session);
+/* Moves the registration to the session. */
+void book_give_session(struct reg *r, coap_session_t *session);
 /* Strikes the registration out and frees it. */
 void book_remove(struct reg *r);
 /* Gives up a session that has ended; the registration that used it stays, without one. */

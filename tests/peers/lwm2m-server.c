@@ -66,6 +66,19 @@ static const char *from(const coap_session_t *session, char text[ADDR_TEXT + 16]
 	return text;
 }
 
+/* A registration that has lost its session goes on through a new one of the same identity, as in
+ * servers that know their clients by it. */
+static void reunite(struct reg *r, void *arg)
+{
+	coap_session_t *session = arg;
+	struct talk *t = talk_of(session);
+
+	if (r->session || !*t->identity || strcmp(r->identity, t->identity))
+		return;
+	book_give_session(r, session);
+	t->reg_id = r->id;
+}
+
 /* Says once that a handshake was done: libcoap's GnuTLS build tells no event of it, so there it is
  * said with the first request. */
 static struct talk *greet(coap_session_t *session)
@@ -75,6 +88,8 @@ static struct talk *greet(coap_session_t *session)
 
 	if (!t->greeted && coap_session_get_proto(session) == COAP_PROTO_DTLS)
 		say("handshake %s from %s", t->identity, from(session, text));
+	if (!t->greeted)
+		book_each(reunite, session);
 	t->greeted = true;
 	return t;
 }
