@@ -51,6 +51,7 @@ struct datapath {
 	size_t moving_at;             /* how far sockets were looked at after an address change */
 	struct timer moving;          /* goes on with it */
 	size_t reserved;              /* room for timers that was asked of the loop */
+	char fault[512];              /* why the last wanted_apply failed, for people; or "" */
 	void (*changed)(void *who);   /* something that a restart should know is different now */
 	void *who; /* handed to changed */
 };

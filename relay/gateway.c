@@ -94,7 +94,11 @@ static int reload(void *who, struct text *said, struct mono now)
 			flows_count(g->datapath->flows));
 	}
 	conf_free(conf);
-	return rc == 0 ? 0 : refuse(g, said, rc);
+	if (rc == 0)
+		return 0;
+	if (said != NULL && g->datapath->fault[0] != '\0')
+		text_addf(said, "%s\n", g->datapath->fault);
+	return refuse(g, said, rc);
 }
 
 /* ---- rooms ---- */

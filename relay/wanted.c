@@ -1,6 +1,8 @@
 /* Wanted state against present state. */
 #include "wanted.h"
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
@@ -61,6 +63,20 @@ struct listener *wanted_listener_by_number(const struct datapath *dp, uint32_t n
 	return NULL;
 }
 
+/* Says which section can not be had, in the log and for whoever asked. */
+__attribute__((format(printf, 3, 4)))
+static void fault(struct plan *plan, const struct conf_where *where, const char *format, ...)
+{
+	char what[256];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(what, sizeof(what), format, args);
+	va_end(args);
+	snprintf(plan->dp->fault, sizeof(plan->dp->fault), "%s:%u: %s", where->file, where->line,
+		what);
+	log_err("%s", plan->dp->fault);
+}
+
 /* ---- servers ---- */
 
 static struct server *server_present(const struct plan *plan, const struct conf_server *conf)
@@ -82,7 +98,8 @@ static int prepare_servers(struct plan *plan)
 			continue;
 		int rc = server_create(&plan->server[i], &plan->dp->env, conf, &wan_dtls_calls);
 		if (rc != 0) {
-			log_err("server: %s: %s", conf->name, strerror(-rc));
+			fault(plan, &conf->where, "server '%s' can not be served: %s", conf->name,
+				strerror(-rc));
 			return rc;
 		}
 		plan->server_is_new[i] = true;
@@ -181,9 +198,8 @@ static int port_open(struct plan *plan, struct wanted_port *w)
 		w->is_new = rc == 0;
 		return 0;
 	}
-	log_err("listen: %s:%u: section '%s' can not listen on %s%s%s: %s", conf->where.file,
-		conf->where.line, conf->name, addr_print(&w->at.address, text),
-		w->at.interface != NULL ? " of " : "",
+	fault(plan, &conf->where, "listen '%s' can not listen on %s%s%s: %s", conf->name,
+		addr_print(&w->at.address, text), w->at.interface != NULL ? " of " : "",
 		w->at.interface != NULL ? w->at.interface : "", strerror(-rc));
 	return rc;
 }
@@ -485,6 +501,7 @@ static int prepare(struct plan *plan)
 int wanted_apply(struct datapath *dp, const struct conf *conf, struct mono now)
 {
 	struct plan plan;
+	dp->fault[0] = '\0';
 	int rc = plan_init(&plan, dp, conf);
 	if (rc == 0)
 		rc = prepare(&plan);
