@@ -3,7 +3,8 @@
 # sourced before. Endpoints are named by words; id-NAME and a key of their own follow from the name.
 #
 # cloud URI [OPTION VALUE]..         begins WORK/lwgate.conf: server 'cloud', listener 'lan' (its
-#                                    options are given), debug log
+#                                    options are given), debug log; forgets the state file
+# cloud_again URI [OPTION VALUE]..   the same under a running relay, which keeps its state
 # endpoint NAME [SERVER [OPTION VALUE]..]   its section
 # psk NAME..                         lines of a server's PSK file for these endpoints
 # server_start NAME TLS [ARGS..]     our LwM2M server in srv, ready when it returns
@@ -24,9 +25,14 @@ LIFE_START=0
 key_of() { printf '%s' "$1" | md5sum | cut -c 1-32; }
 
 cloud() {
+	relay_conf
+	cloud_again "$@"
+}
+
+cloud_again() {
 	local uri=$1
 	shift
-	relay_conf
+	rm -f "$WORK/lwgate.conf"
 	section gateway main log_level debug
 	section server cloud uri "$uri"
 	section listen lan interface lan0 coaps 0 server cloud "$@"
