@@ -121,7 +121,8 @@ PEERS            = $(foreach p,lwm2m-server lwm2m-device,$(PEER_TLS:%=$(BUILD)/t
                    $(RAW:%=$(BUILD)/%)
 
 # ---- unit tests: one binary a room, linked with its archive and the floors below, nothing else --
-UNIT_ROOMS   = base conf lwm2m dtls netfilter io fake msg msg-libcoap trunk trunk-dtls replay control
+UNIT_ROOMS   = base conf lwm2m dtls netfilter io fake msg msg-libcoap trunk trunk-dtls replay control \
+               gateway
 base_TESTS    = $(addprefix tests/unit/,check_base.c)
 conf_TESTS    = $(addprefix tests/unit/,check_conf.c check_conf_uci.c check_conf_parts.c \
                 check_conf_print.c)
@@ -158,6 +159,10 @@ replay_LIBS   = $(WOLFSSL_LIBS)
 control_TESTS = $(addprefix tests/unit/,check_control.c check_answers.c check_state.c check_rows.c \
                 check_lwgate.c check_emit.c small_relay.c) $(FAKE_NET)
 control_LIBS  = $(JSON_LIBS) $(WOLFSSL_LIBS)
+# The daemon as a whole, all rooms of it.
+gateway_TESTS = tests/unit/check_gateway.c relay/gateway.c
+gateway_BELOW = $(lwgated_BELOW)
+gateway_LIBS  = $(lwgated_LIBS)
 
 # ---- fuzz targets: tests/fuzz/fuzz_x.c by themselves, with what they need besides ------------------
 fuzz_record_SRC       = tests/unit/wire.c tests/unit/wolf_peer.c

@@ -110,6 +110,8 @@ static int conf_up(struct gateway *g)
 		return -EINVAL;
 	if (!g->conf->gateway.enabled) {
 		log_info("gateway: %s says enabled '0': nothing to do", g->spec.conf_path);
+		conf_free(g->conf);
+		g->conf = NULL;
 		return 1;
 	}
 	log_set_level(g->conf->gateway.log_level);
