@@ -124,6 +124,39 @@ bad_files() {
 	stays 'the good file again'
 }
 
+# What waits for a server that is away goes on waiting through reloads, also with other timeouts.
+while_waiting() {
+	mark_all
+	stop server
+	device wait 192.0.2.13 --lifetime 600
+	soon 'the Register waits' is "row wait | grep -o 'waiting\":1'" = 'waiting":1'
+	relay_reload
+	sed -i "s/option uri/option handshake_timeout '20'\n\t&/" "$CONF"
+	relay_reload
+	is "row wait | grep -o 'waiting\":1'" = 'waiting":1' || fail 'the Register does not wait any more'
+	server_start server openssl --psk "$WORK/psk"
+	want server '^registered wait ' 30
+	echo '     while a Register waits: it is carried'
+}
+
+# The server's name means another address: devices find the new server by themselves.
+other_server() {
+	local port
+	port=$(route wait port)
+	run srv server2 "$BUILD/tests/lwm2m-server-openssl" --psk "$WORK/psk" --coaps '[::]:5694'
+	want server2 '^ready$'
+	mark_all
+	sed -i "s,coaps://$SERVER,&:5694," "$CONF"
+	relay_reload
+	want server '^closed id-wait from '
+	want server2 "^handshake id-wait from 198\.51\.100\.1:$port "
+	tell wait update
+	want server2 '^refused update /rd/'
+	want server2 '^registered wait '
+	asks server2 'read wait /3/0/2' '^read wait /3/0/2 2\.05 "wait"'
+	echo '     another address of the server: the device is registered there'
+}
+
 # second TEXT ERE ARGS..: a daemon that does not start beside the first, and says why.
 second() {
 	local text=$1 ere=$2
@@ -159,4 +192,9 @@ second 'same socket' 'control: another daemon serves' -s "$WORK/lwgate.sock" -S 
 second 'same state' 'state: another daemon keeps its state' -s "$WORK/sock2" -S "$WORK/state"
 cp "$CONF" "$WORK/second.conf"
 second 'same port' 'can not listen on' -s "$WORK/sock2" -S "$WORK/state2"
+endpoint wait
+psk wait >>"$WORK/psk"
+relay_reload
+while_waiting
+other_server
 pass

@@ -105,6 +105,22 @@ both_killed() {
 	updates openssl
 }
 
+# Somebody else has the remembered port meanwhile: another one is taken, told and counted.
+port_taken() {
+	remember
+	relay_stop
+	run gw holder "$BUILD/tests/rawudp" "0.0.0.0:${SAW[openssl]}"
+	want holder '^ready$'
+	started
+	relay_start
+	want relay "wan: openssl: source port ${SAW[openssl]} is taken, choosing another"
+	up openssl
+	[ "$(route openssl port)" != "${SAW[openssl]}" ] || fail 'the port of another is in use'
+	same "$(counted ports_given_up)" 1 'ports given up'
+	same "$(route gnutls port)" "${SAW[gnutls]}" 'the port of its neighbour'
+	updates openssl
+}
+
 netns_begin restart-gateway
 netns_three
 # shellcheck disable=SC2086 # a list of words
@@ -127,4 +143,5 @@ in_order
 killed
 in_order
 both_killed
+port_taken
 pass

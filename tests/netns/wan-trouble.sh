@@ -112,6 +112,27 @@ came_without_route() {
 	echo "     came without a route: carried after $(took)"
 }
 
+# A relay that starts while there is no link brings its flows up when there is one.
+started_without_link() {
+	relay_stop
+	link_off
+	relay_start
+	want relay 'state: 4 flows are restored'
+	sleep 2
+	started
+	at gw ip link set wan0 up
+	netns_address gw wan0 2001:db8:2::2/64
+	for name in $ALL late; do
+		eventually "$BOUND" is "route $name state" = up || fail "$name is not up in $BOUND s"
+	done
+	want server "^handshake id-secure from 198\.51\.100\.2:${PORT[secure]} " "$BOUND"
+	for name in $ALL; do
+		absent "$name" '^(updated|registered)' || fail "$name spoke: $SEEN"
+		asks server "read $name /3/0/2" "^read $name /3/0/2 2\.05 \"$name\""
+	done
+	echo "     started without a link: devices reached $(took) after it came"
+}
+
 netns_begin wan-trouble
 netns_three
 psk secure late >"$WORK/psk"
@@ -135,4 +156,5 @@ link_lost 'route lost for 1 s' route_off route_on
 link_lost 'link down for 1 s' link_off link_on
 came_without_route
 other_address
+started_without_link
 pass
