@@ -91,7 +91,8 @@ lwgate_SRC    = relay/control/lwgate.c
 lwgate_BELOW  = control conf base
 lwgate_LIBS   = $(JSON_LIBS)
 # Programs that the tests need besides, as targets; every check builds them first.
-TEST_PROGRAMS = $(addprefix $(BUILD)/tests/,uci-export conf-check) $(LOAD:%=$(BUILD)/%) $(PEERS)
+TEST_PROGRAMS = $(addprefix $(BUILD)/tests/,uci-export conf-check) $(LOAD:%=$(BUILD)/%) $(PEERS) \
+                $(BUILD)/san/lwgated
 
 # ---- load: generator, echo server and yardstick, built as the relay is built, never installed --------
 LOAD       = $(addprefix tests/load/,coapload coapecho forward)
@@ -237,6 +238,9 @@ $(BUILD)/$(1): $$(patsubst %.c,$(BUILD)/obj/%.o,$$($(1)_SRC)) $$($(1)_BELOW:%=$(
 	$$(call quiet,LD)$$(CC) $$(CFLAGS) -pie $$(LDFLAGS) -o $$@ $$^ $$($(1)_LIBS)
 endef
 $(foreach p,$(PROGRAMS) $(LOAD) $(RAW),$(eval $(call program,$(p))))
+# The relay of the network tests: what ASan, UBSan or LeakSanitizer find fails them.
+$(BUILD)/san/lwgated: $(lwgated_SRC:%.c=$(BUILD)/san/obj/%.o) $(lwgated_BELOW:%=$(BUILD)/san/lib/%.a)
+	$(call quiet,LD)$(CC) $(SANITIZE) -o $@ $^ $(lwgated_LIBS)
 
 # $(1) peer, $(2) TLS library
 define peer
@@ -314,7 +318,7 @@ refusals: $(wolfssl-ok)
 load-smoke: $(LOAD:%=$(BUILD)/%)
 	@BUILD='$(BUILD)' tests/load/smoke.sh
 netns: all $(TEST_PROGRAMS)
-	@BUILD='$(abspath $(BUILD))' tests/netns/run $(wildcard tests/netns/*.sh)
+	@BUILD='$(abspath $(BUILD))' RELAY='$(abspath $(BUILD))/san/lwgated' tests/netns/run $(wildcard tests/netns/*.sh)
 
 # ---- load: tests/load/README.md; ARGS are options of the script ------------------------------------
 load: all $(LOAD:%=$(BUILD)/%)

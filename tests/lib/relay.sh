@@ -12,7 +12,7 @@
 #                                adds to a list
 # relay_conf                     begins that file anew, and forgets what the relay remembers
 # relay_start, relay_stop        as program "relay", ready when it returns; stopped in order; with
-#                                RELAY_HOSTS as its /etc/hosts
+#                                RELAY_HOSTS as its /etc/hosts; RELAY names another program
 # relay_reload                   SIGHUP's equal, awaited
 # lwgate ARGS..                  the command
 # route EP FIELD                 a field of the endpoint's row in the routing table; empty: no row
@@ -59,7 +59,7 @@ text_hex() {
 }
 
 relay_start() {
-	local lwgated=("$BUILD/lwgated" -c "$WORK/lwgate.conf" -s "$WORK/lwgate.sock" \
+	local lwgated=("${RELAY:-$BUILD/lwgated}" -c "$WORK/lwgate.conf" -s "$WORK/lwgate.sock" \
 		-S "$WORK/state" -l stderr)
 	mkdir -p "$WORK/state"
 	mark relay

@@ -109,4 +109,5 @@ unheard s1 224.0.1.187:5683
 unheard s3 '[ff02::fd]:5683'
 unheard s2 203.0.114.1:5683
 group d1 192.0.2.255:5683
+relay_stop
 pass
