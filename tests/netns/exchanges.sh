@@ -28,13 +28,24 @@ takes() {
 	HEX=${SEEN##* }
 }
 
+# A CoAP ping gets its RST. libcoap sends none in the first quarter of a second of its process.
+pings() {
+	local mid
+	mark raw
+	for mid in 0006 0106 0206; do
+		tell raw "4000$mid"
+		await raw "$FROM 7000$mid\$" 2 && return
+	done
+	fail 'no RST to a ping'
+}
+
 requests() {
 	asks "$(coap con 0.01 1 - /)" '60450001'
 	asks "$(coap con 0.01 2 0102030405060708 /)" '684500020102030405060708'
 	asks "$(coap con 0.01 3 00 /)" '6145000300'
 	asks "$(coap non 0.01 4 a1b2 /)" '5245....a1b2'
 	asks "$(coap con 0.01 5 a1b2 /nowhere)" '62840005a1b2'
-	asks 40000006 '70000006$'
+	pings
 	client 'coap://192.0.2.1/'
 	client -N 'coap://192.0.2.1/'
 	client -T '' 'coap://192.0.2.1/'
