@@ -75,4 +75,5 @@ want server '^refused deregister /rd/1 4\.04'
 says device con 0.02 40 ee /dp text
 hears device ack 2.04 40 ee
 absent server '^send one 4 bytes .*late' || fail 'the NON that expired came after all'
+relay_stop
 pass

@@ -81,4 +81,5 @@ raw new 192.0.2.12:40002
 full
 relay_stop
 invented
+relay_stop
 pass

@@ -138,4 +138,5 @@ forged
 other_port
 taken
 forbidden
+relay_stop
 pass

@@ -197,4 +197,5 @@ psk wait >>"$WORK/psk"
 relay_reload
 while_waiting
 other_server
+relay_stop
 pass

@@ -144,4 +144,5 @@ killed
 in_order
 both_killed
 port_taken
+relay_stop
 pass

@@ -124,4 +124,5 @@ LIFE_START=${EPOCHREALTIME/./}
 all_back registered
 round TERM
 round KILL
+relay_stop
 pass

@@ -97,4 +97,5 @@ slow 4 0
 replaced
 swallowed
 slow 8 2
+relay_stop
 pass

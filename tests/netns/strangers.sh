@@ -100,4 +100,5 @@ absent server '^(registered|refused|updated)' || fail "the server heard of a str
 same "$(lwgate --json routes | tr -d ' \n')" '{"routes":[]}' 'rows after strangers'
 relay_stop
 accept
+relay_stop
 pass

@@ -157,4 +157,5 @@ link_lost 'link down for 1 s' link_off link_on
 came_without_route
 other_address
 started_without_link
+relay_stop
 pass
