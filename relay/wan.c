@@ -369,11 +369,14 @@ static void nudge_handshake(struct wan *w, struct mono now)
 
 void wan_note_con(struct wan *w, uint16_t mid, struct mono now)
 {
-	if (w->state == WAN_UP && !wan_can_mend_silence(w))
-		return;
 	if (w->state == WAN_UP)
 		note_asked(w, mid, now);
-	else if (w->state == WAN_HANDSHAKE)
+	if (w->state == WAN_UP && !wan_can_mend_silence(w)) {
+		if (mono_since(w->asked_at, now) >= SILENCE_MS)
+			server_doubt(w->server, now);
+		return;
+	}
+	if (w->state == WAN_HANDSHAKE)
 		nudge_handshake(w, now);
 	if (w->state != WAN_UP && w->state != WAN_BACKOFF)
 		return;

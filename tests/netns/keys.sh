@@ -31,9 +31,9 @@ shut_out() {
 	want relay 'one.*no association with cloud at 198\.51\.100\.10:5684'
 	[ -z "$4" ] || want server "$4"
 	eventually 20 is 'counted handshakes_failed' -ge 2 || fail 'the relay does not try again'
-	# Without a pause there would be hundreds by now, and the log full of them.
+	# Without a pause there would be hundreds by now, and the log full of them; it tells ever fewer.
 	is 'counted handshakes' -le 8 || fail "$(counted handshakes) handshakes"
-	is 'count relay "one.*no association"' -le 2 || fail 'the log says it again and again'
+	is 'count relay "one.*no association"' -le 3 || fail 'the log says it again and again'
 	run dev two "$BUILD/tests/lwm2m-device-notls" --ep two --bind 192.0.2.12:40001 \
 		--server coap://192.0.2.1
 	want server '^registered two '
