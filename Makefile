@@ -60,7 +60,7 @@ trunk_SRC   = $(addprefix relay/,timer.c loop.c udp.c resolve.c stat.c lan.c ser
               life.c wanted.c datapath.c)
 netfilter_SRC = netfilter/rtnl.c
 control_SRC = $(addprefix relay/control/,claim.c control.c answer.c tally.c show_status.c show_routes.c \
-              show_metrics.c emit.c text.c state.c row.c rows.c restore.c folder.c ask.c query.c \
+              show_metrics.c tree.c utf8.c text.c state.c row.c rows.c restore.c folder.c ask.c query.c \
               tables.c table.c units.c check.c)
 ROOMS       = base conf lwm2m dtls netfilter trunk control
 
@@ -158,7 +158,7 @@ replay_TESTS  = $(addprefix tests/unit/,check_replay.c capture.c) $(RIG)
 replay_BELOW  = $(trunk_BELOW)
 replay_LIBS   = $(WOLFSSL_LIBS)
 control_TESTS = $(addprefix tests/unit/,check_control.c check_answers.c check_state.c check_rows.c \
-                check_lwgate.c check_emit.c small_relay.c) $(FAKE_NET)
+                check_lwgate.c check_tree.c small_relay.c) $(FAKE_NET)
 control_LIBS  = $(JSON_LIBS) $(WOLFSSL_LIBS)
 # The daemon as a whole, all rooms of it.
 gateway_TESTS = tests/unit/check_gateway.c relay/gateway.c

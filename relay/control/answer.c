@@ -3,7 +3,7 @@
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
-#include "control/emit.h"
+#include "control/tree.h"
 
 /* The command of a request line, in room of `size` bytes; false with what is wrong. */
 static bool read_command(const char *line, size_t n, char *command, size_t size, const char **wrong)
@@ -30,34 +30,34 @@ static bool read_command(const char *line, size_t n, char *command, size_t size,
 
 void answer_error(struct text *out, const char *what)
 {
-	emit_open(out, NULL, '{');
-	emit_string(out, "error", what);
-	emit_close(out, '}');
+	struct json_object *o = json_object_new_object();
+	tree_string(&o, "error", what);
+	tree_write(out, &o);
 	text_add(out, "\n");
 }
 
 /* Each line of what was said as an element. */
-static void put_lines(struct text *out, const char *key, const char *lines)
+static struct json_object *said_lines(const char *lines)
 {
-	emit_open(out, key, '[');
+	struct json_object *o = json_object_new_array();
 	while (*lines != '\0') {
 		size_t n = strcspn(lines, "\n");
-		emit_bytes(out, NULL, lines, n);
+		tree_bytes(&o, NULL, lines, n);
 		lines += lines[n] == '\n' ? n + 1 : n;
 	}
-	emit_close(out, ']');
+	return o;
 }
 
 static void reload(const struct control_spec *spec, struct text *out, struct mono now)
 {
 	struct text said = { 0 };
 	int rc = spec->reload(spec->who, &said, now);
-	emit_open(out, NULL, '{');
+	struct json_object *o = json_object_new_object();
 	if (rc != 0)
-		emit_string(out, "error", "the configuration is not used, nothing was changed");
-	emit_bool(out, "ok", rc == 0);
-	put_lines(out, "said", text_str(&said));
-	emit_close(out, '}');
+		tree_string(&o, "error", "the configuration is not used, nothing was changed");
+	tree_bool(&o, "ok", rc == 0);
+	tree_put(&o, "said", said_lines(text_str(&said)));
+	tree_write(out, &o);
 	text_add(out, "\n");
 	text_fini(&said);
 }
@@ -114,13 +114,4 @@ void answer_fini(struct answer *a)
 {
 	tally_free(a->tally);
 	*a = (struct answer){ 0 };
-}
-
-void answer_element(struct answer *a, struct text *out)
-{
-	if (a->has_one)
-		text_add(out, ",");
-	a->has_one = true;
-	text_add(out, "\n");
-	emit_open(out, NULL, '{');
 }

@@ -20,7 +20,7 @@ struct answer {
 	bool (*more)(struct answer *a, struct text *out, struct mono now);
 	size_t at;           /* how far the walk has come */
 	unsigned phase;      /* which walk */
-	bool has_one;        /* an array has its first element */
+	bool has_one;        /* the array has its first element */
 	struct tally *tally; /* what was counted on the way, or NULL */
 };
 
@@ -33,8 +33,6 @@ bool answer_more(struct answer *a, struct text *out, struct mono now);
 void answer_fini(struct answer *a);
 /* A whole answer that says what is wrong. */
 void answer_error(struct text *out, const char *what);
-/* Opens the next element of the array at hand. */
-void answer_element(struct answer *a, struct text *out);
 
 /* Pieces, as answer.more wants them: the relay as a whole. */
 bool show_status(struct answer *a, struct text *out, struct mono now);

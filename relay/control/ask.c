@@ -6,7 +6,7 @@
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
-#include "control/emit.h"
+#include "control/tree.h"
 
 /* The daemon may be busy, but not longer than this, s. */
 #define PATIENCE_S 30
@@ -27,9 +27,9 @@ static int reach(int fd, const char *path)
 static int say(int fd, const char *command)
 {
 	struct text request = { 0 };
-	emit_open(&request, NULL, '{');
-	emit_string(&request, "cmd", command);
-	emit_close(&request, '}');
+	struct json_object *o = json_object_new_object();
+	tree_string(&o, "cmd", command);
+	tree_write(&request, &o);
 	text_add(&request, "\n");
 	int rc = request.broken ? -ENOMEM : 0;
 	for (size_t done = 0; rc == 0 && done < request.n;) {

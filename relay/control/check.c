@@ -3,7 +3,7 @@
 #include <string.h>
 #include "base/machine.h"
 #include "conf/conf.h"
-#include "control/emit.h"
+#include "control/tree.h"
 
 /* Room for one line about a fault. */
 #define LINE 2048
@@ -40,40 +40,52 @@ static void print_conf(const struct command *c, const struct conf *conf)
 
 /* ---- for programs ---- */
 
-static void emit_fault(struct text *t, const char *file, unsigned line, bool is_error,
-	const char *words)
+static struct json_object *fault(const char *file, unsigned line, bool is_error, const char *words)
 {
-	emit_open(t, NULL, '{');
-	emit_string(t, "file", file);
-	emit_uint(t, "line", line);
-	emit_string(t, "severity", is_error ? "error" : "warning");
-	emit_string(t, "text", words);
-	emit_close(t, '}');
+	struct json_object *o = json_object_new_object();
+	tree_string(&o, "file", file);
+	tree_uint(&o, "line", line);
+	tree_string(&o, "severity", is_error ? "error" : "warning");
+	tree_string(&o, "text", words);
+	return o;
 }
 
-static void emit_check(const struct command *c, const struct conf *conf,
+static struct json_object *all_faults(const struct command *c, const struct conf *conf,
 	const struct conf_faults *faults)
 {
 	char line[LINE];
-	struct text t = { 0 };
-	emit_open(&t, NULL, '{');
-	emit_string(&t, "file", c->file);
-	emit_bool(&t, "ok", conf != NULL);
-	if (conf != NULL) {
-		emit_uint(&t, "endpoints", conf->endpoint_count);
-		emit_uint(&t, "servers", conf->server_count);
-	}
-	emit_open(&t, "faults", '[');
+	struct json_object *o = json_object_new_array();
 	for (size_t i = 0; i < faults->count; i++) {
 		const struct conf_fault *f = &faults->list[i];
-		emit_fault(&t, f->where.file, f->where.line, f->severity == CONF_ERROR, f->text);
+		tree_put(&o, NULL, fault(f->where.file, f->where.line, f->severity == CONF_ERROR,
+			f->text));
 	}
 	if (conf != NULL && lacks(conf, line, sizeof(line)))
-		emit_fault(&t, c->file, 0, false, line);
-	emit_close(&t, ']');
-	emit_close(&t, '}');
-	fprintf(c->out, "%s\n", text_str(&t));
+		tree_put(&o, NULL, fault(c->file, 0, false, line));
+	return o;
+}
+
+/* False when there is no memory for it. */
+static bool print_json(const struct command *c, const struct conf *conf,
+	const struct conf_faults *faults)
+{
+	struct text t = { 0 };
+	struct json_object *o = json_object_new_object();
+	tree_string(&o, "file", c->file);
+	tree_bool(&o, "ok", conf != NULL);
+	if (conf != NULL) {
+		tree_uint(&o, "endpoints", conf->endpoint_count);
+		tree_uint(&o, "servers", conf->server_count);
+	}
+	tree_put(&o, "faults", all_faults(c, conf, faults));
+	tree_write(&t, &o);
+	bool is_whole = !t.broken;
+	if (is_whole)
+		fprintf(c->out, "%s\n", text_str(&t));
+	else
+		fputs("lwgate: no memory is left to tell of it\n", c->err);
 	text_fini(&t);
+	return is_whole;
 }
 
 int command_check(const struct command *c)
@@ -82,7 +94,8 @@ int command_check(const struct command *c)
 	struct conf *conf = conf_load(c->file, &faults);
 	int status = conf != NULL ? STATUS_OK : STATUS_FAULT;
 	if (c->as_json) {
-		emit_check(c, conf, &faults);
+		if (!print_json(c, conf, &faults))
+			status = STATUS_FAULT;
 	} else {
 		print_faults(c, &faults);
 		if (conf != NULL)

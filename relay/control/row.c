@@ -4,7 +4,8 @@
 #include <json-c/json.h>
 #include <string.h>
 #include "base/hex.h"
-#include "control/emit.h"
+#include "control/tree.h"
+#include "control/utf8.h"
 
 /* Longest time to a registration's end that can be true, ms. */
 #define EXPIRES_MAX_MS ((int64_t)(UINT32_MAX + (int64_t)LIFETIME_GRACE_S) * 1000)
@@ -122,7 +123,7 @@ static const char *get_text(struct found *f, enum member m, size_t most)
 	size_t n = (size_t)json_object_get_string_len(f->value[m]);
 	if (n == 0 || n > most || strlen(s) != n)
 		fault(f, "a text is empty, too long, or has a zero byte");
-	if (!emit_is_utf8(s))
+	if (!utf8_is_all(s, n))
 		fault(f, "a text is no UTF-8");
 	if (has_control((const uint8_t *)s, n))
 		fault(f, "a text has a control character");
@@ -285,68 +286,68 @@ void row_fini(struct row *row)
 
 /* ---- writing ---- */
 
-static void put_port(struct text *t, const struct life_saved *s)
+static void put_port(struct json_object **o, const struct life_saved *s)
 {
 	char hex[2 * ENDPOINT_NAME_MAX + 1];
 	size_t n = strlen(s->endpoint);
-	if (emit_is_utf8(s->endpoint) || n > ENDPOINT_NAME_MAX) {
-		emit_string(t, members[ENDPOINT].name, s->endpoint);
+	if (utf8_is_all(s->endpoint, n) || n > ENDPOINT_NAME_MAX) {
+		tree_string(o, members[ENDPOINT].name, s->endpoint);
 	} else {
 		hex_encode((const uint8_t *)s->endpoint, n, hex);
-		emit_string(t, members[ENDPOINT_HEX].name, hex);
+		tree_string(o, members[ENDPOINT_HEX].name, hex);
 	}
-	emit_string(t, members[SERVER].name, s->server);
-	emit_bool(t, members[BOOTSTRAP].name, s->is_bootstrap);
-	emit_uint(t, members[PORT].name, s->port);
+	tree_string(o, members[SERVER].name, s->server);
+	tree_bool(o, members[BOOTSTRAP].name, s->is_bootstrap);
+	tree_uint(o, members[PORT].name, s->port);
 }
 
-static void put_addr(struct text *t, enum member m, struct addr a)
+static void put_addr(struct json_object **o, enum member m, struct addr a)
 {
 	char text[ADDR_TEXT];
 	a.scope = 0; /* numbers of interfaces change: the names stand beside */
-	emit_string(t, members[m].name, addr_print(&a, text));
+	tree_string(o, members[m].name, addr_print(&a, text));
 }
 
-static void put_flow(struct text *t, const struct row *row)
+static void put_flow(struct json_object **o, const struct row *row)
 {
 	const struct life_saved *s = &row->saved;
-	put_port(t, s);
-	emit_string(t, members[LISTENER].name, s->listener);
-	put_addr(t, DEVICE, s->device);
+	put_port(o, s);
+	tree_string(o, members[LISTENER].name, s->listener);
+	put_addr(o, DEVICE, s->device);
 	if (row->interface != NULL)
-		emit_string(t, members[INTERFACE].name, row->interface);
+		tree_string(o, members[INTERFACE].name, row->interface);
 	if (row->zone != NULL)
-		emit_string(t, members[ZONE].name, row->zone);
-	put_addr(t, CALLED, s->called);
+		tree_string(o, members[ZONE].name, row->zone);
+	put_addr(o, CALLED, s->called);
 	if (s->location != NULL)
-		emit_string(t, members[LOCATION].name, s->location);
-	emit_uint(t, members[LIFETIME].name, s->lifetime_s);
-	emit_int(t, members[EXPIRES].name, s->expires_in_ms);
-	emit_bool(t, members[LIVE].name, s->is_live);
-	emit_uint(t, members[UP_MESSAGES].name, s->up_messages);
-	emit_uint(t, members[UP_BYTES].name, s->up_bytes);
-	emit_uint(t, members[DOWN_MESSAGES].name, s->down_messages);
-	emit_uint(t, members[DOWN_BYTES].name, s->down_bytes);
+		tree_string(o, members[LOCATION].name, s->location);
+	tree_uint(o, members[LIFETIME].name, s->lifetime_s);
+	tree_int(o, members[EXPIRES].name, s->expires_in_ms);
+	tree_bool(o, members[LIVE].name, s->is_live);
+	tree_uint(o, members[UP_MESSAGES].name, s->up_messages);
+	tree_uint(o, members[UP_BYTES].name, s->up_bytes);
+	tree_uint(o, members[DOWN_MESSAGES].name, s->down_messages);
+	tree_uint(o, members[DOWN_BYTES].name, s->down_bytes);
 }
 
 void row_write(struct text *t, const struct row *row)
 {
-	emit_open(t, NULL, '{');
+	struct json_object *o = json_object_new_object();
 	switch (row->kind) {
 	case ROW_HEADER:
-		emit_uint(t, members[VERSION].name, ROW_VERSION);
-		emit_int(t, members[SAVED_AT].name, row->saved_at);
+		tree_uint(&o, members[VERSION].name, ROW_VERSION);
+		tree_int(&o, members[SAVED_AT].name, row->saved_at);
 		break;
 	case ROW_FLOW:
-		put_flow(t, row);
+		put_flow(&o, row);
 		break;
 	case ROW_PORT:
-		put_port(t, &row->saved);
+		put_port(&o, &row->saved);
 		break;
 	case ROW_END:
-		emit_uint(t, members[ROWS].name, row->rows);
+		tree_uint(&o, members[ROWS].name, row->rows);
 		break;
 	}
-	emit_close(t, '}');
+	tree_write(t, &o);
 	text_add(t, "\n");
 }

@@ -3,7 +3,8 @@
 #include <inttypes.h>
 #include <string.h>
 #include "base/machine.h"
-#include "control/emit.h"
+#include "control/tree.h"
+#include "control/utf8.h"
 #include "datapath.h"
 
 static void head(struct text *t, const char *name, const char *type, const char *help)
@@ -17,7 +18,7 @@ static void label(struct text *t, const char *name, const char *value)
 	size_t left = strlen(value);
 	text_addf(t, "%s=\"", name);
 	while (left > 0) {
-		size_t n = emit_utf8((const unsigned char *)value, left);
+		size_t n = utf8_size(value, left);
 		if (n == 0)
 			text_add(t, "?");
 		else if (*value == '\n')
@@ -104,9 +105,9 @@ bool show_metrics(struct answer *a, struct text *out, struct mono now)
 	put_flows(&t, dp, a->tally);
 	put_servers(&t, dp, a->tally);
 	put_counters(&t, &dp->env.stat);
-	emit_open(out, NULL, '{');
-	emit_bytes(out, "metrics", text_str(&t), t.n);
-	emit_close(out, '}');
+	struct json_object *o = json_object_new_object();
+	tree_bytes(&o, "metrics", text_str(&t), t.n);
+	tree_write(out, &o);
 	text_add(out, "\n");
 	out->broken = out->broken || t.broken;
 	text_fini(&t);

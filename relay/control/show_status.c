@@ -2,7 +2,7 @@
 #include "answer.h"
 #include <string.h>
 #include "base/machine.h"
-#include "control/emit.h"
+#include "control/tree.h"
 #include "datapath.h"
 #include "wanted.h"
 
@@ -19,117 +19,138 @@ static size_t endpoints(const struct datapath *dp)
 	return n;
 }
 
-static void put_daemon(const struct control_spec *spec, struct text *out, struct mono now)
+static void put_daemon(const struct control_spec *spec, struct json_object **o, struct mono now)
 {
-	emit_string(out, "version", LWGATE_VERSION);
-	emit_int(out, "uptime_ms", mono_since(spec->started, now));
-	emit_uint(out, "workers", 1);
-	emit_string(out, "config", spec->config);
-	emit_string(out, "state_file", spec->state);
-	emit_uint(out, "memory_bytes", machine_resident());
-	emit_uint(out, "endpoints", endpoints(spec->datapath));
+	tree_string(o, "version", LWGATE_VERSION);
+	tree_int(o, "uptime_ms", mono_since(spec->started, now));
+	tree_uint(o, "workers", 1);
+	tree_string(o, "config", spec->config);
+	tree_string(o, "state_file", spec->state);
+	tree_uint(o, "memory_bytes", machine_resident());
+	tree_uint(o, "endpoints", endpoints(spec->datapath));
 }
 
-static void put_states(struct text *out, const size_t state[TALLY_STATES])
+static struct json_object *states(const size_t state[TALLY_STATES])
 {
-	emit_open(out, "states", '{');
+	struct json_object *o = json_object_new_object();
 	for (unsigned i = 0; i < TALLY_STATES; i++)
-		emit_uint(out, wan_state_print((enum wan_state)i), state[i]);
-	emit_close(out, '}');
+		tree_uint(&o, wan_state_print((enum wan_state)i), state[i]);
+	return o;
 }
 
-static void put_flows(const struct datapath *dp, const struct tally *t, struct text *out)
+static struct json_object *flows(const struct datapath *dp, const struct tally *t)
 {
-	emit_open(out, "flows", '{');
-	emit_uint(out, "now", t->flows);
-	emit_uint(out, "max", flows_most(dp->flows));
-	emit_uint(out, "live", t->live);
-	emit_uint(out, "unproven", t->flows - t->live);
-	emit_uint(out, "late", t->late);
-	put_states(out, t->state);
-	emit_uint(out, "waiting_messages", t->waiting);
-	emit_uint(out, "waiting_bytes", dp->held.bytes);
-	emit_close(out, '}');
+	struct json_object *o = json_object_new_object();
+	tree_uint(&o, "now", t->flows);
+	tree_uint(&o, "max", flows_most(dp->flows));
+	tree_uint(&o, "live", t->live);
+	tree_uint(&o, "unproven", t->flows - t->live);
+	tree_uint(&o, "late", t->late);
+	tree_put(&o, "states", states(t->state));
+	tree_uint(&o, "waiting_messages", t->waiting);
+	tree_uint(&o, "waiting_bytes", dp->held.bytes);
+	return o;
 }
 
-static void put_server(const struct server *s, const struct tally *t, struct text *out)
+static struct json_object *addresses(const struct server *s)
 {
 	char address[ADDR_TEXT];
+	struct json_object *o = json_object_new_array();
+	for (size_t i = 0; i < s->addresses; i++)
+		tree_string(&o, NULL, addr_print(&s->address[i], address));
+	return o;
+}
+
+static struct json_object *one_server(const struct server *s, const struct tally *t)
+{
 	struct tally_server counted = tally_server(t, s);
 	size_t all = 0;
 	for (unsigned i = 0; i < TALLY_STATES; i++)
 		all += counted.state[i];
-	emit_open(out, NULL, '{');
-	emit_string(out, "name", s->name);
-	emit_string(out, "uri", s->uri);
-	emit_open(out, "addresses", '[');
-	for (size_t i = 0; i < s->addresses; i++)
-		emit_string(out, NULL, addr_print(&s->address[i], address));
-	emit_close(out, ']');
-	emit_uint(out, "associations", all);
-	emit_uint(out, "up", counted.state[WAN_UP]);
-	put_states(out, counted.state);
-	emit_close(out, '}');
+	struct json_object *o = json_object_new_object();
+	tree_string(&o, "name", s->name);
+	tree_string(&o, "uri", s->uri);
+	tree_put(&o, "addresses", addresses(s));
+	tree_uint(&o, "associations", all);
+	tree_uint(&o, "up", counted.state[WAN_UP]);
+	tree_put(&o, "states", states(counted.state));
+	return o;
 }
 
-static void put_listener(const struct listener *l, struct text *out)
+static struct json_object *servers(const struct datapath *dp, const struct tally *t)
+{
+	struct json_object *o = json_object_new_array();
+	list_each(node, &dp->servers)
+		tree_put(&o, NULL, one_server(container_of(node, struct server, node), t));
+	return o;
+}
+
+static struct json_object *sockets(const struct listener *l)
 {
 	char address[ADDR_TEXT];
-	emit_open(out, NULL, '{');
-	emit_string(out, "section", l->name);
-	emit_string(out, "server", l->server != NULL ? l->server->name : NULL);
-	emit_bool(out, "accepts_unknown", l->accepts_unknown);
-	emit_open(out, "sockets", '[');
+	struct json_object *o = json_object_new_array();
 	list_each(node, &l->ports) {
 		const struct lan_port *p = container_of(node, struct lan_port, node);
-		emit_open(out, NULL, '{');
-		emit_string(out, "address", addr_print(&p->bound, address));
-		emit_string(out, "interface", p->interface);
-		emit_close(out, '}');
+		struct json_object *one = json_object_new_object();
+		tree_string(&one, "address", addr_print(&p->bound, address));
+		tree_string(&one, "interface", p->interface);
+		tree_put(&o, NULL, one);
 	}
-	emit_close(out, ']');
-	emit_close(out, '}');
+	return o;
 }
 
-static void put_counters(const struct counters *stat, struct text *out)
+static struct json_object *listeners(const struct datapath *dp)
 {
-	emit_open(out, "totals", '{');
+	const struct listener *l;
+	struct json_object *o = json_object_new_array();
+	for (size_t at = 0; (l = wanted_listener(dp, &at)) != NULL;) {
+		struct json_object *one = json_object_new_object();
+		tree_string(&one, "section", l->name);
+		tree_string(&one, "server", l->server != NULL ? l->server->name : NULL);
+		tree_bool(&one, "accepts_unknown", l->accepts_unknown);
+		tree_put(&one, "sockets", sockets(l));
+		tree_put(&o, NULL, one);
+	}
+	return o;
+}
+
+static struct json_object *totals(const struct counters *stat)
+{
+	struct json_object *o = json_object_new_object();
 	for (unsigned i = 0; i < COUNT_COUNT; i++)
-		emit_uint(out, stat_count_text((enum count)i)->metric, stat->count[i]);
-	emit_close(out, '}');
-	emit_open(out, "drops", '[');
+		tree_uint(&o, stat_count_text((enum count)i)->metric, stat->count[i]);
+	return o;
+}
+
+static struct json_object *drops(const struct counters *stat)
+{
+	struct json_object *o = json_object_new_array();
 	for (unsigned i = 0; i < DROP_COUNT; i++) {
 		if (stat->drop[i] == 0)
 			continue;
 		const struct stat_text *words = stat_drop_text((enum drop)i);
-		emit_open(out, NULL, '{');
-		emit_string(out, "reason", words->metric);
-		emit_uint(out, "count", stat->drop[i]);
-		emit_string(out, "text", words->text);
-		emit_close(out, '}');
+		struct json_object *one = json_object_new_object();
+		tree_string(&one, "reason", words->metric);
+		tree_uint(&one, "count", stat->drop[i]);
+		tree_string(&one, "text", words->text);
+		tree_put(&o, NULL, one);
 	}
-	emit_close(out, ']');
+	return o;
 }
 
 bool show_status(struct answer *a, struct text *out, struct mono now)
 {
 	const struct datapath *dp = a->spec->datapath;
-	const struct listener *l;
 	if (tally_more(a->tally, dp, ANSWER_COUNTED, now))
 		return true;
-	emit_open(out, NULL, '{');
-	put_daemon(a->spec, out, now);
-	put_flows(dp, a->tally, out);
-	emit_open(out, "servers", '[');
-	list_each(node, &dp->servers)
-		put_server(container_of(node, struct server, node), a->tally, out);
-	emit_close(out, ']');
-	emit_open(out, "listeners", '[');
-	for (size_t at = 0; (l = wanted_listener(dp, &at)) != NULL;)
-		put_listener(l, out);
-	emit_close(out, ']');
-	put_counters(&dp->env.stat, out);
-	emit_close(out, '}');
+	struct json_object *o = json_object_new_object();
+	put_daemon(a->spec, &o, now);
+	tree_put(&o, "flows", flows(dp, a->tally));
+	tree_put(&o, "servers", servers(dp, a->tally));
+	tree_put(&o, "listeners", listeners(dp));
+	tree_put(&o, "totals", totals(&dp->env.stat));
+	tree_put(&o, "drops", drops(&dp->env.stat));
+	tree_write(out, &o);
 	text_add(out, "\n");
 	return false;
 }

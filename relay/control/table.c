@@ -4,8 +4,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include "control/emit.h"
 #include "control/text.h"
+#include "control/utf8.h"
 
 /* Blanks between columns. */
 #define GAP 2
@@ -68,7 +68,7 @@ char *table_harmless(const char *text)
 	size_t left = strlen(text);
 	text_add(&t, "");
 	while (left > 0) {
-		size_t n = emit_utf8((const unsigned char *)text, left);
+		size_t n = utf8_size(text, left);
 		if (n == 0 || is_harmful(code_point((const unsigned char *)text, n)))
 			text_add(&t, "?");
 		else

@@ -15,7 +15,7 @@
 #include "fake_net_int.h"
 #include "small_relay.h"
 
-Suite *emit_suite(void);
+Suite *tree_suite(void);
 Suite *rows_suite(void);
 Suite *state_suite(void);
 Suite *answers_suite(void);
@@ -459,4 +459,4 @@ static Suite *control_suite(void)
 	return s;
 }
 
-SUITE_MAIN(control_suite, emit_suite, rows_suite, state_suite, answers_suite, lwgate_suite)
+SUITE_MAIN(control_suite, tree_suite, rows_suite, state_suite, answers_suite, lwgate_suite)

@@ -1,14 +1,18 @@
 /* Text, JSON that is written, tables, units, and what a machine lacks. */
 #include "suite.h"
+#include <errno.h>
 #include <json-c/json.h>
 #include <string.h>
 #include "base/machine.h"
-#include "control/emit.h"
 #include "control/folder.h"
 #include "control/table.h"
+#include "control/tree.h"
 #include "control/units.h"
 
-Suite *emit_suite(void);
+/* U+FFFD. */
+#define NONE "\xef\xbf\xbd"
+
+Suite *tree_suite(void);
 
 START_TEST(test_text_grows)
 {
@@ -31,47 +35,93 @@ END_TEST
 static void writes(const char *value, size_t n, const char *wanted)
 {
 	struct text t = { 0 };
-	emit_bytes(&t, NULL, value, n);
+	struct json_object *o = json_object_new_array();
+	tree_bytes(&o, NULL, value, n);
+	tree_write(&t, &o);
+	ck_assert_ptr_null(o);
+	ck_assert(!t.broken);
 	ck_assert_str_eq(text_str(&t), wanted);
-	struct json_object *o = json_tokener_parse(text_str(&t));
-	ck_assert(json_object_is_type(o, json_type_string));
-	json_object_put(o);
 	text_fini(&t);
 }
 
 START_TEST(test_strings)
 {
-	writes("", 0, "\"\"");
-	writes("plain", 5, "\"plain\"");
-	writes("a\"b\\c/", 6, "\"a\\\"b\\\\c/\"");
-	writes("\n\r\t\x01\x7f\0", 6, "\"\\u000a\\u000d\\u0009\\u0001\\u007f\\u0000\"");
-	writes("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 9, "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"");
-	writes("a\xe9" "b", 3, "\"a\\ufffdb\"");
-	writes("\xc0\x80", 2, "\"\\ufffd\\ufffd\"");
-	writes("\xed\xa0\x80", 3, "\"\\ufffd\\ufffd\\ufffd\"");
-	writes("\xf4\x90\x80\x80", 4, "\"\\ufffd\\ufffd\\ufffd\\ufffd\"");
-	writes("\xe2\x82", 2, "\"\\ufffd\\ufffd\"");
+	writes("", 0, "[\"\"]");
+	writes("plain", 5, "[\"plain\"]");
+	writes("a\"b\\c/", 6, "[\"a\\\"b\\\\c/\"]");
+	writes("\n\r\t\x01\0", 5, "[\"\\n\\r\\t\\u0001\\u0000\"]");
+	writes("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 9, "[\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"]");
+	writes("a\xe9" "b", 3, "[\"a" NONE "b\"]");
+	writes("\xc0\x80", 2, "[\"" NONE NONE "\"]");
+	writes("\xed\xa0\x80", 3, "[\"" NONE NONE NONE "\"]");
+	writes("\xf4\x90\x80\x80", 4, "[\"" NONE NONE NONE NONE "\"]");
+	writes("\xe2\x82", 2, "[\"" NONE NONE "\"]");
+	writes("\0\xff", 2, "[\"\\u0000" NONE "\"]");
 }
 END_TEST
 
 START_TEST(test_members)
 {
 	struct text t = { 0 };
-	emit_open(&t, NULL, '{');
-	emit_string(&t, "s", "x");
-	emit_string(&t, "n", NULL);
-	emit_int(&t, "i", -5);
-	emit_uint(&t, "u", UINT64_MAX);
-	emit_bool(&t, "b", true);
-	emit_open(&t, "a", '[');
-	emit_int(&t, NULL, 1);
-	emit_null(&t, NULL);
-	emit_open(&t, NULL, '{');
-	emit_close(&t, '}');
-	emit_close(&t, ']');
-	emit_close(&t, '}');
-	ck_assert_str_eq(text_str(&t), "{\"s\":\"x\",\"n\":null,\"i\":-5,"
+	struct json_object *o = json_object_new_object(), *a = json_object_new_array();
+	tree_int(&a, NULL, 1);
+	tree_null(&a, NULL);
+	tree_put(&a, NULL, json_object_new_object());
+	tree_string(&o, "s", "x");
+	tree_string(&o, "n", NULL);
+	tree_int(&o, "i", INT64_MIN);
+	tree_uint(&o, "u", UINT64_MAX);
+	tree_bool(&o, "b", true);
+	tree_put(&o, "a", a);
+	text_add(&t, "> ");
+	tree_write(&t, &o);
+	ck_assert_str_eq(text_str(&t), "> {\"s\":\"x\",\"n\":null,\"i\":-9223372036854775808,"
 		"\"u\":18446744073709551615,\"b\":true,\"a\":[1,null,{}]}");
+	text_fini(&t);
+}
+END_TEST
+
+/* A value that could not be had must not look like null. */
+START_TEST(test_memory_that_ran_out)
+{
+	struct text t = { 0 };
+	struct json_object *o = json_object_new_object(), *inner = json_object_new_array();
+	tree_int(&o, "before", 1);
+	tree_int(&inner, NULL, 1);
+	tree_put(&inner, NULL, NULL);
+	ck_assert_ptr_null(inner);
+	tree_string(&inner, NULL, "after");
+	tree_null(&inner, NULL);
+	ck_assert_ptr_null(inner);
+	tree_put(&o, "inner", inner);
+	tree_put(&o, "after", json_object_new_object());
+	ck_assert_ptr_null(o);
+	tree_write(&t, &o);
+	ck_assert(t.broken);
+	text_fini(&t);
+}
+END_TEST
+
+/* What json-c does in its own text when malloc fails: nothing, and goes on. */
+static int without_memory(struct json_object *o, struct printbuf *pb, int level, int flags)
+{
+	(void)o;
+	(void)pb;
+	(void)level;
+	(void)flags;
+	errno = ENOMEM;
+	return 0;
+}
+
+START_TEST(test_memory_that_ran_out_in_writing)
+{
+	struct text t = { 0 };
+	struct json_object *o = json_object_new_object(), *value = json_object_new_object();
+	json_object_set_serializer(value, without_memory, NULL, NULL);
+	tree_put(&o, "value", value);
+	tree_write(&t, &o);
+	ck_assert_ptr_null(o);
+	ck_assert(t.broken);
 	text_fini(&t);
 }
 END_TEST
@@ -182,12 +232,14 @@ START_TEST(test_folders)
 }
 END_TEST
 
-Suite *emit_suite(void)
+Suite *tree_suite(void)
 {
-	Suite *s = suite_create("emit");
+	Suite *s = suite_create("tree");
 	SUITE_TEST(s, test_text_grows);
 	SUITE_TEST(s, test_strings);
 	SUITE_TEST(s, test_members);
+	SUITE_TEST(s, test_memory_that_ran_out);
+	SUITE_TEST(s, test_memory_that_ran_out_in_writing);
 	SUITE_TEST(s, test_units);
 	SUITE_TEST(s, test_table);
 	SUITE_TEST(s, test_harmless);
