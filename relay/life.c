@@ -139,16 +139,16 @@ void life_take_address(struct datapath *dp, const struct lan_key *key, const cha
 	}
 }
 
-void life_move(struct datapath *dp, struct flow *f, struct lan_port *port,
-	const struct lan_key *key, const struct addr *called)
+void life_move(struct datapath *dp, struct flow *f, const struct parcel *p)
 {
 	char from[ADDR_TEXT], to[ADDR_TEXT];
-	life_take_address(dp, key, f->route->endpoint);
+	move_refuse(dp, f, &p->key, p->now);
+	life_take_address(dp, &p->key, f->route->endpoint);
 	log_info("flow: %s moved from %s to %s", f->route->endpoint,
-		addr_print(&f->key.device, from), addr_print(&key->device, to));
-	flow_rekey(dp->flows, f, key);
-	f->port = port;
-	f->called = *called;
+		addr_print(&f->key.device, from), addr_print(&p->key.device, to));
+	flow_rekey(dp->flows, f, &p->key);
+	f->port = p->port;
+	f->called = p->called;
 	dp->env.stat.count[COUNT_FLOWS_MOVED]++;
 	changed(dp);
 }

@@ -7,6 +7,7 @@
 
 struct datapath;
 struct lan_port;
+struct parcel;
 
 struct life_spec {
 	struct lan_key key; /* the LAN association */
@@ -28,9 +29,9 @@ void life_rearm(struct datapath *dp, struct flow *flow, struct mono now);
 void life_end(struct datapath *dp, struct flow *flow, const char *why);
 /* Ends the flows of other endpoints at this LAN address: it is this endpoint's now. */
 void life_take_address(struct datapath *dp, const struct lan_key *key, const char *endpoint);
-/* Moves a flow to another device address (rule 3); whoever had that address loses its flow. */
-void life_move(struct datapath *dp, struct flow *flow, struct lan_port *port,
-	const struct lan_key *key, const struct addr *called);
+/* Moves a flow to the address that the parcel came from (rule 3); whoever had that address loses its
+ * flow, and a Register that waits for the old address to stay silent is refused. */
+void life_move(struct datapath *dp, struct flow *flow, const struct parcel *p);
 /* Opens flows for static devices that have none yet: requests may reach them before they speak. */
 void life_open_static(struct datapath *dp, struct mono now);
 

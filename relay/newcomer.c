@@ -86,7 +86,7 @@ static bool try_static(struct datapath *dp, struct parcel *p)
 		return false;
 	struct flow *flow = flow_by_id(dp->flows, r->flow);
 	if (flow != NULL) {
-		life_move(dp, flow, p->port, &p->key, &p->called);
+		life_move(dp, flow, p);
 	} else {
 		struct life_spec spec = { .key = p->key, .port = p->port, .called = p->called,
 			.route = r, .is_proven = true };
@@ -230,9 +230,7 @@ static void try_location(struct datapath *dp, struct parcel *p)
 		lost(dp, DROP_STRANGER_LOCATION);
 		return;
 	}
-	if (flow->move != NULL)
-		move_heard(dp, flow, p); /* its old host is alive */
-	life_move(dp, flow, p->port, &p->key, &p->called);
+	life_move(dp, flow, p);
 	pass_on(dp, flow, p);
 }
 

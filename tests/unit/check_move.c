@@ -255,6 +255,49 @@ START_TEST(rule3_location_from_another_port_contests_a_move)
 }
 END_TEST
 
+/* The device itself goes elsewhere while somebody waits for its old address to stay silent. */
+START_TEST(rule3_static_device_that_moves_contests_a_move)
+{
+	struct rig *r = rig_create();
+	struct conf_endpoint *e = rig_endpoint(r, "dev", "cloud");
+	e->has_address = true;
+	e->address = at("192.168.1.10");
+	rig_start(r);
+	rig_device(r, A, empty(CON, 1));
+	rig_expect_server(r, empty(CON, 1));
+	rig_device(r, B, coap(CON, "0.02", 0x99, "cc", REG));
+	expect_ping(r, A);
+	rig_device(r, A2, empty(CON, 2));
+	rig_expect_device(r, B, refusal("4.03", 0x99, "cc", -1));
+	rig_expect_server(r, empty(CON, 2));
+	rig_advance(r, 3000);
+	rig_expect_silence(r);
+	struct addr a2 = at(A2);
+	ck_assert(addr_eq(&rig_flow(r, "dev")->key.device, &a2));
+	ck_assert_uint_eq(r->dp->moves.count, 0);
+	rig_free(r);
+}
+END_TEST
+
+/* Its own Register waits, and then its Update takes the flow to that very port. */
+START_TEST(rule3_location_from_the_waiting_port_refuses_nobody)
+{
+	struct rig *r = up();
+	struct flow *f = rig_register(r, A, "dev", "rd/0");
+	const char *again = coap(CON, "0.02", 0x99, "cc", REG);
+	rig_device(r, A2, again);
+	expect_ping(r, A);
+	rig_device(r, A2, coap(CON, "0.02", 7, "cc", "rd/0"));
+	rig_expect_server(r, coap(CON, "0.02", 7, "cc", "rd/0"));
+	rig_expect_silence(r);
+	ck_assert_uint_eq(rig_drops(r, DROP_CONTESTED), 0);
+	rig_device(r, A2, again);
+	rig_expect_server(r, again);
+	ck_assert_uint_eq(r->port, f->wan.port);
+	rig_free(r);
+}
+END_TEST
+
 START_TEST(rule3_mover_takes_the_address_of_another_endpoint)
 {
 	struct rig *r = up();
@@ -332,6 +375,8 @@ Suite *move_suite(void)
 	SUITE_TEST(s, rule3_deregister_from_another_port);
 	SUITE_TEST(s, rule3_location_that_two_servers_handed_out_names_nobody);
 	SUITE_TEST(s, rule3_location_from_another_port_contests_a_move);
+	SUITE_TEST(s, rule3_static_device_that_moves_contests_a_move);
+	SUITE_TEST(s, rule3_location_from_the_waiting_port_refuses_nobody);
 	SUITE_TEST(s, rule3_mover_takes_the_address_of_another_endpoint);
 	SUITE_TEST(s, rule3_flow_that_ends_forgets_the_waiting_register);
 	SUITE_TEST(s, rule15_so_many_moves_wait_at_once);
