@@ -86,6 +86,22 @@ static enum verdict check_moves(struct datapath *dp, struct flow *first, const s
 	return verdict;
 }
 
+/* The device calls another of our addresses, or another socket of the listener, than before: answers
+ * leave from there (rule 17). A restart should know the address. */
+static void follow_called(struct datapath *dp, struct flow *first, const struct parcel *p)
+{
+	bool is_new = false;
+	for (struct flow *f = first; f != NULL; f = f->sibling) {
+		f->port = p->port;
+		if (addr_eq(&f->called, &p->called))
+			continue;
+		f->called = p->called;
+		is_new = true;
+	}
+	if (is_new && dp->changed != NULL)
+		dp->changed(dp->who);
+}
+
 void datapath_up(struct datapath *dp, struct parcel *p)
 {
 	if (check_kind(dp, p) != PASS || check_message(dp, p) != PASS)
@@ -95,6 +111,7 @@ void datapath_up(struct datapath *dp, struct parcel *p)
 		newcomer_up(dp, p);
 		return;
 	}
+	follow_called(dp, flow, p);
 	if (check_moves(dp, flow, p) != PASS)
 		return;
 	flow = track_sibling(flow, p);
