@@ -211,6 +211,22 @@ START_TEST(rule1_multicast_and_broadcast_get_silence)
 }
 END_TEST
 
+START_TEST(rule1_broadcast_of_a_network_gets_silence)
+{
+	struct rig *r = up();
+	rig_register(r, A, "dev", "rd/0");
+	r->called[true] = at("192.168.1.255:5683");
+	fake_net_broadcast(r->net, &r->called[true]);
+	rig_device(r, A, coap(CON, "0.02", 1, "aa", REG));
+	rig_device(r, B, coap(CON, "0.02", 2, "aa", "rd?ep=dev2"));
+	rig_device(r, B, empty(CON, 3));
+	rig_expect_silence(r);
+	ck_assert_uint_eq(rig_drops(r, DROP_LAN_MULTICAST), 3);
+	ck_assert_uint_eq(flows_count(r->dp->flows), 1);
+	rig_free(r);
+}
+END_TEST
+
 START_TEST(rule1_register_without_a_name_gets_400)
 {
 	struct rig *r = up();
@@ -491,6 +507,7 @@ Suite *newcomer_suite(void)
 	SUITE_TEST(s, rule1_unknown_location_gets_silence);
 	SUITE_TEST(s, rule1_responses_acks_and_resets_get_silence);
 	SUITE_TEST(s, rule1_non_requests_get_silence);
+	SUITE_TEST(s, rule1_broadcast_of_a_network_gets_silence);
 	SUITE_TEST(s, rule1_register_without_a_name_gets_400);
 	SUITE_TEST(s, rule1_register_with_a_bad_name_gets_400);
 	SUITE_TEST(s, rule2_endpoint_with_lan_credentials_is_never_served_without_dtls);

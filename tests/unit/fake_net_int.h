@@ -64,6 +64,7 @@ struct fake_net {
 	struct fake_interface interfaces[FAKE_INTERFACES];
 	bool has_source[2];         /* by family: [1] is IPv4 */
 	struct addr source[2];
+	struct addr broadcast;      /* of a network; all zero bytes: none */
 	uint8_t taken[65536 / 8];   /* ports of other programs, a bit each */
 	uint16_t first_port;
 	uint16_t last_port;

@@ -111,6 +111,11 @@ void fake_net_interface(struct fake_net *net, const char *name, uint32_t ifindex
 	free_one->ifindex = ifindex;
 }
 
+void fake_net_broadcast(struct fake_net *net, const struct addr *address)
+{
+	net->broadcast = *address;
+}
+
 void fake_net_source(struct fake_net *net, bool v4, const struct addr *source)
 {
 	net->has_source[v4] = source != NULL;
@@ -248,6 +253,7 @@ static void parcel_to_slot(const struct fake_parcel *p, struct udp_slot *slot)
 	slot->called = p->d.to;
 	slot->called.port = 0;
 	slot->ifindex = p->d.ifindex;
+	slot->is_broadcast = addr_same_host(&p->d.to, &fake_net_get()->broadcast);
 }
 
 int udp_recv_batch(int fd, struct udp_batch *batch, unsigned most)
