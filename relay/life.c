@@ -60,6 +60,29 @@ static void fire(struct timer *timer, struct mono now)
 								  "it was idle");
 }
 
+/* Ends the flows of other endpoints at the flow's address, or the guests among them. */
+static void end_others(struct datapath *dp, const struct flow *f, bool only_guests)
+{
+	struct flow *next;
+	for (struct flow *o = flow_find(dp->flows, &f->key); o != NULL; o = next) {
+		next = o->sibling;
+		if (strcmp(o->route->endpoint, f->route->endpoint) != 0 &&
+			(o->is_guest || !only_guests))
+			life_end(dp, o, "its address belongs to another endpoint now");
+	}
+}
+
+/* The flow came to its address: as the owner, or as a guest. An address that the configuration gives to
+ * the endpoint is its own at once; it may never register. */
+static void settle(struct datapath *dp, struct flow *f)
+{
+	f->is_guest = false;
+	end_others(dp, f, !f->route->has_address);
+	for (struct flow *o = flow_find(dp->flows, &f->key); o != NULL; o = o->sibling)
+		if (strcmp(o->route->endpoint, f->route->endpoint) != 0)
+			f->is_guest = true;
+}
+
 struct flow *life_begin(struct datapath *dp, const struct life_spec *spec, struct mono now)
 {
 	struct flow *f = flow_add(dp->flows, &spec->key);
@@ -80,6 +103,7 @@ struct flow *life_begin(struct datapath *dp, const struct life_spec *spec, struc
 		.psk = { f->route->identity, f->route->key }, .label = f->route->endpoint,
 		.port = f->route->port, .delay_ms = spec->delay_ms };
 	wan_open(&f->wan, &dp->env, &wan, now);
+	settle(dp, f);
 	life_rearm(dp, f, now);
 	dp->env.stat.count[COUNT_FLOWS_OPENED]++;
 	changed(dp);
@@ -106,6 +130,10 @@ void life_prove(struct datapath *dp, struct flow *f, struct mono now)
 			addr_print(&f->key.device, device), f->route->server->name,
 			f->location != NULL ? " as " : "", f->location != NULL ? f->location : "");
 	}
+	if (f->is_guest) {
+		f->is_guest = false;
+		end_others(dp, f, false);
+	}
 	life_rearm(dp, f, now);
 	changed(dp);
 }
@@ -129,26 +157,16 @@ void life_end(struct datapath *dp, struct flow *f, const char *why)
 	changed(dp);
 }
 
-void life_take_address(struct datapath *dp, const struct lan_key *key, const char *endpoint)
-{
-	struct flow *next;
-	for (struct flow *f = flow_find(dp->flows, key); f != NULL; f = next) {
-		next = f->sibling;
-		if (strcmp(f->route->endpoint, endpoint) != 0)
-			life_end(dp, f, "its address belongs to another endpoint now");
-	}
-}
-
 void life_move(struct datapath *dp, struct flow *f, const struct parcel *p)
 {
 	char from[ADDR_TEXT], to[ADDR_TEXT];
 	move_refuse(dp, f, &p->key, p->now);
-	life_take_address(dp, &p->key, f->route->endpoint);
 	log_info("flow: %s moved from %s to %s", f->route->endpoint,
 		addr_print(&f->key.device, from), addr_print(&p->key.device, to));
 	flow_rekey(dp->flows, f, &p->key);
 	f->port = p->port;
 	f->called = p->called;
+	settle(dp, f);
 	dp->env.stat.count[COUNT_FLOWS_MOVED]++;
 	changed(dp);
 }

@@ -163,7 +163,6 @@ static void begin(struct datapath *dp, struct parcel *p, struct route *r)
 	unsigned ticket;
 	struct flow *flow = NULL;
 	if (has_room(dp, p, r, &ticket)) {
-		life_take_address(dp, &p->key, r->endpoint);
 		struct life_spec spec = { .key = p->key, .port = p->port, .called = p->called,
 			.route = r, .source_ticket = ticket };
 		flow = life_begin(dp, &spec, p->now);
@@ -220,11 +219,8 @@ static void admit(struct datapath *dp, struct parcel *p)
 static void try_location(struct datapath *dp, struct parcel *p)
 {
 	char location[LOCATION_MAX];
-	struct reg_request request;
-	msg_request(&p->msg, &request);
 	struct flow *flow = NULL;
-	if (request.segments <= REG_SEGMENTS &&
-		reg_path(request.segment, request.segments, location, sizeof(location)))
+	if (track_location(&p->msg, location))
 		flow = flow_by_location(dp->flows, &p->key, location);
 	if (flow == NULL) {
 		lost(dp, DROP_STRANGER_LOCATION);

@@ -446,6 +446,64 @@ START_TEST(address_taken_over_by_another_endpoint_ends_the_first)
 }
 END_TEST
 
+/* One datagram with a false source address must not end a session. */
+START_TEST(address_stays_its_owners_until_a_server_accepts_the_guest)
+{
+	struct rig *r = up();
+	struct flow *f = rig_register(r, A, "dev", "rd/0");
+	const char *forged = coap(CON, "0.02", 9, "99", "rd?ep=dev2&lt=60");
+	expect_passes(r, A, forged);
+	uint16_t guest = r->port;
+	ck_assert_ptr_eq(rig_flow(r, "dev"), f);
+	ck_assert(rig_flow(r, "dev2")->is_guest);
+	expect_passes(r, A, coap(NON, "0.02", 10, "aa", "dp")); /* all but what names the guest */
+	ck_assert_uint_eq(r->port, f->wan.port);
+	expect_passes(r, A, coap(CON, "0.02", 11, "aa", "rd/0"));
+	ck_assert_uint_eq(r->port, f->wan.port);
+	expect_passes(r, A, coap(CON, "0.02", 12, "aa", REG));
+	ck_assert_uint_eq(r->port, f->wan.port);
+	expect_passes(r, A, forged);
+	ck_assert_uint_eq(r->port, guest);
+	rig_server(r, guest, coap(ACK, "4.03", 9, "99", NULL));
+	rig_expect_device(r, A, coap(ACK, "4.03", 9, "99", NULL));
+	rig_advance(r, UNPROVEN_MS + 1000);
+	ck_assert_ptr_null(rig_flow(r, "dev2"));
+	ck_assert_ptr_eq(rig_flow(r, "dev"), f);
+	rig_free(r);
+}
+END_TEST
+
+START_TEST(address_has_one_guest_at_a_time)
+{
+	struct rig *r = up();
+	rig_endpoint(r, "dev3", "cloud");
+	ck_assert_int_eq(rig_apply(r), 0);
+	rig_register(r, A, "dev", "rd/0");
+	expect_passes(r, A, coap(CON, "0.02", 8, "88", "rd?ep=dev2"));
+	expect_passes(r, A, coap(CON, "0.02", 9, "99", "rd?ep=dev3"));
+	ck_assert_ptr_null(rig_flow(r, "dev2"));
+	ck_assert_uint_eq(flows_count(r->dp->flows), 2);
+	rig_server(r, r->port, located(ACK, "2.01", 9, "99", "rd/3"));
+	rig_expect_device(r, A, located(ACK, "2.01", 9, "99", "rd/3"));
+	ck_assert_ptr_null(rig_flow(r, "dev"));
+	ck_assert(!rig_flow(r, "dev3")->is_guest);
+	rig_free(r);
+}
+END_TEST
+
+START_TEST(newcomer_that_finds_no_memory_ends_nobody)
+{
+	struct rig *r = up();
+	r->conf.gateway.max_endpoints = 1;
+	ck_assert_int_eq(rig_apply(r), 0);
+	rig_register(r, A, "dev", "rd/0");
+	rig_device(r, A, coap(CON, "0.02", 8, "88", "rd?ep=dev2"));
+	rig_expect_device(r, A, refusal("5.03", 8, "88", BUSY_MAX_AGE_S));
+	expect_passes(r, A, coap(NON, "0.02", 10, "aa", "dp"));
+	rig_free(r);
+}
+END_TEST
+
 START_TEST(forged_update_and_deregister_from_another_host_get_silence)
 {
 	struct rig *r = up();
@@ -521,6 +579,9 @@ Suite *newcomer_suite(void)
 	SUITE_TEST(s, refusals_are_limited_too);
 	SUITE_TEST(s, doubtful_name_is_not_forwarded_on_a_known_flow_either);
 	SUITE_TEST(s, address_taken_over_by_another_endpoint_ends_the_first);
+	SUITE_TEST(s, address_stays_its_owners_until_a_server_accepts_the_guest);
+	SUITE_TEST(s, address_has_one_guest_at_a_time);
+	SUITE_TEST(s, newcomer_that_finds_no_memory_ends_nobody);
 	SUITE_TEST(s, forged_update_and_deregister_from_another_host_get_silence);
 	return s;
 }
