@@ -119,16 +119,27 @@ static void leave_unproven(struct datapath *dp, struct flow *f)
 	f->source_ticket = 0;
 }
 
+static void tell_known(struct datapath *dp, const struct flow *f, struct mono now)
+{
+	static const char text[] = "flow: %s at %s is known to %s%s%s";
+	char device[ADDR_TEXT];
+	const char *as = f->location != NULL ? " as " : "";
+	const char *location = f->location != NULL ? f->location : "";
+	addr_print(&f->key.device, device);
+	if (f->route->is_dynamic)
+		notice(&dp->notices, NOTICE_KNOWN, LOG_LEVEL_INFO, now, text, f->route->endpoint,
+			device, f->route->server->name, as, location);
+	else
+		log_info(text, f->route->endpoint, device, f->route->server->name, as, location);
+}
+
 void life_prove(struct datapath *dp, struct flow *f, struct mono now)
 {
-	char device[ADDR_TEXT];
 	if (!f->is_live) {
 		leave_unproven(dp, f);
 		f->is_live = true;
 		dp->env.stat.count[COUNT_FLOWS_PROVEN]++;
-		log_info("flow: %s at %s is known to %s%s%s", f->route->endpoint,
-			addr_print(&f->key.device, device), f->route->server->name,
-			f->location != NULL ? " as " : "", f->location != NULL ? f->location : "");
+		tell_known(dp, f, now);
 	}
 	if (f->is_guest) {
 		f->is_guest = false;
@@ -142,8 +153,12 @@ void life_end(struct datapath *dp, struct flow *f, const char *why)
 {
 	char device[ADDR_TEXT];
 	struct route *route = f->route;
-	log_info("flow: %s at %s ended: %s", route->endpoint, addr_print(&f->key.device, device),
-		why);
+	addr_print(&f->key.device, device);
+	if (f->is_live && !route->is_dynamic)
+		log_info("flow: %s at %s ended: %s", route->endpoint, device, why);
+	else
+		notice(&dp->notices, NOTICE_ENDED, LOG_LEVEL_INFO, loop_now(dp->env.loop),
+			"flow: %s at %s ended: %s", route->endpoint, device, why);
 	move_cancel(dp, f);
 	forward_forget(dp, f);
 	leave_unproven(dp, f);
@@ -161,8 +176,9 @@ void life_move(struct datapath *dp, struct flow *f, const struct parcel *p)
 {
 	char from[ADDR_TEXT], to[ADDR_TEXT];
 	move_refuse(dp, f, &p->key, p->now);
-	log_info("flow: %s moved from %s to %s", f->route->endpoint,
-		addr_print(&f->key.device, from), addr_print(&p->key.device, to));
+	notice(&dp->notices, NOTICE_MOVED, LOG_LEVEL_INFO, p->now, "flow: %s moved from %s to %s",
+		f->route->endpoint, addr_print(&f->key.device, from),
+		addr_print(&p->key.device, to));
 	flow_rekey(dp->flows, f, &p->key);
 	f->port = p->port;
 	f->called = p->called;

@@ -5,8 +5,6 @@
 #define UDP_ROOM 16640
 /* LAN datagrams read by one system call, and answers sent by one. */
 #define LAN_BATCH 64
-/* Datagrams of one server socket that one wake-up may read. */
-#define WAN_PER_WAKE 16
 /* Receive and send buffers of a LAN socket, bytes; the kernel's own limit is exceeded where allowed. */
 #define LAN_SOCKET_BUFFER (4 * 1024 * 1024)
 /* Receive buffer of a WAN socket, bytes. */
@@ -84,6 +82,10 @@
 #define MOVE_SOCKETS_AFTER_MS 300
 /* Flows whose sockets are looked at by one wake-up. */
 #define MOVE_SOCKETS_PER_WAKE 256
+
+/* Log lines of one kind that strangers can provoke: so many at once, and so many a second after that. */
+#define NOTICE_BURST 20
+#define NOTICE_PER_SECOND 1
 
 /* Clients of the control socket at the same time, bytes of one request line, ms to send it. */
 #define CONTROL_CLIENTS 16

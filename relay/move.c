@@ -2,7 +2,6 @@
 #include "move.h"
 #include <stdlib.h>
 #include <string.h>
-#include "base/log.h"
 #include "base/rand.h"
 #include "datapath.h"
 #include "forward.h"
@@ -111,7 +110,8 @@ static void contested(struct datapath *dp, struct flow *flow, const struct parce
 {
 	char old[ADDR_TEXT], new[ADDR_TEXT];
 	flow_drop(flow, &dp->env.stat, DROP_CONTESTED);
-	log_warn("flow: %s is at %s and answers there; a Register for it from %s was refused",
+	notice(&dp->notices, NOTICE_CONTESTED, LOG_LEVEL_WARN, p->now,
+		"flow: %s is at %s and answers there; a Register for it from %s was refused",
 		flow->route->endpoint, addr_print(&flow->key.device, old),
 		addr_print(&p->key.device, new));
 	newcomer_refuse(dp, p, MSG_CODE(4, 3), -1);
