@@ -68,7 +68,7 @@ void fake_net_ready(struct fake_net *net, int fd, unsigned happened);
 /* ---- the world around ------------------------------------------------------------------------ */
 
 /* Gives an interface its number, or with 0 takes it away. Opening a socket on one that is not there
- * is -ENODEV. */
+ * is -ENODEV. One that was made anew has another number: LAN sockets stay with the old one, deaf. */
 void fake_net_interface(struct fake_net *net, const char *name, uint32_t ifindex);
 /* The source address towards all peers of a family from now on; NULL: there is no route, and sends
  * fail with -ENETUNREACH. As in the kernel, sockets that were connected with another address fail
