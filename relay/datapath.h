@@ -52,6 +52,9 @@ struct datapath {
 	uint32_t listener_numbers;    /* given out so far */
 	size_t moving_at;             /* how far sockets were looked at after an address change */
 	struct timer moving;          /* goes on with it */
+	struct mono move_by;          /* it begins no later; MONO_NEVER: no event waits for it */
+	bool is_moving;               /* it has begun */
+	bool move_again;              /* an event came meanwhile: it will begin once more */
 	size_t reserved;              /* room for timers that was asked of the loop */
 	char fault[512];              /* why the last wanted_apply failed, for people; or "" */
 	void (*changed)(void *who);   /* something that a restart should know is different now */

@@ -80,6 +80,8 @@
 
 /* Pause after the last address or route event before sockets are looked at, ms (rule 20). */
 #define MOVE_SOCKETS_AFTER_MS 300
+/* The same, at most after the first of them: events may never stop. */
+#define MOVE_SOCKETS_BY_MS 2000
 /* Flows whose sockets are looked at by one wake-up. */
 #define MOVE_SOCKETS_PER_WAKE 256
 

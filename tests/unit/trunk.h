@@ -11,6 +11,7 @@ Suite *move_suite(void);
 Suite *life_suite(void);
 Suite *track_suite(void);
 Suite *notice_suite(void);
+Suite *reopen_suite(void);
 Suite *datapath_suite(void);
 Suite *lan_suite(void);
 Suite *association_suite(void);
