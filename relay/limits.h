@@ -23,6 +23,8 @@
 #define HELD_PER_FLOW 8
 /* Bytes of messages that wait for all associations together. */
 #define HELD_BYTES_TOTAL (8 * 1024 * 1024)
+/* The share of it for endpoints that no section names and no server has accepted: 1/this. */
+#define HELD_STRANGER_SHARE 4
 /* A waiting NON is dropped after this, ms (rule 9). */
 #define HELD_NON_MS 10000
 /* A waiting CON is dropped, or answered 5.04, after this, ms (rule 9). */

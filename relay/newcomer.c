@@ -92,10 +92,13 @@ static bool try_static(struct datapath *dp, struct parcel *p)
 			.route = r, .is_proven = true };
 		flow = life_begin(dp, &spec, p->now);
 	}
-	if (flow == NULL)
-		lost(dp, DROP_TABLE_FULL);
-	else
+	if (flow != NULL) {
 		pass_on(dp, flow, p);
+		return true;
+	}
+	lost(dp, DROP_TABLE_FULL);
+	if (msg_is_request(&p->msg))
+		newcomer_refuse(dp, p, MSG_CODE(5, 3), BUSY_MAX_AGE_S);
 	return true;
 }
 

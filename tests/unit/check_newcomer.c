@@ -369,6 +369,56 @@ START_TEST(rule15_full_table_gets_503_with_max_age_and_evicts_nobody)
 }
 END_TEST
 
+START_TEST(rule15_static_device_in_a_full_table_gets_503)
+{
+	struct rig *r = rig_create();
+	r->conf.gateway.max_endpoints = 1;
+	rig_endpoint(r, "dev", "cloud");
+	rig_start(r);
+	rig_register(r, B, "dev", "rd/0");
+	struct conf_endpoint *e = rig_endpoint(r, "static", "cloud");
+	e->has_address = true;
+	e->address = at(A);
+	ck_assert_int_eq(rig_apply(r), 0);
+	rig_device(r, A, coap(CON, "0.02", 1, "aa", "dp"));
+	rig_expect_device(r, A, refusal("5.03", 1, "aa", BUSY_MAX_AGE_S));
+	rig_device(r, A, empty(CON, 2));
+	rig_device(r, A, coap(CON, "2.05", 3, "aa", NULL));
+	rig_expect_silence(r);
+	ck_assert_uint_eq(rig_drops(r, DROP_TABLE_FULL), 3);
+	rig_free(r);
+}
+END_TEST
+
+/* The room for messages that wait is not for those who invent endpoints. */
+START_TEST(rule15_known_endpoint_waits_beside_many_strangers)
+{
+	static char hex[2 * 16000 + 1];
+	struct rig *r = up_open(1000);
+	rig_secure(r);
+	ck_assert_int_eq(rig_apply(r), 0);
+	r->server_deaf = true;
+	for (unsigned s = 0; s < 64; s++) {
+		char from[40], uri[40];
+		snprintf(from, sizeof(from), "10.9.%u.9:%u", s / 32, 1000 + s);
+		snprintf(uri, sizeof(uri), "rd?ep=x%u", s);
+		for (unsigned i = 0; i < HELD_PER_FLOW; i++) {
+			int n = snprintf(hex, sizeof(hex), "%sff",
+				coap(NON, "0.02", i, "aa", uri));
+			memset(hex + n, '0', sizeof(hex) - 1 - (size_t)n);
+			rig_device(r, from, hex);
+		}
+	}
+	ck_assert_uint_gt(rig_drops(r, DROP_HELD_MEMORY), 0);
+	uint64_t before = rig_drops(r, DROP_HELD_MEMORY);
+	rig_device(r, A, coap(CON, "0.02", 1, "aa", REG));
+	ck_assert_uint_eq(rig_flow(r, "dev")->held.count, 1);
+	ck_assert_uint_eq(rig_drops(r, DROP_HELD_MEMORY), before);
+	rig_stop(r);
+	rig_free(r);
+}
+END_TEST
+
 START_TEST(rule7_unproven_entries_are_limited_for_each_source)
 {
 	struct rig *r = up_open(200);
@@ -573,6 +623,8 @@ Suite *newcomer_suite(void)
 	SUITE_TEST(s, rule2_unknown_endpoint_is_accepted_where_the_listener_says_so);
 	SUITE_TEST(s, rule5_no_invented_error_to_update);
 	SUITE_TEST(s, rule6_endpoint_known_at_two_servers_through_two_listeners);
+	SUITE_TEST(s, rule15_static_device_in_a_full_table_gets_503);
+	SUITE_TEST(s, rule15_known_endpoint_waits_beside_many_strangers);
 	SUITE_TEST(s, rule7_unproven_entries_are_limited_for_each_source);
 	SUITE_TEST(s, rule7_unproven_entries_leave_half_of_the_table);
 	SUITE_TEST(s, rule15_full_table_gets_503_with_max_age_and_evicts_nobody);
