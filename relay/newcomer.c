@@ -33,7 +33,7 @@ void newcomer_refuse(struct datapath *dp, const struct parcel *p, uint8_t code, 
 	if (p->msg.type != MSG_CON)
 		return;
 	if (!bucket_take(is_404 ? &l->not_found : &l->refusals, rate, rate, p->now)) {
-		lost(dp, DROP_ANSWER_LIMIT);
+		dp->env.stat.count[COUNT_ANSWERS_WITHHELD]++;
 		return;
 	}
 	uint8_t bytes[MSG_ANSWER_MAX];
@@ -49,7 +49,7 @@ static void answer_ping(struct datapath *dp, const struct parcel *p)
 		STRANGER_REFUSALS_PER_SECOND, p->now))
 		answer(dp, p, bytes, msg_empty(bytes, MSG_RESET, p->msg.mid));
 	else
-		lost(dp, DROP_ANSWER_LIMIT);
+		dp->env.stat.count[COUNT_ANSWERS_WITHHELD]++;
 }
 
 static void pass_on(struct datapath *dp, struct flow *flow, struct parcel *p)

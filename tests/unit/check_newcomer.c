@@ -126,7 +126,7 @@ START_TEST(rule1_404_at_most_ten_a_second)
 		answered += *rig_device_got(r, B) != '\0';
 	}
 	ck_assert_uint_eq(answered, 10);
-	ck_assert_uint_eq(rig_drops(r, DROP_ANSWER_LIMIT), 20);
+	ck_assert_uint_eq(rig_counts(r, COUNT_ANSWERS_WITHHELD), 20);
 	ck_assert_uint_eq(rig_drops(r, DROP_STRANGER_REQUEST), 30);
 	for (unsigned ms = 0; ms < 5000; ms += 20) {
 		rig_advance(r, 20);
@@ -473,9 +473,9 @@ START_TEST(refusals_are_limited_too)
 	for (unsigned i = 0; i < 2 * STRANGER_REFUSALS_PER_SECOND; i++)
 		rig_device(r, B, coap(CON, "0.02", i, "", "rd?ep=who"));
 	ck_assert_uint_eq(fake_lan_sent(r->net), STRANGER_REFUSALS_PER_SECOND);
-	ck_assert_uint_eq(rig_drops(r, DROP_ANSWER_LIMIT), STRANGER_REFUSALS_PER_SECOND);
+	ck_assert_uint_eq(rig_counts(r, COUNT_ANSWERS_WITHHELD), STRANGER_REFUSALS_PER_SECOND);
 	rig_device(r, B, empty(CON, 1));
-	ck_assert_uint_eq(rig_drops(r, DROP_ANSWER_LIMIT), STRANGER_REFUSALS_PER_SECOND + 1);
+	ck_assert_uint_eq(rig_counts(r, COUNT_ANSWERS_WITHHELD), STRANGER_REFUSALS_PER_SECOND + 1);
 	while (*rig_device_got(r, B) != '\0')
 		;
 	rig_free(r);
