@@ -57,7 +57,7 @@ lwm2m_SRC   = relay/lwm2m/reg.c
 dtls_SRC    = $(addprefix dtls/,header.c session.c wolf.c)
 trunk_SRC   = $(addprefix relay/,timer.c loop.c udp.c resolve.c stat.c lan.c server.c wan.c \
               wan_round.c wan_socket.c classify.c limit.c msg.c track.c held.c flow.c route.c newcomer.c move.c forward.c \
-              life.c wanted.c datapath.c)
+              notice.c life.c reopen.c wanted.c datapath.c)
 netfilter_SRC = netfilter/rtnl.c
 control_SRC = $(addprefix relay/control/,claim.c control.c answer.c tally.c show_status.c show_routes.c \
               show_metrics.c tree.c utf8.c text.c state.c row.c rows.c restore.c folder.c ask.c query.c \
@@ -148,7 +148,8 @@ msg-libcoap_LIBS  = $(shell $(PKG_CONFIG) --libs libcoap-3-notls)
 RIG           = $(addprefix tests/unit/,rig.c rig_coap.c rig_far.c wolf_peer.c fake_rand.c) $(FAKE_NET)
 trunk_TESTS   = $(addprefix tests/unit/,trunk.c check_limit.c check_held.c check_flow.c \
                 check_route.c check_newcomer.c check_move.c check_life.c \
-                check_track.c check_datapath.c check_lan.c check_static.c) $(RIG)
+                check_track.c check_notice.c check_reopen.c check_datapath.c \
+                check_lan.c check_static.c) $(RIG)
 trunk_LIBS    = $(WOLFSSL_LIBS)
 trunk-dtls_TESTS = $(addprefix tests/unit/,trunk_dtls.c check_wan.c check_wan_silence.c check_wan_move.c \
                 check_wan_round.c check_wanted.c check_frugal.c check_soak.c) $(RIG)

@@ -7,6 +7,7 @@
 #include "forward.h"
 #include "life.h"
 #include "newcomer.h"
+#include "reopen.h"
 #include "track.h"
 #include "wanted.h"
 
@@ -86,15 +87,34 @@ static enum verdict check_moves(struct datapath *dp, struct flow *first, const s
 	return verdict;
 }
 
+/* The device calls another of our addresses, or another socket of the listener, than before: answers
+ * leave from there (rule 17). A restart should know the address. */
+static void follow_called(struct datapath *dp, struct flow *first, const struct parcel *p)
+{
+	bool is_new = false;
+	for (struct flow *f = first; f != NULL; f = f->sibling) {
+		f->port = p->port;
+		if (addr_eq(&f->called, &p->called))
+			continue;
+		f->called = p->called;
+		is_new = true;
+	}
+	if (is_new && dp->changed != NULL)
+		dp->changed(dp->who);
+}
+
 void datapath_up(struct datapath *dp, struct parcel *p)
 {
 	if (check_kind(dp, p) != PASS || check_message(dp, p) != PASS)
 		return;
 	struct flow *flow = flow_find(dp->flows, &p->key);
+	if (flow == NULL)
+		flow = reopen_follow(dp, p);
 	if (flow == NULL || newcomer_is_other(flow, p)) {
 		newcomer_up(dp, p);
 		return;
 	}
+	follow_called(dp, flow, p);
 	if (check_moves(dp, flow, p) != PASS)
 		return;
 	flow = track_sibling(flow, p);
@@ -200,23 +220,53 @@ const struct wan_calls datapath_wan_calls = { .room = wan_room, .message = wan_m
 
 /* ---- the machine's addresses changed (rule 20) ---- */
 
+/* Sockets are looked at soon, but not later than some time after the first event. */
+static void move_soon(struct datapath *dp, struct mono now)
+{
+	struct mono soon = mono_add(now, MOVE_SOCKETS_AFTER_MS);
+	timer_arm(dp->env.timers, &dp->moving, mono_min(soon, dp->move_by));
+}
+
+static void walk_done(struct datapath *dp, struct mono now)
+{
+	dp->is_moving = false;
+	if (!dp->move_again)
+		return;
+	dp->move_again = false;
+	datapath_addresses_changed(dp, now);
+}
+
 static void move_sockets(struct timer *timer, struct mono now)
 {
 	struct datapath *dp = container_of(timer, struct datapath, moving);
 	uint32_t spread = (uint32_t)(flows_count(dp->flows) * 1000 / RESTORE_PER_SECOND) + 500;
+	uint32_t known = 0;
+	if (!dp->is_moving) {
+		dp->is_moving = true;
+		dp->moving_at = 0;
+		dp->move_by = MONO_NEVER;
+		reopen_ports(dp);
+	}
 	for (unsigned i = 0; i < MOVE_SOCKETS_PER_WAKE; i++) {
 		struct flow *flow = flow_next(dp->flows, &dp->moving_at);
-		if (flow == NULL)
+		if (flow == NULL) {
+			walk_done(dp, now);
 			return;
+		}
+		reopen_flow(dp, flow, &known);
 		wan_move(&flow->wan, spread, now);
 	}
-	timer_arm(dp->env.timers, &dp->moving, now);
+	timer_arm(dp->env.timers, &dp->moving, mono_add(now, 1)); /* others come first */
 }
 
 void datapath_addresses_changed(struct datapath *dp, struct mono now)
 {
-	dp->moving_at = 0;
-	timer_arm(dp->env.timers, &dp->moving, mono_add(now, MOVE_SOCKETS_AFTER_MS));
+	if (dp->is_moving) {
+		dp->move_again = true;
+		return;
+	}
+	dp->move_by = mono_min(dp->move_by, mono_add(now, MOVE_SOCKETS_BY_MS));
+	move_soon(dp, now);
 }
 
 /* ---- life ---- */
@@ -233,6 +283,7 @@ int datapath_create(struct datapath **datapath, struct loop *loop, struct resolv
 	dp->changed = changed;
 	dp->who = who;
 	dp->moving.fire = move_sockets;
+	dp->move_by = MONO_NEVER;
 	list_init(&dp->listeners);
 	list_init(&dp->servers);
 	moves_init(&dp->moves);

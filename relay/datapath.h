@@ -12,6 +12,7 @@
 #include "limit.h"
 #include "move.h"
 #include "msg.h"
+#include "notice.h"
 #include "route.h"
 #include "server.h"
 
@@ -43,6 +44,7 @@ struct datapath {
 	struct sources *sources;      /* unproven entries by host */
 	size_t unproven;              /* unproven flows of endpoints that no section names */
 	struct held_budget held; /* what all waiting messages take */
+	struct notices notices; /* budgets of log lines */
 	struct moves moves;           /* Registers that wait for an old address to stay silent */
 	struct list listeners;        /* ring of struct listener_entry, see wanted.c */
 	struct list servers;          /* ring of struct server */
@@ -50,6 +52,9 @@ struct datapath {
 	uint32_t listener_numbers;    /* given out so far */
 	size_t moving_at;             /* how far sockets were looked at after an address change */
 	struct timer moving;          /* goes on with it */
+	struct mono move_by;          /* it begins no later; MONO_NEVER: no event waits for it */
+	bool is_moving;               /* it has begun */
+	bool move_again;              /* an event came meanwhile: it will begin once more */
 	size_t reserved;              /* room for timers that was asked of the loop */
 	char fault[512];              /* why the last wanted_apply failed, for people; or "" */
 	void (*changed)(void *who);   /* something that a restart should know is different now */

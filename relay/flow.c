@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "route.h"
 
 /* Flows are kept in chunks that never move, so pointers to them stay good. */
 #define CHUNK 64
@@ -268,22 +269,33 @@ void flow_rekey(struct flows *t, struct flow *flow, const struct lan_key *key)
 	index_insert(t, flow);
 }
 
+static bool is_at_location(const struct flow *f, const struct lan_key *key, const char *location)
+{
+	return f->location != NULL && strcmp(f->location, location) == 0 &&
+		addr_same_host(&f->key.device, &key->device) && f->key.ifindex == key->ifindex &&
+		f->key.listener == key->listener;
+}
+
 struct flow *flow_by_location(const struct flows *t, const struct lan_key *key,
 	const char *location)
 {
 	struct flow *found = NULL;
+	bool is_clear = true;
 	struct list *ring = &t->host[host_hash(t, &key->device) & t->mask];
 	list_each(node, ring) {
 		struct flow *f = container_of(node, struct flow, by_host);
-		if (f->location == NULL || strcmp(f->location, location) != 0 ||
-			!addr_same_host(&f->key.device, &key->device) ||
-			f->key.ifindex != key->ifindex || f->key.listener != key->listener)
+		if (!is_at_location(f, key, location))
 			continue;
-		if (found != NULL)
+		if (found != NULL && f->route->server != found->route->server)
 			return NULL;
+		if (found != NULL && f->registered.ms == found->registered.ms)
+			is_clear = false;
+		if (found != NULL && f->registered.ms <= found->registered.ms)
+			continue;
 		found = f;
+		is_clear = true;
 	}
-	return found;
+	return is_clear ? found : NULL;
 }
 
 struct flow *flow_next(const struct flows *t, size_t *at)

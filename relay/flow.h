@@ -69,8 +69,10 @@ struct flow {
 
 	struct flow_asked asked; /* a registration request under way */
 	char *location;           /* "/rd/0" of the registration, or NULL */
+	struct mono registered;   /* when a server gave the location; 0: before a restart */
 	uint32_t lifetime_s;      /* of the registration; 0 is without end */
 	struct mono expires;      /* end of the registration and its grace; MONO_NEVER: none */
+	bool is_guest;            /* its address is another endpoint's until a server accepts it */
 	bool is_live;             /* a server answered with success */
 	bool is_ending;           /* to be closed once the answer at hand has passed */
 	unsigned source_ticket;   /* of limit.h, while unproven; else 0 */
@@ -112,8 +114,8 @@ struct flow *flow_find(const struct flows *flows, const struct lan_key *key);
 struct flow *flow_by_id(const struct flows *flows, struct flow_id id);
 /* Gives the flow another key. */
 void flow_rekey(struct flows *flows, struct flow *flow, const struct lan_key *key);
-/* The flow of the same host, interface and listener that holds this Location; NULL when there is none,
- * or when two servers handed out the same and it could be either. */
+/* The flow of the same host, interface and listener that holds this Location, or NULL. Of several the
+ * newest of one server counts, which gave the Location anew; where several servers gave it, none. */
 struct flow *flow_by_location(const struct flows *flows, const struct lan_key *key,
 	const char *location);
 /* Walks all flows: begin with at 0, go on until NULL. Flows may end and begin on the way. */

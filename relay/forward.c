@@ -47,8 +47,10 @@ static void hold(struct datapath *dp, struct flow *flow, const struct parcel *p)
 		answer_late(dp, flow, &p->msg);
 		return;
 	}
-	enum drop why = held_push(&flow->held, &dp->held, &p->msg, p->bytes, p->n,
-		p->reg.kind != REG_OTHER, p->now);
+	unsigned kind = p->reg.kind != REG_OTHER ? HELD_REGISTRATION : 0;
+	if (flow->route->is_dynamic && !flow->is_live)
+		kind |= HELD_STRANGER;
+	enum drop why = held_push(&flow->held, &dp->held, &p->msg, p->bytes, p->n, kind, p->now);
 	if (why != DROP_COUNT)
 		flow_drop(flow, &dp->env.stat, why);
 	life_rearm(dp, flow, p->now);
@@ -107,7 +109,7 @@ void forward_expire(struct datapath *dp, struct flow *flow, struct mono now)
 	struct held *h;
 	while ((h = held_pop_expired(&flow->held, now)) != NULL) {
 		bool is_request = h->code != MSG_EMPTY && h->code >> 5 == 0;
-		if (h->type == MSG_CON && is_request && !h->is_registration) {
+		if (h->type == MSG_CON && is_request && (h->kind & HELD_REGISTRATION) == 0) {
 			answer_held(dp, flow, h);
 			continue;
 		}

@@ -84,6 +84,15 @@ static int reload(void *who, struct text *said, struct mono now)
 	struct conf *conf = load(g->spec.conf_path, said);
 	if (conf == NULL)
 		return refuse(g, said, -EINVAL);
+	if (!conf->gateway.enabled) {
+		log_info("gateway: %s says enabled '0' now: leaving", g->spec.conf_path);
+		if (said != NULL)
+			text_addf(said, "%s says enabled '0' now: the relay leaves\n",
+				g->spec.conf_path);
+		conf_free(conf);
+		loop_stop(g->loop);
+		return 0;
+	}
 	int rc = wanted_apply(g->datapath, conf, now);
 	if (rc == 0) {
 		log_set_level(conf->gateway.log_level);

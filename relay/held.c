@@ -12,20 +12,26 @@ static bool is_waiting(const struct held_queue *q, const struct msg *m)
 	return false;
 }
 
+static bool is_stranger(unsigned kind)
+{
+	return (kind & HELD_STRANGER) != 0;
+}
+
 enum drop held_push(struct held_queue *q, struct held_budget *budget, const struct msg *m,
-	const uint8_t *bytes, size_t n, bool is_registration, struct mono now)
+	const uint8_t *bytes, size_t n, unsigned kind, struct mono now)
 {
 	if (m->type == MSG_CON && is_waiting(q, m))
 		return DROP_HELD_DUPLICATE;
 	if (q->count >= HELD_PER_FLOW)
 		return DROP_HELD_FULL;
-	if (budget->bytes + n > HELD_BYTES_TOTAL)
+	if (budget->bytes + n > HELD_BYTES_TOTAL || (is_stranger(kind) &&
+		budget->strangers + n > HELD_BYTES_TOTAL / HELD_STRANGER_SHARE))
 		return DROP_HELD_MEMORY;
 	struct held *h = malloc(sizeof(*h) + n);
 	if (h == NULL)
 		return DROP_HELD_MEMORY;
 	*h = (struct held){ .type = m->type, .code = m->code, .mid = m->mid, .n = n,
-		.is_registration = is_registration };
+		.kind = kind };
 	h->dies = mono_add(now, m->type == MSG_CON ? HELD_CON_MS : HELD_NON_MS);
 	memcpy(h->bytes, bytes, n);
 	if (q->last != NULL)
@@ -35,6 +41,7 @@ enum drop held_push(struct held_queue *q, struct held_budget *budget, const stru
 	q->last = h;
 	q->count++;
 	budget->bytes += n;
+	budget->strangers += is_stranger(kind) ? n : 0;
 	return DROP_COUNT;
 }
 
@@ -72,7 +79,7 @@ struct held *held_pop_answerable(struct held_queue *q)
 	struct held *prev = NULL;
 	for (struct held *h = q->first; h != NULL; prev = h, h = h->next)
 		if (h->type == MSG_CON && h->code != MSG_EMPTY && h->code >> 5 == 0 &&
-			!h->is_registration)
+			(h->kind & HELD_REGISTRATION) == 0)
 			return take(q, prev);
 	return NULL;
 }
@@ -82,6 +89,7 @@ void held_free(struct held_budget *budget, struct held *h)
 	if (h == NULL)
 		return;
 	budget->bytes -= h->n;
+	budget->strangers -= is_stranger(h->kind) ? h->n : 0;
 	free(h);
 }
 

@@ -7,6 +7,12 @@
 #include "msg.h"
 #include "stat.h"
 
+/* What a message is, or'ed. */
+enum {
+	HELD_REGISTRATION = 1, /* never answered by the relay itself (rule 5) */
+	HELD_STRANGER = 2      /* of an endpoint that no section names and no server has accepted */
+};
+
 /* One waiting message. */
 struct held {
 	struct held *next; /* the next younger one */
@@ -14,7 +20,7 @@ struct held {
 	enum msg_type type; /* of the message */
 	uint8_t code; /* of the message */
 	uint16_t mid;            /* host order */
-	bool is_registration;    /* never answered by the relay itself (rule 5) */
+	unsigned kind;           /* HELD_REGISTRATION, HELD_STRANGER */
 	size_t n;                /* bytes of the message */
 	uint8_t bytes[]; /* the message */
 };
@@ -29,12 +35,13 @@ struct held_queue {
 /* Bytes that all queues hold together. Zeroed is ready. */
 struct held_budget {
 	size_t bytes; /* of all messages */
+	size_t strangers; /* of those with HELD_STRANGER */
 };
 
 /* Copies a message to the end of the queue. Returns DROP_COUNT when it was taken, else why not:
  * DROP_HELD_DUPLICATE, DROP_HELD_FULL, DROP_HELD_MEMORY. */
 enum drop held_push(struct held_queue *queue, struct held_budget *budget, const struct msg *m,
-	const uint8_t *bytes, size_t n, bool is_registration, struct mono now);
+	const uint8_t *bytes, size_t n, unsigned kind, struct mono now);
 /* Takes the oldest off; the caller ends it with held_free. NULL when there is none. */
 struct held *held_pop(struct held_queue *queue);
 /* Takes off one that is past its time, or NULL. */

@@ -53,6 +53,44 @@ static int port_init(struct lan_port *p, const struct lan_spec *spec)
 	return udp_batch_create(&p->out, LAN_BATCH);
 }
 
+int lan_reopen(struct lan_port *p)
+{
+	struct udp_listen_spec at = { .address = p->bound, .interface = p->interface };
+	uint32_t ifindex = p->interface != NULL ? udp_ifindex(p->interface) : 0;
+	BUG_UNLESS(p->fd < 0);
+	int fd = udp_listen(&at);
+	if (fd < 0)
+		return fd;
+	p->watch.fd = fd;
+	int rc = loop_watch(p->env->loop, &p->watch, LOOP_READ);
+	if (rc != 0) {
+		udp_close(fd);
+		return rc;
+	}
+	p->fd = fd;
+	p->ifindex = ifindex;
+	p->overflowed = 0;
+	return 0;
+}
+
+void lan_shut(struct lan_port *p)
+{
+	if (p->fd < 0)
+		return;
+	if (p->gathered > 0)
+		lan_flush(p);
+	loop_unwatch(p->env->loop, &p->watch);
+	udp_close(p->fd);
+	p->fd = -1;
+}
+
+static void port_free(struct lan_port *p)
+{
+	udp_batch_free(p->out);
+	free(p->interface);
+	free(p);
+}
+
 int lan_open(struct lan_port **port, struct env *env, const struct lan_spec *spec)
 {
 	struct lan_port *p = calloc(1, sizeof(*p));
@@ -62,17 +100,9 @@ int lan_open(struct lan_port **port, struct env *env, const struct lan_spec *spe
 	p->fd = -1;
 	int rc = port_init(p, spec);
 	if (rc == 0)
-		rc = p->fd = udp_listen(&spec->at);
-	if (rc >= 0) {
-		p->watch.fd = p->fd;
-		rc = loop_watch(env->loop, &p->watch, LOOP_READ);
-	}
-	if (rc < 0) {
-		if (p->fd >= 0)
-			udp_close(p->fd);
-		udp_batch_free(p->out);
-		free(p->interface);
-		free(p);
+		rc = lan_reopen(p);
+	if (rc != 0) {
+		port_free(p);
 		return rc;
 	}
 	loop_on_flush(env->loop, &p->flush);
@@ -83,15 +113,10 @@ int lan_open(struct lan_port **port, struct env *env, const struct lan_spec *spe
 
 void lan_close(struct lan_port *p)
 {
-	if (p->gathered > 0)
-		lan_flush(p);
+	lan_shut(p);
 	list_remove(&p->node);
 	list_remove(&p->flush.node);
-	loop_unwatch(p->env->loop, &p->watch);
-	udp_close(p->fd);
-	udp_batch_free(p->out);
-	free(p->interface);
-	free(p);
+	port_free(p);
 }
 
 struct udp_slot *lan_slot(struct lan_port *p)
@@ -111,7 +136,10 @@ void lan_flush(struct lan_port *p)
 	unsigned refused = 0;
 	unsigned n = p->gathered;
 	p->gathered = 0;
-	udp_send_batch(p->fd, p->out, 0, n, &refused);
+	if (p->fd >= 0)
+		udp_send_batch(p->fd, p->out, 0, n, &refused);
+	else
+		refused = n;
 	if (refused > 0)
 		p->calls->refused(p->who, refused);
 }

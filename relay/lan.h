@@ -40,7 +40,8 @@ struct lan_port {
 	struct listener *listener; /* borrowed */
 	struct addr bound;         /* where it listens, with port */
 	char *interface;           /* or NULL */
-	int fd; /* the socket */
+	uint32_t ifindex;          /* of the interface when the socket was opened; 0 without one */
+	int fd; /* the socket; -1 while it is shut */
 	struct watch watch; /* for reading */
 	struct flush flush; /* sends the answers of a wake-up */
 	struct udp_batch *out;     /* answers of this wake-up */
@@ -64,6 +65,10 @@ struct lan_spec {
 int lan_open(struct lan_port **port, struct env *env, const struct lan_spec *spec) MUST_CHECK;
 /* Sends what gathered and closes. */
 void lan_close(struct lan_port *port);
+/* Sends what gathered and closes the socket only: the port stays, deaf and mute, for its flows. */
+void lan_shut(struct lan_port *port);
+/* Opens the socket of a shut port where it was. Returns 0, or -errno and leaves it shut. */
+int lan_reopen(struct lan_port *port) MUST_CHECK;
 /* The next free slot for an answer: fill bytes, n, peer, called and ifindex, then lan_commit. */
 struct udp_slot *lan_slot(struct lan_port *port);
 /* The slot that was given last will be sent. */

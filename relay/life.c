@@ -60,6 +60,29 @@ static void fire(struct timer *timer, struct mono now)
 								  "it was idle");
 }
 
+/* Ends the flows of other endpoints at the flow's address, or the guests among them. */
+static void end_others(struct datapath *dp, const struct flow *f, bool only_guests)
+{
+	struct flow *next;
+	for (struct flow *o = flow_find(dp->flows, &f->key); o != NULL; o = next) {
+		next = o->sibling;
+		if (strcmp(o->route->endpoint, f->route->endpoint) != 0 &&
+			(o->is_guest || !only_guests))
+			life_end(dp, o, "its address belongs to another endpoint now");
+	}
+}
+
+/* The flow came to its address: as the owner, or as a guest. An address that the configuration gives to
+ * the endpoint is its own at once; it may never register. */
+static void settle(struct datapath *dp, struct flow *f)
+{
+	f->is_guest = false;
+	end_others(dp, f, !f->route->has_address);
+	for (struct flow *o = flow_find(dp->flows, &f->key); o != NULL; o = o->sibling)
+		if (strcmp(o->route->endpoint, f->route->endpoint) != 0)
+			f->is_guest = true;
+}
+
 struct flow *life_begin(struct datapath *dp, const struct life_spec *spec, struct mono now)
 {
 	struct flow *f = flow_add(dp->flows, &spec->key);
@@ -80,6 +103,7 @@ struct flow *life_begin(struct datapath *dp, const struct life_spec *spec, struc
 		.psk = { f->route->identity, f->route->key }, .label = f->route->endpoint,
 		.port = f->route->port, .delay_ms = spec->delay_ms };
 	wan_open(&f->wan, &dp->env, &wan, now);
+	settle(dp, f);
 	life_rearm(dp, f, now);
 	dp->env.stat.count[COUNT_FLOWS_OPENED]++;
 	changed(dp);
@@ -95,16 +119,31 @@ static void leave_unproven(struct datapath *dp, struct flow *f)
 	f->source_ticket = 0;
 }
 
+static void tell_known(struct datapath *dp, const struct flow *f, struct mono now)
+{
+	static const char text[] = "flow: %s at %s is known to %s%s%s";
+	char device[ADDR_TEXT];
+	const char *as = f->location != NULL ? " as " : "";
+	const char *location = f->location != NULL ? f->location : "";
+	addr_print(&f->key.device, device);
+	if (f->route->is_dynamic)
+		notice(&dp->notices, NOTICE_KNOWN, LOG_LEVEL_INFO, now, text, f->route->endpoint,
+			device, f->route->server->name, as, location);
+	else
+		log_info(text, f->route->endpoint, device, f->route->server->name, as, location);
+}
+
 void life_prove(struct datapath *dp, struct flow *f, struct mono now)
 {
-	char device[ADDR_TEXT];
 	if (!f->is_live) {
 		leave_unproven(dp, f);
 		f->is_live = true;
 		dp->env.stat.count[COUNT_FLOWS_PROVEN]++;
-		log_info("flow: %s at %s is known to %s%s%s", f->route->endpoint,
-			addr_print(&f->key.device, device), f->route->server->name,
-			f->location != NULL ? " as " : "", f->location != NULL ? f->location : "");
+		tell_known(dp, f, now);
+	}
+	if (f->is_guest) {
+		f->is_guest = false;
+		end_others(dp, f, false);
 	}
 	life_rearm(dp, f, now);
 	changed(dp);
@@ -114,8 +153,12 @@ void life_end(struct datapath *dp, struct flow *f, const char *why)
 {
 	char device[ADDR_TEXT];
 	struct route *route = f->route;
-	log_info("flow: %s at %s ended: %s", route->endpoint, addr_print(&f->key.device, device),
-		why);
+	addr_print(&f->key.device, device);
+	if (f->is_live && !route->is_dynamic)
+		log_info("flow: %s at %s ended: %s", route->endpoint, device, why);
+	else
+		notice(&dp->notices, NOTICE_ENDED, LOG_LEVEL_INFO, loop_now(dp->env.loop),
+			"flow: %s at %s ended: %s", route->endpoint, device, why);
 	move_cancel(dp, f);
 	forward_forget(dp, f);
 	leave_unproven(dp, f);
@@ -129,26 +172,17 @@ void life_end(struct datapath *dp, struct flow *f, const char *why)
 	changed(dp);
 }
 
-void life_take_address(struct datapath *dp, const struct lan_key *key, const char *endpoint)
-{
-	struct flow *next;
-	for (struct flow *f = flow_find(dp->flows, key); f != NULL; f = next) {
-		next = f->sibling;
-		if (strcmp(f->route->endpoint, endpoint) != 0)
-			life_end(dp, f, "its address belongs to another endpoint now");
-	}
-}
-
-void life_move(struct datapath *dp, struct flow *f, struct lan_port *port,
-	const struct lan_key *key, const struct addr *called)
+void life_move(struct datapath *dp, struct flow *f, const struct parcel *p)
 {
 	char from[ADDR_TEXT], to[ADDR_TEXT];
-	life_take_address(dp, key, f->route->endpoint);
-	log_info("flow: %s moved from %s to %s", f->route->endpoint,
-		addr_print(&f->key.device, from), addr_print(&key->device, to));
-	flow_rekey(dp->flows, f, key);
-	f->port = port;
-	f->called = *called;
+	move_refuse(dp, f, &p->key, p->now);
+	notice(&dp->notices, NOTICE_MOVED, LOG_LEVEL_INFO, p->now, "flow: %s moved from %s to %s",
+		f->route->endpoint, addr_print(&f->key.device, from),
+		addr_print(&p->key.device, to));
+	flow_rekey(dp->flows, f, &p->key);
+	f->port = p->port;
+	f->called = p->called;
+	settle(dp, f);
 	dp->env.stat.count[COUNT_FLOWS_MOVED]++;
 	changed(dp);
 }

@@ -1,4 +1,9 @@
-/* Birth, proof and end of flows (DESIGN.md 6, rule 7), and what a restart keeps of them (rule 19). */
+/* Birth, proof and end of flows (DESIGN.md 6, rule 7), and what a restart keeps of them (rule 19).
+ *
+ * An address has one owner. A flow that comes to the address of another endpoint is a guest there: both
+ * are served, until a server answers the guest with success. Then the address is the guest's and the
+ * owner's flow ends. Anybody can send one Register from anybody's address without DTLS; that alone must
+ * not end a session. There is one guest; the next one ends it. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -7,6 +12,7 @@
 
 struct datapath;
 struct lan_port;
+struct parcel;
 
 struct life_spec {
 	struct lan_key key; /* the LAN association */
@@ -20,17 +26,15 @@ struct life_spec {
 
 /* Makes a flow and opens its association; NULL when the table is full or there is no memory. */
 struct flow *life_begin(struct datapath *dp, const struct life_spec *spec, struct mono now);
-/* A server answered with success: the entry counts as live. */
+/* A server answered with success: the entry counts as live, and a guest gets its address. */
 void life_prove(struct datapath *dp, struct flow *flow, struct mono now);
 /* Computes the flow's end anew and arms its timer. */
 void life_rearm(struct datapath *dp, struct flow *flow, struct mono now);
 /* Ends a flow; why is for the log. */
 void life_end(struct datapath *dp, struct flow *flow, const char *why);
-/* Ends the flows of other endpoints at this LAN address: it is this endpoint's now. */
-void life_take_address(struct datapath *dp, const struct lan_key *key, const char *endpoint);
-/* Moves a flow to another device address (rule 3); whoever had that address loses its flow. */
-void life_move(struct datapath *dp, struct flow *flow, struct lan_port *port,
-	const struct lan_key *key, const struct addr *called);
+/* Moves a flow to the address that the parcel came from (rule 3), as a guest where that is another
+ * endpoint's. A Register that waits for the old address to stay silent is refused. */
+void life_move(struct datapath *dp, struct flow *flow, const struct parcel *p);
 /* Opens flows for static devices that have none yet: requests may reach them before they speak. */
 void life_open_static(struct datapath *dp, struct mono now);
 

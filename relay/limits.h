@@ -5,8 +5,6 @@
 #define UDP_ROOM 16640
 /* LAN datagrams read by one system call, and answers sent by one. */
 #define LAN_BATCH 64
-/* Datagrams of one server socket that one wake-up may read. */
-#define WAN_PER_WAKE 16
 /* Receive and send buffers of a LAN socket, bytes; the kernel's own limit is exceeded where allowed. */
 #define LAN_SOCKET_BUFFER (4 * 1024 * 1024)
 /* Receive buffer of a WAN socket, bytes. */
@@ -25,6 +23,8 @@
 #define HELD_PER_FLOW 8
 /* Bytes of messages that wait for all associations together. */
 #define HELD_BYTES_TOTAL (8 * 1024 * 1024)
+/* The share of it for endpoints that no section names and no server has accepted: 1/this. */
+#define HELD_STRANGER_SHARE 4
 /* A waiting NON is dropped after this, ms (rule 9). */
 #define HELD_NON_MS 10000
 /* A waiting CON is dropped, or answered 5.04, after this, ms (rule 9). */
@@ -82,8 +82,14 @@
 
 /* Pause after the last address or route event before sockets are looked at, ms (rule 20). */
 #define MOVE_SOCKETS_AFTER_MS 300
+/* The same, at most after the first of them: events may never stop. */
+#define MOVE_SOCKETS_BY_MS 2000
 /* Flows whose sockets are looked at by one wake-up. */
 #define MOVE_SOCKETS_PER_WAKE 256
+
+/* Log lines of one kind that strangers can provoke: so many at once, and so many a second after that. */
+#define NOTICE_BURST 20
+#define NOTICE_PER_SECOND 1
 
 /* Clients of the control socket at the same time, bytes of one request line, ms to send it. */
 #define CONTROL_CLIENTS 16

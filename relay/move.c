@@ -2,7 +2,6 @@
 #include "move.h"
 #include <stdlib.h>
 #include <string.h>
-#include "base/log.h"
 #include "base/rand.h"
 #include "datapath.h"
 #include "forward.h"
@@ -91,7 +90,8 @@ static void move_done(struct move *m, struct mono now)
 	struct datapath *dp = m->dp;
 	struct flow *flow = m->flow;
 	struct parcel p = parcel_of(m, now);
-	life_move(dp, flow, m->port, &m->to, &m->called);
+	flow->move = NULL; /* it is over: what moves the flow now must not refuse it */
+	life_move(dp, flow, &p);
 	track_up(flow, &p);
 	forward_up(dp, flow, &p);
 	move_free(m);
@@ -110,7 +110,8 @@ static void contested(struct datapath *dp, struct flow *flow, const struct parce
 {
 	char old[ADDR_TEXT], new[ADDR_TEXT];
 	flow_drop(flow, &dp->env.stat, DROP_CONTESTED);
-	log_warn("flow: %s is at %s and answers there; a Register for it from %s was refused",
+	notice(&dp->notices, NOTICE_CONTESTED, LOG_LEVEL_WARN, p->now,
+		"flow: %s is at %s and answers there; a Register for it from %s was refused",
 		flow->route->endpoint, addr_print(&flow->key.device, old),
 		addr_print(&p->key.device, new));
 	newcomer_refuse(dp, p, MSG_CODE(4, 3), -1);
@@ -151,15 +152,23 @@ void move_begin(struct datapath *dp, struct flow *flow, struct parcel *p)
 	ping(m);
 }
 
+void move_refuse(struct datapath *dp, struct flow *flow, const struct lan_key *from, struct mono now)
+{
+	struct move *m = flow->move;
+	if (m == NULL)
+		return;
+	if (!addr_eq(&m->to.device, &from->device) || m->to.ifindex != from->ifindex) {
+		struct parcel refused = parcel_of(m, now);
+		contested(dp, flow, &refused);
+	}
+	move_free(m);
+}
+
 bool move_heard(struct datapath *dp, struct flow *flow, const struct parcel *p)
 {
 	bool is_answer = p->msg.type == MSG_RESET && p->msg.mid == flow->ping_mid &&
 		!mono_reached(flow->ping_until, p->now);
-	if (flow->move != NULL) {
-		struct parcel refused = parcel_of(flow->move, p->now);
-		contested(dp, flow, &refused);
-		move_free(flow->move);
-	}
+	move_refuse(dp, flow, &p->key, p->now);
 	if (is_answer)
 		flow_drop(flow, &dp->env.stat, DROP_PING_ANSWER);
 	return is_answer;

@@ -7,6 +7,7 @@
 
 struct datapath;
 struct flow;
+struct lan_key;
 struct parcel;
 
 /* Registers that wait. Set up by moves_init. */
@@ -20,6 +21,9 @@ void moves_init(struct moves *moves);
 /* A Register of the flow's endpoint came from another address: pings the old one and waits, or
  * refuses with 4.03 where moving is not allowed. */
 void move_begin(struct datapath *dp, struct flow *flow, struct parcel *p);
+/* The device was heard, or found by other means: the waiting Register, if there is one, is contested and
+ * refused; one from the very address `from` is only forgotten, for its next copy finds the flow there. */
+void move_refuse(struct datapath *dp, struct flow *flow, const struct lan_key *from, struct mono now);
 /* The flow's own address was heard: a waiting move is contested and refused. Returns true when the
  * message was the answer to our ping and goes nowhere. */
 bool move_heard(struct datapath *dp, struct flow *flow, const struct parcel *p);

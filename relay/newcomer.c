@@ -33,7 +33,7 @@ void newcomer_refuse(struct datapath *dp, const struct parcel *p, uint8_t code, 
 	if (p->msg.type != MSG_CON)
 		return;
 	if (!bucket_take(is_404 ? &l->not_found : &l->refusals, rate, rate, p->now)) {
-		lost(dp, DROP_ANSWER_LIMIT);
+		dp->env.stat.count[COUNT_ANSWERS_WITHHELD]++;
 		return;
 	}
 	uint8_t bytes[MSG_ANSWER_MAX];
@@ -49,7 +49,7 @@ static void answer_ping(struct datapath *dp, const struct parcel *p)
 		STRANGER_REFUSALS_PER_SECOND, p->now))
 		answer(dp, p, bytes, msg_empty(bytes, MSG_RESET, p->msg.mid));
 	else
-		lost(dp, DROP_ANSWER_LIMIT);
+		dp->env.stat.count[COUNT_ANSWERS_WITHHELD]++;
 }
 
 static void pass_on(struct datapath *dp, struct flow *flow, struct parcel *p)
@@ -86,16 +86,19 @@ static bool try_static(struct datapath *dp, struct parcel *p)
 		return false;
 	struct flow *flow = flow_by_id(dp->flows, r->flow);
 	if (flow != NULL) {
-		life_move(dp, flow, p->port, &p->key, &p->called);
+		life_move(dp, flow, p);
 	} else {
 		struct life_spec spec = { .key = p->key, .port = p->port, .called = p->called,
 			.route = r, .is_proven = true };
 		flow = life_begin(dp, &spec, p->now);
 	}
-	if (flow == NULL)
-		lost(dp, DROP_TABLE_FULL);
-	else
+	if (flow != NULL) {
 		pass_on(dp, flow, p);
+		return true;
+	}
+	lost(dp, DROP_TABLE_FULL);
+	if (msg_is_request(&p->msg))
+		newcomer_refuse(dp, p, MSG_CODE(5, 3), BUSY_MAX_AGE_S);
 	return true;
 }
 
@@ -163,7 +166,6 @@ static void begin(struct datapath *dp, struct parcel *p, struct route *r)
 	unsigned ticket;
 	struct flow *flow = NULL;
 	if (has_room(dp, p, r, &ticket)) {
-		life_take_address(dp, &p->key, r->endpoint);
 		struct life_spec spec = { .key = p->key, .port = p->port, .called = p->called,
 			.route = r, .source_ticket = ticket };
 		flow = life_begin(dp, &spec, p->now);
@@ -220,19 +222,14 @@ static void admit(struct datapath *dp, struct parcel *p)
 static void try_location(struct datapath *dp, struct parcel *p)
 {
 	char location[LOCATION_MAX];
-	struct reg_request request;
-	msg_request(&p->msg, &request);
 	struct flow *flow = NULL;
-	if (request.segments <= REG_SEGMENTS &&
-		reg_path(request.segment, request.segments, location, sizeof(location)))
+	if (track_location(&p->msg, location))
 		flow = flow_by_location(dp->flows, &p->key, location);
 	if (flow == NULL) {
 		lost(dp, DROP_STRANGER_LOCATION);
 		return;
 	}
-	if (flow->move != NULL)
-		move_heard(dp, flow, p); /* its old host is alive */
-	life_move(dp, flow, p->port, &p->key, &p->called);
+	life_move(dp, flow, p);
 	pass_on(dp, flow, p);
 }
 

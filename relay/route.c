@@ -125,8 +125,11 @@ int routes_create(struct routes **routes, const struct conf *conf, route_server 
 	struct routes *t = calloc(1, sizeof(*t));
 	if (t == NULL)
 		return -ENOMEM;
+	/* Endpoints that no section names come here too, as many as there may be flows. */
+	size_t most = conf->endpoint_count * 2 > conf->gateway.max_endpoints ?
+		conf->endpoint_count * 2 : conf->gateway.max_endpoints;
 	size_t size = 16;
-	while (size < conf->endpoint_count * 2)
+	while (size < most)
 		size *= 2;
 	hash_key_init(&t->secret);
 	t->mask = size - 1;

@@ -39,6 +39,14 @@ void track_read(struct parcel *p)
 	p->reg = reg_read(&request);
 }
 
+bool track_location(const struct msg *m, char location[LOCATION_MAX])
+{
+	struct reg_request request;
+	msg_request(m, &request);
+	return request.segments <= REG_SEGMENTS &&
+		reg_path(request.segment, request.segments, location, LOCATION_MAX);
+}
+
 void track_up(struct flow *flow, const struct parcel *p)
 {
 	if (p->reg.kind == REG_OTHER || p->reg.kind == REG_RD_OTHER)
@@ -76,6 +84,7 @@ static void registered(struct flow *flow, const struct flow_asked *asked, const 
 	flow->location = NULL;
 	if (msg_location(m, location, sizeof(location)))
 		flow->location = strdup(location);
+	flow->registered = now;
 	extend(flow, now);
 }
 
@@ -158,13 +167,31 @@ static bool went_down(const struct flow *flow, const struct msg *m)
 	return false;
 }
 
-/* The flow to a bootstrap server, or to a server; else whichever there is. */
-static struct flow *of_kind(struct flow *first, bool is_bootstrap)
+/* True when the request names this flow: its endpoint, or its Location. */
+static bool is_named(const struct flow *f, const struct parcel *p, const char *location)
 {
-	for (struct flow *f = first; f != NULL; f = f->sibling)
-		if (f->route->is_bootstrap == is_bootstrap)
+	if (p->reg.has_ep)
+		return slice_is(p->reg.ep, f->route->endpoint);
+	return location != NULL && f->location != NULL && strcmp(f->location, location) == 0;
+}
+
+/* The flow to a bootstrap server, or to a server; else whichever there is. Of two endpoints it is that
+ * of the one that is named, else the owner's of the address. */
+static struct flow *of_kind(struct flow *first, bool is_bootstrap, const struct parcel *p)
+{
+	char location[LOCATION_MAX];
+	bool has_location = (p->reg.kind == REG_UPDATE || p->reg.kind == REG_DEREGISTER) &&
+		track_location(&p->msg, location);
+	struct flow *found = NULL;
+	for (struct flow *f = first; f != NULL; f = f->sibling) {
+		if (f->route->is_bootstrap != is_bootstrap)
+			continue;
+		if (is_named(f, p, has_location ? location : NULL))
 			return f;
-	return first;
+		if (found == NULL || (found->is_guest && !f->is_guest))
+			found = f;
+	}
+	return found != NULL ? found : first;
 }
 
 struct flow *track_sibling(struct flow *first, const struct parcel *p)
@@ -172,9 +199,9 @@ struct flow *track_sibling(struct flow *first, const struct parcel *p)
 	if (first->sibling == NULL)
 		return first;
 	if (msg_is_request(&p->msg))
-		return of_kind(first, p->reg.kind == REG_BOOTSTRAP || p->reg.kind == REG_BSPACK);
+		return of_kind(first, p->reg.kind == REG_BOOTSTRAP || p->reg.kind == REG_BSPACK, p);
 	for (struct flow *f = first; f != NULL; f = f->sibling)
 		if (went_down(f, &p->msg))
 			return f;
-	return of_kind(first, false);
+	return of_kind(first, false, p);
 }

@@ -4,6 +4,7 @@
 #pragma once
 #include <stdbool.h>
 #include "base/mono.h"
+#include "limits.h"
 #include "msg.h"
 
 struct datapath;
@@ -12,6 +13,8 @@ struct parcel;
 
 /* Fills p->reg from p->msg. */
 void track_read(struct parcel *p);
+/* Writes the path of a request as a Location; false when it is none. */
+bool track_location(const struct msg *m, char location[LOCATION_MAX]);
 /* Notes a request of the registration interface that goes up. */
 void track_up(struct flow *flow, const struct parcel *p);
 /* Notes what a server answers to it. */

@@ -139,6 +139,13 @@ void udp_close(int fd)
 	close(fd);
 }
 
+bool udp_is_link(uint32_t ifindex)
+{
+	char name[IF_NAMESIZE];
+	/* Only a definite no counts: without a descriptor left nothing can be asked. */
+	return if_indextoname(ifindex, name) != NULL || (errno != ENXIO && errno != ENODEV);
+}
+
 /* ---- LAN: open ------------------------------------------------------------------------------- */
 
 /* Above the kernel's limit where we may, up to it where not. */

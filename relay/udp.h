@@ -52,6 +52,9 @@ int udp_recv_batch(int fd, struct udp_batch *batch, unsigned most) MUST_CHECK;
 unsigned udp_send_batch(int fd, struct udp_batch *batch, unsigned first, unsigned count,
 	unsigned *refused);
 
+/* True when an interface has this number. */
+bool udp_is_link(uint32_t ifindex);
+
 /* How a WAN socket is to stand. */
 struct udp_connect_spec {
 	struct addr peer;      /* the server */

@@ -186,6 +186,34 @@ static struct lan_port *port_present(const struct plan *plan, const struct udp_l
 	return NULL;
 }
 
+static bool is_wanted(const struct plan *plan, const struct lan_port *port)
+{
+	for (size_t i = 0; i < plan->ports; i++)
+		if (plan->port[i].port == port)
+			return true;
+	return false;
+}
+
+/* Shuts the sockets of the same family and number that nobody wants any more: an old one on all
+ * interfaces stands in the way of a new one on one of them, and the other way round. The ports stay for
+ * their flows; undo opens them again. True when there was one. */
+static bool make_way(struct plan *plan, const struct addr *at)
+{
+	bool was_there = false;
+	struct listener *l;
+	for (size_t i = 0; (l = wanted_listener(plan->dp, &i)) != NULL;) {
+		list_each(node, &l->ports) {
+			struct lan_port *p = container_of(node, struct lan_port, node);
+			if (p->fd < 0 || p->bound.port != at->port ||
+				addr_is_v4(&p->bound) != addr_is_v4(at) || is_wanted(plan, p))
+				continue;
+			lan_shut(p);
+			was_there = true;
+		}
+	}
+	return was_there;
+}
+
 static int port_open(struct plan *plan, struct wanted_port *w)
 {
 	char text[ADDR_TEXT];
@@ -193,6 +221,8 @@ static int port_open(struct plan *plan, struct wanted_port *w)
 	struct lan_spec spec = { .listener = &plan->listener[w->listen]->listener, .at = w->at,
 		.in = plan->dp->in, .calls = &datapath_lan_calls, .who = plan->dp };
 	int rc = lan_open(&w->port, &plan->dp->env, &spec);
+	if (rc == -EADDRINUSE && make_way(plan, &w->at.address))
+		rc = lan_open(&w->port, &plan->dp->env, &spec);
 	bool no_ipv6 = rc == -EAFNOSUPPORT && !addr_is_v4(&w->at.address);
 	if (rc == 0 || (no_ipv6 && conf->address_count == 0)) {
 		w->is_new = rc == 0;
@@ -202,6 +232,16 @@ static int port_open(struct plan *plan, struct wanted_port *w)
 		addr_print(&w->at.address, text), w->at.interface != NULL ? " of " : "",
 		w->at.interface != NULL ? w->at.interface : "", strerror(-rc));
 	return rc;
+}
+
+/* Opens a kept socket that was lost. */
+static void port_reopen(struct lan_port *port)
+{
+	char text[ADDR_TEXT];
+	int rc = lan_reopen(port);
+	if (rc != 0)
+		log_err("listen: section '%s' does not listen on %s any more: %s",
+			port->listener->name, addr_print(&port->bound, text), strerror(-rc));
 }
 
 /* Writes the sockets that one section asks for, at most as many as ports_most says. */
@@ -236,31 +276,38 @@ static int prepare_ports(struct plan *plan)
 {
 	for (size_t i = 0; i < plan->conf->listen_count; i++)
 		plan->ports += ports_of(&plan->conf->listen[i], i, &plan->port[plan->ports]);
+	for (size_t i = 0; i < plan->ports; i++)
+		plan->port[i].port = port_present(plan, &plan->port[i].at);
 	for (size_t i = 0; i < plan->ports; i++) {
-		struct wanted_port *w = &plan->port[i];
-		w->port = port_present(plan, &w->at);
-		int rc = w->port != NULL ? 0 : port_open(plan, w);
+		struct lan_port *present = plan->port[i].port;
+		int rc = present != NULL ? 0 : port_open(plan, &plan->port[i]);
 		if (rc != 0)
 			return rc;
+		if (present != NULL && present->fd < 0)
+			port_reopen(present);
 	}
 	return 0;
 }
 
 /* ---- the flows ---- */
 
-/* A socket of the listener that can serve the flow; the one that it has where that is kept. */
+/* A socket of the listener that can serve the flow; the one that it has where that is kept, else rather
+ * one that hears the interface of the device. */
 static struct lan_port *port_for(struct listener *l, const struct flow *flow)
 {
-	struct lan_port *fitting = NULL;
+	struct lan_port *fitting = NULL, *best = NULL;
 	list_each(node, &l->ports) {
 		struct lan_port *p = container_of(node, struct lan_port, node);
 		if (p == flow->port)
 			return p;
-		if (addr_is_v4(&p->bound) == addr_is_v4(&flow->key.device) &&
-			(addr_is_any(&p->bound) || addr_same_host(&p->bound, &flow->called)))
-			fitting = p;
+		if (addr_is_v4(&p->bound) != addr_is_v4(&flow->key.device) ||
+			!(addr_is_any(&p->bound) || addr_same_host(&p->bound, &flow->called)))
+			continue;
+		fitting = p;
+		if (p->ifindex == 0 || p->ifindex == flow->key.ifindex)
+			best = p;
 	}
-	return fitting;
+	return best != NULL ? best : fitting;
 }
 
 /* The route that a flow has under the new configuration, or NULL when it is not allowed any more. */
@@ -450,12 +497,26 @@ static void plan_fini(struct plan *plan)
 	free(plan->port);
 }
 
+/* Opens again what had to make way. */
+static void undo_shut(struct plan *plan)
+{
+	struct listener *l;
+	for (size_t i = 0; (l = wanted_listener(plan->dp, &i)) != NULL;) {
+		list_each(node, &l->ports) {
+			struct lan_port *p = container_of(node, struct lan_port, node);
+			if (p->fd < 0)
+				port_reopen(p);
+		}
+	}
+}
+
 /* Ends what prepare made. */
 static void undo(struct plan *plan)
 {
 	for (size_t i = 0; plan->port != NULL && i < plan->ports; i++)
 		if (plan->port[i].is_new)
 			lan_close(plan->port[i].port);
+	undo_shut(plan);
 	for (size_t i = 0; plan->listener_is_new != NULL && i < plan->conf->listen_count; i++)
 		if (plan->listener_is_new[i])
 			listener_free(plan->listener[i]);

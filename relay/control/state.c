@@ -177,6 +177,8 @@ static void add_flow(struct state *s, const struct flow *flow, struct mono now)
 		s->is_wanted = true;
 		return;
 	}
+	if (flow->is_guest && !flow->is_live)
+		return; /* its address is still another's, who must find it again */
 	life_save(flow, &row.saved, now);
 	row.zone = interface_name(s, row.saved.device.scope);
 	if (row.zone != NULL)

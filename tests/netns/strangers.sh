@@ -74,7 +74,7 @@ rate() {
 	if [ "$answers" -lt 1 ] || [ "$answers" -gt 40 ]; then
 		fail "$answers answers to 200 requests of a stranger"
 	fi
-	[ "$(drops answer_limit)" -ge 160 ] || fail 'answers that were kept back are not counted'
+	[ "$(counted answers_withheld)" -ge 160 ] || fail 'answers that were kept back are not counted'
 	echo "     $answers of 200 requests were answered 4.04"
 }
 

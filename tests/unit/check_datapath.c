@@ -244,6 +244,48 @@ START_TEST(answers_leave_from_the_address_that_was_called)
 }
 END_TEST
 
+/* The device calls another of our addresses, as after a change of its default route. */
+START_TEST(rule17_answers_follow_the_address_that_is_called)
+{
+	struct rig *r = rig_create();
+	rig_endpoint(r, "dev", "cloud");
+	rig_start(r);
+	struct flow *f = rig_register(r, A, "dev", "rd/0");
+	unsigned told = r->changed;
+	r->called[true] = at("192.168.7.1:5683");
+	rig_device(r, A, coap(CON, "0.02", 9, "bb", "dp"));
+	rig_expect_server(r, coap(CON, "0.02", 9, "bb", "dp"));
+	ck_assert_uint_eq(r->changed, told + 1);
+	rig_server(r, f->wan.port, empty(ACK, 9));
+	rig_expect_device(r, A, empty(ACK, 9));
+	ck_assert(addr_eq(&r->sent_from, &r->called[true]));
+	rig_device(r, A, empty(CON, 10));
+	rig_expect_server(r, empty(CON, 10));
+	ck_assert_uint_eq(r->changed, told + 1);
+	rig_free(r);
+}
+END_TEST
+
+START_TEST(rule17_answers_follow_the_socket_that_is_called)
+{
+	static struct addr two[2];
+	struct rig *r = rig_create();
+	rig_endpoint(r, "dev", "cloud");
+	two[0] = at("192.168.1.1");
+	two[1] = at("192.168.7.1");
+	r->listens[0].address = two;
+	r->listens[0].address_count = 2;
+	rig_start(r);
+	struct flow *f = rig_register(r, A, "dev", "rd/0");
+	struct lan_port *before = f->port;
+	r->called[true] = at("192.168.7.1:5683");
+	rig_register(r, A, "dev", "rd/0");
+	ck_assert(addr_eq(&r->sent_from, &r->called[true]));
+	ck_assert_ptr_ne(f->port, before);
+	rig_free(r);
+}
+END_TEST
+
 START_TEST(traffic_is_counted_both_ways)
 {
 	struct rig *r = up();
@@ -280,6 +322,8 @@ Suite *datapath_suite(void)
 	SUITE_TEST(s, what_the_kernel_refuses_is_counted);
 	SUITE_TEST(s, datagrams_from_elsewhere_do_not_reach_a_device);
 	SUITE_TEST(s, answers_leave_from_the_address_that_was_called);
+	SUITE_TEST(s, rule17_answers_follow_the_address_that_is_called);
+	SUITE_TEST(s, rule17_answers_follow_the_socket_that_is_called);
 	SUITE_TEST(s, traffic_is_counted_both_ways);
 	return s;
 }

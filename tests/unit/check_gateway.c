@@ -304,6 +304,17 @@ START_TEST(a_state_that_can_not_be_kept_leaves_nothing)
 }
 END_TEST
 
+START_TEST(a_reload_that_disables_it_ends_the_run)
+{
+	struct gateway *g;
+	ck_assert_int_eq(gateway_up(&g, &spec), 0);
+	write_file(conf, "config gateway 'main'\n\toption enabled '0'\n");
+	ck_assert_int_eq(raise(SIGHUP), 0); /* blocked, and read by the loop */
+	ck_assert_int_eq(gateway_run(g), 0);
+	gateway_down(g);
+}
+END_TEST
+
 static Suite *gateway_suite(void)
 {
 	Suite *suite = suite_create("gateway");
@@ -312,6 +323,7 @@ static Suite *gateway_suite(void)
 		lives_with_a_device_leave_their_state_and_nothing_else,
 		a_bad_configuration_leaves_nothing,
 		a_disabled_one_leaves_nothing,
+		a_reload_that_disables_it_ends_the_run,
 		a_taken_port_leaves_nothing,
 		a_second_daemon_leaves_nothing_and_the_first_in_peace,
 		a_socket_that_can_not_be_had_leaves_nothing,

@@ -1,5 +1,6 @@
 /* Messages that wait. */
 #include "held.h"
+#include <stdlib.h>
 #include <string.h>
 #include "base/hex.h"
 #include "limits.h"
@@ -17,7 +18,8 @@ static enum drop push(struct held_queue *q, struct held_budget *b, const char *h
 	long n = hex_decode(hex, strlen(hex), bytes, sizeof(bytes));
 	ck_assert_int_gt(n, 0);
 	ck_assert_int_eq(msg_peek(&m, bytes, (size_t)n), MSG_OK);
-	return held_push(q, b, &m, bytes, (size_t)n, strstr(hex, "b27264") != NULL, now);
+	return held_push(q, b, &m, bytes, (size_t)n, 
+		strstr(hex, "b27264") != NULL ? HELD_REGISTRATION : 0, now);
 }
 
 static void empty_out(struct held_queue *q, struct held_budget *b)
@@ -84,7 +86,7 @@ END_TEST
 START_TEST(rule9_all_queues_together_take_bounded_memory)
 {
 	struct held_queue q = { 0 };
-	struct held_budget b = { HELD_BYTES_TOTAL - 8 };
+	struct held_budget b = { .bytes = HELD_BYTES_TOTAL - 8 };
 	ck_assert_int_eq(push(&q, &b, coap(CON, "0.01", 1, "aabbccddee", NULL), start),
 		DROP_HELD_MEMORY);
 	ck_assert_int_eq(push(&q, &b, coap(CON, "0.01", 1, "aabbccdd", NULL), start), DROP_COUNT);
@@ -143,9 +145,40 @@ START_TEST(rule10_only_con_requests_outside_registration_are_answerable)
 }
 END_TEST
 
+/* Whoever invents endpoints can not take the room of those that are known. */
+START_TEST(rule15_strangers_have_a_share_of_the_memory)
+{
+	static uint8_t bytes[16000] = { 0x40, 1, 0, 0, 0xff, 1 };
+	struct held_queue *q = calloc(400, sizeof(*q));
+	struct held_budget b = { 0 };
+	struct msg m;
+	unsigned taken = 0, i = 0;
+	ck_assert_ptr_nonnull(q);
+	for (enum drop rc = DROP_COUNT; rc == DROP_COUNT; i++) {
+		bytes[2] = (uint8_t)i;
+		ck_assert_int_eq(msg_peek(&m, bytes, sizeof(bytes)), MSG_OK);
+		rc = held_push(&q[i / 2], &b, &m, bytes, sizeof(bytes), HELD_STRANGER, start);
+		ck_assert(rc == DROP_COUNT || rc == DROP_HELD_MEMORY);
+		taken += rc == DROP_COUNT;
+	}
+	ck_assert_uint_eq(taken, HELD_BYTES_TOTAL / HELD_STRANGER_SHARE / sizeof(bytes));
+	ck_assert_int_eq(held_push(&q[390], &b, &m, bytes, sizeof(bytes), 0, start), DROP_COUNT);
+	held_free(&b, held_pop(&q[0]));
+	ck_assert_int_eq(held_push(&q[0], &b, &m, bytes, sizeof(bytes), HELD_STRANGER, start),
+		DROP_COUNT);
+	for (i = 0; i < 400; i++)
+		while (q[i].count > 0)
+			held_free(&b, held_pop(&q[i]));
+	ck_assert_uint_eq(b.bytes, 0);
+	ck_assert_uint_eq(b.strangers, 0);
+	free(q);
+}
+END_TEST
+
 Suite *held_suite(void)
 {
 	Suite *s = suite_create("held");
+	SUITE_TEST(s, rule15_strangers_have_a_share_of_the_memory);
 	SUITE_TEST(s, rule9_oldest_goes_first_byte_for_byte);
 	SUITE_TEST(s, rule9_duplicate_of_a_waiting_con_is_not_queued_twice);
 	SUITE_TEST(s, rule9_a_bounded_number_waits);

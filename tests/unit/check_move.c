@@ -208,6 +208,21 @@ START_TEST(rule3_location_is_a_second_key_for_another_port)
 }
 END_TEST
 
+/* A server that was restarted counts from the beginning: the last one who got the Location has it. */
+START_TEST(rule3_location_given_twice_names_the_last)
+{
+	struct rig *r = up();
+	bool dev_last = _i == 1;
+	rig_register(r, dev_last ? A2 : A, dev_last ? "dev2" : "dev", "rd/0");
+	rig_advance(r, 10);
+	struct flow *f = rig_register(r, dev_last ? A : A2, dev_last ? "dev" : "dev2", "rd/0");
+	rig_device(r, "192.168.1.10:40002", coap(CON, "0.02", 9, "bb", "rd/0"));
+	rig_expect_server(r, coap(CON, "0.02", 9, "bb", "rd/0"));
+	ck_assert_uint_eq(r->port, f->wan.port);
+	rig_free(r);
+}
+END_TEST
+
 START_TEST(rule3_deregister_from_another_port)
 {
 	struct rig *r = up();
@@ -255,6 +270,49 @@ START_TEST(rule3_location_from_another_port_contests_a_move)
 }
 END_TEST
 
+/* The device itself goes elsewhere while somebody waits for its old address to stay silent. */
+START_TEST(rule3_static_device_that_moves_contests_a_move)
+{
+	struct rig *r = rig_create();
+	struct conf_endpoint *e = rig_endpoint(r, "dev", "cloud");
+	e->has_address = true;
+	e->address = at("192.168.1.10");
+	rig_start(r);
+	rig_device(r, A, empty(CON, 1));
+	rig_expect_server(r, empty(CON, 1));
+	rig_device(r, B, coap(CON, "0.02", 0x99, "cc", REG));
+	expect_ping(r, A);
+	rig_device(r, A2, empty(CON, 2));
+	rig_expect_device(r, B, refusal("4.03", 0x99, "cc", -1));
+	rig_expect_server(r, empty(CON, 2));
+	rig_advance(r, 3000);
+	rig_expect_silence(r);
+	struct addr a2 = at(A2);
+	ck_assert(addr_eq(&rig_flow(r, "dev")->key.device, &a2));
+	ck_assert_uint_eq(r->dp->moves.count, 0);
+	rig_free(r);
+}
+END_TEST
+
+/* Its own Register waits, and then its Update takes the flow to that very port. */
+START_TEST(rule3_location_from_the_waiting_port_refuses_nobody)
+{
+	struct rig *r = up();
+	struct flow *f = rig_register(r, A, "dev", "rd/0");
+	const char *again = coap(CON, "0.02", 0x99, "cc", REG);
+	rig_device(r, A2, again);
+	expect_ping(r, A);
+	rig_device(r, A2, coap(CON, "0.02", 7, "cc", "rd/0"));
+	rig_expect_server(r, coap(CON, "0.02", 7, "cc", "rd/0"));
+	rig_expect_silence(r);
+	ck_assert_uint_eq(rig_drops(r, DROP_CONTESTED), 0);
+	rig_device(r, A2, again);
+	rig_expect_server(r, again);
+	ck_assert_uint_eq(r->port, f->wan.port);
+	rig_free(r);
+}
+END_TEST
+
 START_TEST(rule3_mover_takes_the_address_of_another_endpoint)
 {
 	struct rig *r = up();
@@ -266,6 +324,9 @@ START_TEST(rule3_mover_takes_the_address_of_another_endpoint)
 	expect_ping(r, A);
 	expect_ping(r, A);
 	rig_expect_server(r, coap(CON, "0.02", 0x99, "cc", REG));
+	ck_assert_ptr_nonnull(rig_flow(r, "dev2")); /* until the server says yes */
+	rig_server(r, r->port, located(ACK, "2.01", 0x99, "cc", "rd/2"));
+	rig_expect_device(r, B, located(ACK, "2.01", 0x99, "cc", "rd/2"));
 	ck_assert_ptr_null(rig_flow(r, "dev2"));
 	ck_assert_uint_eq(flows_count(r->dp->flows), 1);
 	rig_free(r);
@@ -329,9 +390,14 @@ Suite *move_suite(void)
 	SUITE_TEST(s, rule3_only_on_the_same_listener);
 	SUITE_TEST(s, rule3_only_by_a_register);
 	SUITE_TEST(s, rule3_location_is_a_second_key_for_another_port);
+	TCase *t = tcase_create("tables");
+	tcase_add_loop_test(t, rule3_location_given_twice_names_the_last, 0, 2);
+	suite_add_tcase(s, t);
 	SUITE_TEST(s, rule3_deregister_from_another_port);
 	SUITE_TEST(s, rule3_location_that_two_servers_handed_out_names_nobody);
 	SUITE_TEST(s, rule3_location_from_another_port_contests_a_move);
+	SUITE_TEST(s, rule3_static_device_that_moves_contests_a_move);
+	SUITE_TEST(s, rule3_location_from_the_waiting_port_refuses_nobody);
 	SUITE_TEST(s, rule3_mover_takes_the_address_of_another_endpoint);
 	SUITE_TEST(s, rule3_flow_that_ends_forgets_the_waiting_register);
 	SUITE_TEST(s, rule15_so_many_moves_wait_at_once);

@@ -126,7 +126,7 @@ START_TEST(rule1_404_at_most_ten_a_second)
 		answered += *rig_device_got(r, B) != '\0';
 	}
 	ck_assert_uint_eq(answered, 10);
-	ck_assert_uint_eq(rig_drops(r, DROP_ANSWER_LIMIT), 20);
+	ck_assert_uint_eq(rig_counts(r, COUNT_ANSWERS_WITHHELD), 20);
 	ck_assert_uint_eq(rig_drops(r, DROP_STRANGER_REQUEST), 30);
 	for (unsigned ms = 0; ms < 5000; ms += 20) {
 		rig_advance(r, 20);
@@ -207,6 +207,22 @@ START_TEST(rule1_multicast_and_broadcast_get_silence)
 	rig_expect_silence(r);
 	ck_assert_uint_eq(rig_drops(r, DROP_LAN_MULTICAST), 3);
 	ck_assert_uint_eq(flows_count(r->dp->flows), 0);
+	rig_free(r);
+}
+END_TEST
+
+START_TEST(rule1_broadcast_of_a_network_gets_silence)
+{
+	struct rig *r = up();
+	rig_register(r, A, "dev", "rd/0");
+	r->called[true] = at("192.168.1.255:5683");
+	fake_net_broadcast(r->net, &r->called[true]);
+	rig_device(r, A, coap(CON, "0.02", 1, "aa", REG));
+	rig_device(r, B, coap(CON, "0.02", 2, "aa", "rd?ep=dev2"));
+	rig_device(r, B, empty(CON, 3));
+	rig_expect_silence(r);
+	ck_assert_uint_eq(rig_drops(r, DROP_LAN_MULTICAST), 3);
+	ck_assert_uint_eq(flows_count(r->dp->flows), 1);
 	rig_free(r);
 }
 END_TEST
@@ -353,6 +369,56 @@ START_TEST(rule15_full_table_gets_503_with_max_age_and_evicts_nobody)
 }
 END_TEST
 
+START_TEST(rule15_static_device_in_a_full_table_gets_503)
+{
+	struct rig *r = rig_create();
+	r->conf.gateway.max_endpoints = 1;
+	rig_endpoint(r, "dev", "cloud");
+	rig_start(r);
+	rig_register(r, B, "dev", "rd/0");
+	struct conf_endpoint *e = rig_endpoint(r, "static", "cloud");
+	e->has_address = true;
+	e->address = at(A);
+	ck_assert_int_eq(rig_apply(r), 0);
+	rig_device(r, A, coap(CON, "0.02", 1, "aa", "dp"));
+	rig_expect_device(r, A, refusal("5.03", 1, "aa", BUSY_MAX_AGE_S));
+	rig_device(r, A, empty(CON, 2));
+	rig_device(r, A, coap(CON, "2.05", 3, "aa", NULL));
+	rig_expect_silence(r);
+	ck_assert_uint_eq(rig_drops(r, DROP_TABLE_FULL), 3);
+	rig_free(r);
+}
+END_TEST
+
+/* The room for messages that wait is not for those who invent endpoints. */
+START_TEST(rule15_known_endpoint_waits_beside_many_strangers)
+{
+	static char hex[2 * 16000 + 1];
+	struct rig *r = up_open(1000);
+	rig_secure(r);
+	ck_assert_int_eq(rig_apply(r), 0);
+	r->server_deaf = true;
+	for (unsigned s = 0; s < 64; s++) {
+		char from[40], uri[40];
+		snprintf(from, sizeof(from), "10.9.%u.9:%u", s / 32, 1000 + s);
+		snprintf(uri, sizeof(uri), "rd?ep=x%u", s);
+		for (unsigned i = 0; i < HELD_PER_FLOW; i++) {
+			int n = snprintf(hex, sizeof(hex), "%sff",
+				coap(NON, "0.02", i, "aa", uri));
+			memset(hex + n, '0', sizeof(hex) - 1 - (size_t)n);
+			rig_device(r, from, hex);
+		}
+	}
+	ck_assert_uint_gt(rig_drops(r, DROP_HELD_MEMORY), 0);
+	uint64_t before = rig_drops(r, DROP_HELD_MEMORY);
+	rig_device(r, A, coap(CON, "0.02", 1, "aa", REG));
+	ck_assert_uint_eq(rig_flow(r, "dev")->held.count, 1);
+	ck_assert_uint_eq(rig_drops(r, DROP_HELD_MEMORY), before);
+	rig_stop(r);
+	rig_free(r);
+}
+END_TEST
+
 START_TEST(rule7_unproven_entries_are_limited_for_each_source)
 {
 	struct rig *r = up_open(200);
@@ -407,9 +473,9 @@ START_TEST(refusals_are_limited_too)
 	for (unsigned i = 0; i < 2 * STRANGER_REFUSALS_PER_SECOND; i++)
 		rig_device(r, B, coap(CON, "0.02", i, "", "rd?ep=who"));
 	ck_assert_uint_eq(fake_lan_sent(r->net), STRANGER_REFUSALS_PER_SECOND);
-	ck_assert_uint_eq(rig_drops(r, DROP_ANSWER_LIMIT), STRANGER_REFUSALS_PER_SECOND);
+	ck_assert_uint_eq(rig_counts(r, COUNT_ANSWERS_WITHHELD), STRANGER_REFUSALS_PER_SECOND);
 	rig_device(r, B, empty(CON, 1));
-	ck_assert_uint_eq(rig_drops(r, DROP_ANSWER_LIMIT), STRANGER_REFUSALS_PER_SECOND + 1);
+	ck_assert_uint_eq(rig_counts(r, COUNT_ANSWERS_WITHHELD), STRANGER_REFUSALS_PER_SECOND + 1);
 	while (*rig_device_got(r, B) != '\0')
 		;
 	rig_free(r);
@@ -426,6 +492,64 @@ START_TEST(address_taken_over_by_another_endpoint_ends_the_first)
 	ck_assert_ptr_null(rig_flow(r, "dev"));
 	expect_passes(r, A, coap(CON, "0.02", 9, "", "dp"));
 	ck_assert_uint_eq(r->port, rig_flow(r, "dev2")->wan.port);
+	rig_free(r);
+}
+END_TEST
+
+/* One datagram with a false source address must not end a session. */
+START_TEST(address_stays_its_owners_until_a_server_accepts_the_guest)
+{
+	struct rig *r = up();
+	struct flow *f = rig_register(r, A, "dev", "rd/0");
+	const char *forged = coap(CON, "0.02", 9, "99", "rd?ep=dev2&lt=60");
+	expect_passes(r, A, forged);
+	uint16_t guest = r->port;
+	ck_assert_ptr_eq(rig_flow(r, "dev"), f);
+	ck_assert(rig_flow(r, "dev2")->is_guest);
+	expect_passes(r, A, coap(NON, "0.02", 10, "aa", "dp")); /* all but what names the guest */
+	ck_assert_uint_eq(r->port, f->wan.port);
+	expect_passes(r, A, coap(CON, "0.02", 11, "aa", "rd/0"));
+	ck_assert_uint_eq(r->port, f->wan.port);
+	expect_passes(r, A, coap(CON, "0.02", 12, "aa", REG));
+	ck_assert_uint_eq(r->port, f->wan.port);
+	expect_passes(r, A, forged);
+	ck_assert_uint_eq(r->port, guest);
+	rig_server(r, guest, coap(ACK, "4.03", 9, "99", NULL));
+	rig_expect_device(r, A, coap(ACK, "4.03", 9, "99", NULL));
+	rig_advance(r, UNPROVEN_MS + 1000);
+	ck_assert_ptr_null(rig_flow(r, "dev2"));
+	ck_assert_ptr_eq(rig_flow(r, "dev"), f);
+	rig_free(r);
+}
+END_TEST
+
+START_TEST(address_has_one_guest_at_a_time)
+{
+	struct rig *r = up();
+	rig_endpoint(r, "dev3", "cloud");
+	ck_assert_int_eq(rig_apply(r), 0);
+	rig_register(r, A, "dev", "rd/0");
+	expect_passes(r, A, coap(CON, "0.02", 8, "88", "rd?ep=dev2"));
+	expect_passes(r, A, coap(CON, "0.02", 9, "99", "rd?ep=dev3"));
+	ck_assert_ptr_null(rig_flow(r, "dev2"));
+	ck_assert_uint_eq(flows_count(r->dp->flows), 2);
+	rig_server(r, r->port, located(ACK, "2.01", 9, "99", "rd/3"));
+	rig_expect_device(r, A, located(ACK, "2.01", 9, "99", "rd/3"));
+	ck_assert_ptr_null(rig_flow(r, "dev"));
+	ck_assert(!rig_flow(r, "dev3")->is_guest);
+	rig_free(r);
+}
+END_TEST
+
+START_TEST(newcomer_that_finds_no_memory_ends_nobody)
+{
+	struct rig *r = up();
+	r->conf.gateway.max_endpoints = 1;
+	ck_assert_int_eq(rig_apply(r), 0);
+	rig_register(r, A, "dev", "rd/0");
+	rig_device(r, A, coap(CON, "0.02", 8, "88", "rd?ep=dev2"));
+	rig_expect_device(r, A, refusal("5.03", 8, "88", BUSY_MAX_AGE_S));
+	expect_passes(r, A, coap(NON, "0.02", 10, "aa", "dp"));
 	rig_free(r);
 }
 END_TEST
@@ -491,6 +615,7 @@ Suite *newcomer_suite(void)
 	SUITE_TEST(s, rule1_unknown_location_gets_silence);
 	SUITE_TEST(s, rule1_responses_acks_and_resets_get_silence);
 	SUITE_TEST(s, rule1_non_requests_get_silence);
+	SUITE_TEST(s, rule1_broadcast_of_a_network_gets_silence);
 	SUITE_TEST(s, rule1_register_without_a_name_gets_400);
 	SUITE_TEST(s, rule1_register_with_a_bad_name_gets_400);
 	SUITE_TEST(s, rule2_endpoint_with_lan_credentials_is_never_served_without_dtls);
@@ -498,12 +623,17 @@ Suite *newcomer_suite(void)
 	SUITE_TEST(s, rule2_unknown_endpoint_is_accepted_where_the_listener_says_so);
 	SUITE_TEST(s, rule5_no_invented_error_to_update);
 	SUITE_TEST(s, rule6_endpoint_known_at_two_servers_through_two_listeners);
+	SUITE_TEST(s, rule15_static_device_in_a_full_table_gets_503);
+	SUITE_TEST(s, rule15_known_endpoint_waits_beside_many_strangers);
 	SUITE_TEST(s, rule7_unproven_entries_are_limited_for_each_source);
 	SUITE_TEST(s, rule7_unproven_entries_leave_half_of_the_table);
 	SUITE_TEST(s, rule15_full_table_gets_503_with_max_age_and_evicts_nobody);
 	SUITE_TEST(s, refusals_are_limited_too);
 	SUITE_TEST(s, doubtful_name_is_not_forwarded_on_a_known_flow_either);
 	SUITE_TEST(s, address_taken_over_by_another_endpoint_ends_the_first);
+	SUITE_TEST(s, address_stays_its_owners_until_a_server_accepts_the_guest);
+	SUITE_TEST(s, address_has_one_guest_at_a_time);
+	SUITE_TEST(s, newcomer_that_finds_no_memory_ends_nobody);
 	SUITE_TEST(s, forged_update_and_deregister_from_another_host_get_silence);
 	return s;
 }

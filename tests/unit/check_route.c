@@ -1,5 +1,6 @@
 /* Which endpoint goes to which server. */
 #include "route.h"
+#include <stdio.h>
 #include <string.h>
 #include "rig.h"
 #include "suite.h"
@@ -197,9 +198,36 @@ START_TEST(hundreds_of_names_are_all_found)
 }
 END_TEST
 
+/* Routes that share a hash are looked at one by one: there must be few, also of invented names. */
+START_TEST(dynamic_routes_do_not_crowd)
+{
+	static struct route *made[4096];
+	struct world w;
+	char name[16];
+	world_init(&w);
+	w.rig->conf.gateway.max_endpoints = 4096;
+	world_make(&w);
+	for (unsigned i = 0; i < 4096; i++) {
+		snprintf(name, sizeof(name), "new%u", i);
+		made[i] = route_dynamic(w.routes, slice_str(name), &w.server[0]);
+		ck_assert_ptr_nonnull(made[i]);
+	}
+	for (unsigned i = 0; i < 4096; i++) {
+		unsigned n = 0;
+		for (const struct route *r = made[i]; r != NULL; r = r->next_name)
+			n++;
+		ck_assert_uint_lt(n, 32);
+	}
+	for (unsigned i = 0; i < 4096; i++)
+		route_free(w.routes, made[i]);
+	world_fini(&w);
+}
+END_TEST
+
 Suite *route_suite(void)
 {
 	Suite *s = suite_create("route");
+	SUITE_TEST(s, dynamic_routes_do_not_crowd);
 	SUITE_TEST(s, first_of_the_file_wins_unless_a_server_is_preferred);
 	SUITE_TEST(s, rule6_bootstrap_server_is_a_route_of_its_own);
 	SUITE_TEST(s, endpoint_without_a_server_goes_to_the_first_listener_that_has_one);

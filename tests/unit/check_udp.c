@@ -358,6 +358,19 @@ START_TEST(udp_listens_on_one_interface)
 }
 END_TEST
 
+START_TEST(udp_knows_which_interfaces_there_are)
+{
+	setup_pair();
+	uint32_t ifindex = udp_ifindex("eth0");
+	ck_assert_uint_ne(ifindex, 0);
+	ck_assert(udp_is_link(ifindex));
+	ck_assert_uint_eq(udp_ifindex("missing"), 0);
+	netns_run("ip link del eth0");
+	ck_assert(!udp_is_link(ifindex));
+	ck_assert_uint_eq(udp_ifindex("eth0"), 0);
+}
+END_TEST
+
 Suite *udp_suite(void)
 {
 	Suite *s = suite_create("udp");
@@ -375,5 +388,6 @@ Suite *udp_suite(void)
 	talk_test(s, udp_fragments);
 	talk_test(s, udp_listens_on_both_families_and_refuses_twice);
 	talk_test(s, udp_listens_on_one_interface);
+	talk_test(s, udp_knows_which_interfaces_there_are);
 	return s;
 }

@@ -393,6 +393,8 @@ START_TEST(rule20_many_sockets_move_in_steps)
 	rig_advance(r, MOVE_SOCKETS_AFTER_MS - 1);
 	ck_assert_uint_eq(rig_counts(r, COUNT_SOCKETS_MOVED), 0);
 	rig_advance(r, 1);
+	ck_assert_uint_eq(rig_counts(r, COUNT_SOCKETS_MOVED), MOVE_SOCKETS_PER_WAKE);
+	rig_advance(r, 1);
 	ck_assert_uint_eq(rig_counts(r, COUNT_SOCKETS_MOVED), 300);
 	rig_free(r);
 }

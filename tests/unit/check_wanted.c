@@ -407,6 +407,57 @@ START_TEST(rule18_interfaces_are_listened_on_one_by_one)
 }
 END_TEST
 
+/* One socket on all interfaces, and one on each of some, can not stand at the same time. */
+START_TEST(rule18_listener_goes_to_interfaces_and_back)
+{
+	static const char *names[] = { "br-lan", "br-iot" };
+	struct rig *r = up(0);
+	uint16_t port = rig_flow(r, "dev")->wan.port;
+	fake_net_interface(r->net, "br-lan", 2);
+	fake_net_interface(r->net, "br-iot", 3);
+	for (int i = 0; i < 2; i++) {
+		r->listens[0].interface = (struct conf_list){ names, 2 };
+		apply(r);
+		ck_assert_uint_eq(flows_count(r->dp->flows), 2);
+		ck_assert_str_eq(rig_flow(r, "dev")->port->interface, "br-lan");
+		expect_works(r, A, port);
+		rig_server(r, port, empty(CON, 5));
+		rig_expect_device(r, A, empty(CON, 5));
+		r->listens[0].interface.count = 0;
+		apply(r);
+		expect_works(r, A, port);
+	}
+	rig_free(r);
+}
+END_TEST
+
+START_TEST(rule18_what_made_way_comes_back_when_the_rest_fails)
+{
+	static const char *names[] = { "br-lan", "missing" };
+	struct rig *r = up(0);
+	uint16_t port = rig_flow(r, "dev")->wan.port;
+	unsigned open = fake_net_open(r->net), watched = fake_net_watched(r->net);
+	fake_net_interface(r->net, "br-lan", 2);
+	r->listens[0].interface = (struct conf_list){ names, 2 };
+	ck_assert_int_eq(rig_apply(r), -ENODEV);
+	ck_assert_uint_eq(fake_net_open(r->net), open);
+	ck_assert_uint_eq(fake_net_watched(r->net), watched);
+	ck_assert_ptr_null(rig_flow(r, "dev")->port->interface);
+	expect_works(r, A, port);
+	expect_works(r, B, 0);
+	r->listens[0].interface.count = 1;
+	fake_net_port_taken(r->net, 5683, true);
+	ck_assert_int_eq(rig_apply(r), -EADDRINUSE); /* and nothing comes back: the port is stolen */
+	ck_assert_uint_eq(fake_net_open(r->net), open - 1);
+	rig_server(r, port, empty(CON, 5));
+	rig_expect_silence(r);
+	fake_net_port_taken(r->net, 5683, false);
+	r->listens[0].interface.count = 0;
+	apply(r);
+	rig_free(r);
+}
+END_TEST
+
 START_TEST(rule18_static_device_comes_goes_and_moves)
 {
 	struct rig *r = up(_i);
@@ -520,6 +571,8 @@ Suite *wanted_suite(void)
 	SUITE_TEST(s, rule18_stranger_becomes_configured_for_another_credential);
 	SUITE_TEST(s, rule18_machine_without_ipv6_listens_on_ipv4);
 	SUITE_TEST(s, rule18_interfaces_are_listened_on_one_by_one);
+	SUITE_TEST(s, rule18_listener_goes_to_interfaces_and_back);
+	SUITE_TEST(s, rule18_what_made_way_comes_back_when_the_rest_fails);
 	SUITE_TEST(s, rule18_reload_in_the_middle_of_a_handshake);
 	SUITE_TEST(s, rule18_server_changes_from_plain_to_secure_and_back);
 	SUITE_TEST(s, rule18_many_servers_are_all_exchanged);

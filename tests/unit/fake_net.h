@@ -68,13 +68,15 @@ void fake_net_ready(struct fake_net *net, int fd, unsigned happened);
 /* ---- the world around ------------------------------------------------------------------------ */
 
 /* Gives an interface its number, or with 0 takes it away. Opening a socket on one that is not there
- * is -ENODEV. */
+ * is -ENODEV. One that was made anew has another number: LAN sockets stay with the old one, deaf. */
 void fake_net_interface(struct fake_net *net, const char *name, uint32_t ifindex);
 /* The source address towards all peers of a family from now on; NULL: there is no route, and sends
  * fail with -ENETUNREACH. As in the kernel, sockets that were connected with another address fail
  * so too until udp_reconnect (IPv4), or go on from the address that is gone without an error
  * (IPv6). */
 void fake_net_source(struct fake_net *net, bool v4, const struct addr *source);
+/* The broadcast address of a network around: LAN datagrams to it are for all. */
+void fake_net_broadcast(struct fake_net *net, const struct addr *address);
 /* A port that another program holds, or lets go, for both families. */
 void fake_net_port_taken(struct fake_net *net, uint16_t port, bool taken);
 /* udp_connect without a port chooses from this range, both ends included; at first 40000 to

@@ -6,6 +6,8 @@
 #define FAKE_SOCKETS 70000
 #define FAKE_INTERFACES 16
 #define FAKE_REFUSED 64
+/* Interface numbers below it can be taken away. */
+#define FAKE_GONE 64
 /* The first descriptor: no real one is so high, so a mix-up is seen. */
 #define FAKE_FIRST_FD 1000000
 
@@ -24,6 +26,7 @@ struct fake_socket {
 	struct addr local;    /* LAN: where it listens; WAN: source, with port */
 	struct addr peer;     /* WAN: the server */
 	char interface[32];   /* bound to it, or "" */
+	uint32_t ifindex;     /* LAN: the interface's number when it was opened */
 	int error;            /* WAN: an ICMP error that waits; 0 is none */
 	int send_error;       /* WAN: each send fails with it; 0 is none */
 	struct list waiting;  /* struct fake_parcel, to be read */
@@ -62,8 +65,10 @@ struct fake_net {
 	unsigned open;              /* sockets that are open */
 	struct list foreign;        /* struct fake_foreign */
 	struct fake_interface interfaces[FAKE_INTERFACES];
+	bool gone[FAKE_GONE];       /* no interface has this number any more */
 	bool has_source[2];         /* by family: [1] is IPv4 */
 	struct addr source[2];
+	struct addr broadcast;      /* of a network; all zero bytes: none */
 	uint8_t taken[65536 / 8];   /* ports of other programs, a bit each */
 	uint16_t first_port;
 	uint16_t last_port;

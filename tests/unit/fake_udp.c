@@ -100,6 +100,10 @@ void fake_net_interface(struct fake_net *net, const char *name, uint32_t ifindex
 	for (int i = 0; i < FAKE_INTERFACES; i++) {
 		struct fake_interface *in = &net->interfaces[i];
 		if (strcmp(in->name, name) == 0) {
+			if (in->ifindex < FAKE_GONE && in->ifindex != ifindex)
+				net->gone[in->ifindex] = true;
+			if (ifindex < FAKE_GONE)
+				net->gone[ifindex] = false;
 			in->ifindex = ifindex;
 			return;
 		}
@@ -109,6 +113,17 @@ void fake_net_interface(struct fake_net *net, const char *name, uint32_t ifindex
 	BUG_UNLESS(free_one != NULL);
 	snprintf(free_one->name, sizeof(free_one->name), "%s", name);
 	free_one->ifindex = ifindex;
+}
+
+bool udp_is_link(uint32_t ifindex)
+{
+	const struct fake_net *net = fake_net_get();
+	return ifindex >= FAKE_GONE || !net->gone[ifindex];
+}
+
+void fake_net_broadcast(struct fake_net *net, const struct addr *address)
+{
+	net->broadcast = *address;
 }
 
 void fake_net_source(struct fake_net *net, bool v4, const struct addr *source)
@@ -199,8 +214,10 @@ int udp_listen(const struct udp_listen_spec *spec)
 	if (is_taken(net, &spec->address, spec->interface))
 		return -EADDRINUSE;
 	int fd = open_socket(net, spec->interface);
-	if (fd >= 0)
-		get(fd)->local = spec->address;
+	if (fd < 0)
+		return fd;
+	get(fd)->local = spec->address;
+	get(fd)->ifindex = interface_index(net, get(fd)->interface);
 	return fd;
 }
 
@@ -248,6 +265,7 @@ static void parcel_to_slot(const struct fake_parcel *p, struct udp_slot *slot)
 	slot->called = p->d.to;
 	slot->called.port = 0;
 	slot->ifindex = p->d.ifindex;
+	slot->is_broadcast = addr_same_host(&p->d.to, &fake_net_get()->broadcast);
 }
 
 int udp_recv_batch(int fd, struct udp_batch *batch, unsigned most)
@@ -302,15 +320,14 @@ unsigned udp_send_batch(int fd, struct udp_batch *batch, unsigned first, unsigne
 
 /* How well a socket fits what was called: 0 not, then wildcard, address, and one more for a bound
  * interface. */
-static int fitness(const struct fake_net *net, const struct fake_socket *s,
-	const struct addr *called, uint32_t ifindex)
+static int fitness(const struct fake_socket *s, const struct addr *called, uint32_t ifindex)
 {
 	if (!s->open || s->wan || s->local.port != called->port ||
 		addr_is_v4(&s->local) != addr_is_v4(called))
 		return 0;
 	if (!addr_is_any(&s->local) && !addr_same_host(&s->local, called))
 		return 0;
-	if (s->interface[0] != '\0' && interface_index(net, s->interface) != ifindex)
+	if (s->interface[0] != '\0' && s->ifindex != ifindex)
 		return 0;
 	return 1 + 2 * !addr_is_any(&s->local) + (s->interface[0] != '\0');
 }
@@ -321,7 +338,7 @@ bool fake_lan_queue(struct fake_net *net, const struct addr *from, const struct 
 	int best = -1;
 	int fits = 0;
 	for (int i = 0; i < net->highest; i++) {
-		int f = fitness(net, &net->sockets[i], called, ifindex);
+		int f = fitness(&net->sockets[i], called, ifindex);
 		if (f > fits) {
 			fits = f;
 			best = i;

@@ -10,6 +10,8 @@ Suite *newcomer_suite(void);
 Suite *move_suite(void);
 Suite *life_suite(void);
 Suite *track_suite(void);
+Suite *notice_suite(void);
+Suite *reopen_suite(void);
 Suite *datapath_suite(void);
 Suite *lan_suite(void);
 Suite *association_suite(void);

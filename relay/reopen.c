@@ -1,0 +1,81 @@
+/* Interfaces come and go, and come back under another number. */
+#include "reopen.h"
+#include <string.h>
+#include "base/log.h"
+#include "datapath.h"
+#include "wanted.h"
+
+static void changed(struct datapath *dp)
+{
+	if (dp->changed != NULL)
+		dp->changed(dp->who);
+}
+
+/* A socket that is bound to an interface stays with its number, deaf, when that is made anew. The new
+ * one may have no address yet; the next event comes with it. */
+static void reopen_port(struct lan_port *p)
+{
+	char text[ADDR_TEXT];
+	uint32_t ifindex = p->interface != NULL ? udp_ifindex(p->interface) : 0;
+	bool is_gone = p->interface != NULL && ifindex == 0;
+	if (is_gone || (p->fd >= 0 && p->ifindex == ifindex))
+		return;
+	lan_shut(p);
+	int rc = lan_reopen(p);
+	if (rc == 0)
+		log_info("listen: section '%s' listens on %s%s%s again", p->listener->name,
+			addr_print(&p->bound, text), p->interface != NULL ? " of " : "",
+			p->interface != NULL ? p->interface : "");
+	else
+		log_warn("listen: section '%s' can not listen on %s again: %s", p->listener->name,
+			addr_print(&p->bound, text), strerror(-rc));
+}
+
+void reopen_ports(struct datapath *dp)
+{
+	struct listener *l;
+	for (size_t at = 0; (l = wanted_listener(dp, &at)) != NULL;)
+		list_each(node, &l->ports)
+			reopen_port(container_of(node, struct lan_port, node));
+}
+
+/* The same device, its interface not known. A link-local address says it too. */
+static struct lan_key nowhere(const struct lan_key *key)
+{
+	struct lan_key k = *key;
+	k.ifindex = 0;
+	k.device.scope = 0;
+	return k;
+}
+
+void reopen_flow(struct datapath *dp, struct flow *flow, uint32_t *known)
+{
+	uint32_t ifindex = flow->key.ifindex;
+	if (ifindex == 0 || ifindex == *known)
+		return;
+	if (udp_is_link(ifindex)) {
+		*known = ifindex;
+		return;
+	}
+	struct lan_key key = nowhere(&flow->key);
+	const struct flow *there = flow_find(dp->flows, &key);
+	/* Two networks may have used the same addresses: the first one counts. */
+	if (there != NULL && strcmp(there->route->endpoint, flow->route->endpoint) != 0)
+		return;
+	flow_rekey(dp->flows, flow, &key);
+	flow->called.scope = 0;
+	changed(dp);
+}
+
+struct flow *reopen_follow(struct datapath *dp, const struct parcel *p)
+{
+	struct lan_key key = nowhere(&p->key);
+	struct flow *flow;
+	if (p->key.ifindex == 0)
+		return NULL;
+	while ((flow = flow_find(dp->flows, &key)) != NULL) {
+		flow_rekey(dp->flows, flow, &p->key);
+		changed(dp);
+	}
+	return flow_find(dp->flows, &p->key);
+}
