@@ -91,5 +91,8 @@ long udp_recv(int fd, uint8_t *room, size_t size) MUST_CHECK;
 uint32_t udp_overflowed(const struct udp_batch *batch);
 /* Closes the socket. */
 void udp_close(int fd);
+/* Datagrams that the kernel dropped on this socket because its receive buffer was full, since it
+ * opened; one system call. */
+uint32_t udp_dropped(int fd);
 /* The number of an interface of this name, 0 when there is none. */
 uint32_t udp_ifindex(const char *interface);

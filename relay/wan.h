@@ -50,6 +50,7 @@ struct wan {
 	bool is_connected;            /* a route to the server was there */
 	uint16_t port;                /* the socket's source port, host order */
 	uint32_t ifindex;             /* of the interface that it is bound to; 0: none */
+	uint32_t overflowed;          /* what the kernel dropped on it, as counted so far */
 	int emit_error;               /* of the last datagram that a session sent; 0 or -errno */
 	enum wan_state state; /* see the table in wan.c */
 	struct dtls_session *session; /* proven, or NULL */
@@ -102,6 +103,8 @@ void wan_note_con(struct wan *wan, uint16_t mid, struct mono now);
  * A session without a connection id is made anew within spread_ms. Returns true when the socket was
  * moved (rule 20). */
 bool wan_move(struct wan *wan, uint32_t spread_ms, struct mono now);
+/* Counts what the kernel dropped on the socket since this was last asked (rule 11). */
+void wan_count_overflow(struct wan *wan);
 /* The suite of the session in use, "" when there is none. */
 const char *wan_suite(const struct wan *wan);
 /* For people: "up", "handshake" and so on. */

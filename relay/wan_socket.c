@@ -5,10 +5,19 @@
 #include "udp.h"
 #include "wan.h"
 
+void wan_count_overflow(struct wan *w)
+{
+	if (!w->has_socket)
+		return;
+	for (uint32_t told = udp_dropped(w->fd); w->overflowed < told; w->overflowed++)
+		w->calls->lost(w, DROP_WAN_OVERFLOW);
+}
+
 void wan_socket_close(struct wan *w)
 {
 	if (!w->has_socket)
 		return;
+	wan_count_overflow(w);
 	loop_unwatch(w->env->loop, &w->watch);
 	udp_close(w->fd);
 	w->has_socket = false;
@@ -26,6 +35,7 @@ static int socket_watch(struct wan *w, int fd, uint16_t port, bool connected)
 	w->port = port;
 	w->has_socket = true;
 	w->is_connected = connected;
+	w->overflowed = udp_dropped(fd);
 	w->ifindex = w->server->interface != NULL ? udp_ifindex(w->server->interface) : 0;
 	return 0;
 }

@@ -120,9 +120,10 @@ bool show_routes(struct answer *a, struct text *out, struct mono now)
 {
 	begin(a, out, "routes");
 	for (unsigned i = 0; i < ANSWER_ROWS; i++) {
-		const struct flow *flow = flow_next(a->spec->datapath->flows, &a->at);
+		struct flow *flow = flow_next(a->spec->datapath->flows, &a->at);
 		if (flow == NULL)
 			return end(out);
+		wan_count_overflow(&flow->wan);
 		add(a, out, flow_row(flow, now));
 	}
 	return true;

@@ -39,9 +39,10 @@ static void count(struct tally *t, const struct flow *flow, struct mono now)
 bool tally_more(struct tally *t, const struct datapath *dp, size_t most, struct mono now)
 {
 	for (; most > 0; most--) {
-		const struct flow *flow = flow_next(dp->flows, &t->at);
+		struct flow *flow = flow_next(dp->flows, &t->at);
 		if (flow == NULL)
 			return false;
+		wan_count_overflow(&flow->wan);
 		count(t, flow, now);
 	}
 	return true;

@@ -272,6 +272,20 @@ START_TEST(udp_hears_its_peer_alone)
 }
 END_TEST
 
+START_TEST(udp_tells_what_the_kernel_dropped)
+{
+	netns_enter();
+	int lan = listen_at("0.0.0.0:5684", NULL), fd = client("127.0.0.1:5684");
+	ck_assert_uint_eq(udp_dropped(fd), 0);
+	for (int i = 0; i < 2000; i++) {
+		send_text(fd, "x");
+		bounce(lan);
+	}
+	ck_assert_uint_gt(udp_dropped(fd), 0);
+	ck_assert_uint_lt(udp_dropped(fd), 2000);
+}
+END_TEST
+
 Suite *udp_wan_suite(void)
 {
 	Suite *s = suite_create("udp_wan");
@@ -285,5 +299,6 @@ Suite *udp_wan_suite(void)
 	talk_test(s, udp_tells_a_reject_from_a_missing_route);
 	talk_test(s, udp_says_how_long_a_cut_datagram_was);
 	talk_test(s, udp_hears_its_peer_alone);
+	talk_test(s, udp_tells_what_the_kernel_dropped);
 	return s;
 }

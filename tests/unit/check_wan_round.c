@@ -112,6 +112,22 @@ START_TEST(message_that_the_kernel_refuses_is_lost_once_and_not_relayed)
 }
 END_TEST
 
+START_TEST(rule11_what_the_kernel_drops_is_counted_once)
+{
+	struct rig *r = up();
+	struct flow *f = rig_register(r, A, "dev", "rd/0");
+	fake_wan_overflow(r->net, r->port, 5);
+	wan_count_overflow(&f->wan);
+	wan_count_overflow(&f->wan);
+	ck_assert_uint_eq(rig_drops(r, DROP_WAN_OVERFLOW), 5);
+	fake_wan_overflow(r->net, r->port, 7);
+	r->conf.endpoint_count = 0;
+	ck_assert_int_eq(rig_apply(r), 0);
+	ck_assert_uint_eq(rig_drops(r, DROP_WAN_OVERFLOW), 7);
+	rig_free(r);
+}
+END_TEST
+
 START_TEST(rule20_a_late_datagram_does_not_keep_a_session_of_the_old_address)
 {
 	struct rig *r = up();
@@ -196,6 +212,7 @@ Suite *wan_round_suite(void)
 	SUITE_TEST(s, rule4_the_third_flight_has_its_time_too);
 	SUITE_TEST(s, rule10_copies_do_not_start_handshakes_without_a_pause);
 	SUITE_TEST(s, message_that_the_kernel_refuses_is_lost_once_and_not_relayed);
+	SUITE_TEST(s, rule11_what_the_kernel_drops_is_counted_once);
 	SUITE_TEST(s, rule20_a_late_datagram_does_not_keep_a_session_of_the_old_address);
 	SUITE_TEST(s, rule20_an_interface_made_anew_gets_a_new_socket_with_the_old_port);
 	SUITE_TEST(s, rule19_many_associations_of_a_server_just_found_are_paced);

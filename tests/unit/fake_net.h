@@ -130,6 +130,8 @@ void fake_wan_arrive(struct fake_net *net, uint16_t port, const struct addr *fro
  * and the next udp_recv or udp_send meets it once (udp_send gets over ECONNREFUSED by itself).
  * False when there is no such socket. Does not wake. */
 bool fake_wan_error(struct fake_net *net, uint16_t port, int error);
+/* What udp_dropped tells of the socket on that port. */
+void fake_wan_overflow(struct fake_net *net, uint16_t port, uint32_t dropped);
 /* Each udp_send on that port fails with -error, until 0 is set. */
 void fake_wan_fail_sends(struct fake_net *net, uint16_t port, int error);
 /* The oldest datagram sent on a WAN socket that was not taken yet, or NULL. */

@@ -28,6 +28,7 @@ struct fake_socket {
 	char interface[32];   /* bound to it, or "" */
 	uint32_t ifindex;     /* LAN: the interface's number when it was opened */
 	int error;            /* WAN: an ICMP error that waits; 0 is none */
+	uint32_t dropped;     /* WAN: what the kernel dropped */
 	int send_error;       /* WAN: each send fails with it; 0 is none */
 	struct list waiting;  /* struct fake_parcel, to be read */
 	struct watch *watch;  /* who is told; NULL when nobody */

@@ -561,6 +561,19 @@ bool fake_wan_error(struct fake_net *net, uint16_t port, int error)
 	return true;
 }
 
+uint32_t udp_dropped(int fd)
+{
+	return get(fd)->dropped;
+}
+
+void fake_wan_overflow(struct fake_net *net, uint16_t port, uint32_t dropped)
+{
+	struct fake_socket *s = by_port(net, port, NULL);
+	if (s == NULL)
+		BUG("no socket has this port");
+	s->dropped = dropped;
+}
+
 void fake_wan_fail_sends(struct fake_net *net, uint16_t port, int error)
 {
 	struct fake_socket *s = by_port(net, port, NULL);
