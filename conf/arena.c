@@ -1,13 +1,13 @@
 /* Memory of one configuration or one reading: given out piece by piece, wiped and freed as a whole.
- * What stands in it may be secret, so nothing of it goes back to the heap unwiped. */
+ * What stands in it may be secret, so it lies in pages for that. */
 #include "conf/conf_int.h"
 #include <stdalign.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
+#include "base/secret.h"
 
-/* Bytes of an ordinary chunk. */
-#define CHUNK ((size_t)64 * 1024)
+/* Bytes of an ordinary chunk: whole pages with what stands in front of it. */
+#define CHUNK ((size_t)64 * 1024 - 128)
 
 struct chunk {
 	struct chunk *next; /* older, or NULL */
@@ -26,7 +26,7 @@ static struct chunk *add_chunk(struct arena *arena, size_t n)
 	size_t size = n > CHUNK || arena->limit != 0 ? n : CHUNK;
 	if (arena->limit != 0 && (size > arena->limit || arena->size > arena->limit - size))
 		return NULL;
-	struct chunk *chunk = calloc(1, sizeof(*chunk) + size);
+	struct chunk *chunk = secret_alloc(sizeof(*chunk) + size);
 	if (chunk == NULL)
 		return NULL;
 	chunk->size = size;
@@ -89,8 +89,7 @@ void arena_fini(struct arena *arena)
 	struct chunk *chunk = arena->first;
 	while (chunk != NULL) {
 		struct chunk *next = chunk->next;
-		explicit_bzero(chunk, sizeof(*chunk) + chunk->used);
-		free(chunk);
+		secret_free(chunk);
 		chunk = next;
 	}
 	*arena = (struct arena){ .failed = false };

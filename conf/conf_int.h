@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include "base/bug.h"
 #include "base/cursor.h"
 #include "base/hash.h"
@@ -59,13 +60,20 @@ void *index_find(const struct index *index, const void *bytes, size_t n);
 
 /* ---- read.c ---- */
 struct text {
-	char *bytes; /* the heap's, with a zero behind; NULL when there is nothing */
-	size_t n;    /* bytes */
+	char *bytes;  /* of secret_alloc, with a zero behind; NULL when there is nothing */
+	size_t n;     /* bytes */
+	uid_t owner;  /* of the file that was opened, whatever its name leads to by now */
+	mode_t mode;  /* the same, permissions alone */
 };
 /* Reads a regular file of at most limit bytes under a shared lock. Returns 0, or -errno: -EISDIR
  * for what is no regular file, -EFBIG for a longer one. End with text_wipe. */
 int file_read(const char *path, size_t limit, struct text *text) MUST_CHECK;
 void text_wipe(struct text *text);
+/* True when the file is neither root's nor that of the user who runs this: its owner can change it
+ * and its mode at any time. */
+bool text_is_foreign(const struct text *text);
+/* True when group or others may do anything with the file. */
+bool text_is_open(const struct text *text);
 
 /* ---- fault.c ---- */
 struct report {
@@ -151,6 +159,7 @@ struct load {
 	const char *file;              /* the file as named, copied */
 	const char *dir;               /* its absolute directory */
 	const struct text *stand_in;   /* what every other file holds, or NULL: for tests */
+	bool keys_inline;              /* the text at hand holds a key itself */
 	bool partial;                  /* text was refused: what is missing may stand there */
 	struct index servers;          /* by name */
 	struct endpoint_lines *lines;  /* beside conf->endpoint */
@@ -195,6 +204,14 @@ void load_endpoint(struct load *load, struct section_in *in);
 /* Reads another file that an option names; reports what went wrong at that option. */
 bool load_file(struct load *load, const struct section_in *in, enum option_id id, const char *path,
 	size_t limit, struct text *text);
+
+/* ---- key.c ---- */
+/* Reads the key from the file that the option `file` names, unless `direct` gave it. A file that is
+ * open to others is refused. */
+void key_load(struct load *load, struct section_in *in, enum option_id direct, enum option_id file,
+	struct conf_key *key);
+/* Warns when the text that was just read holds keys itself and its file is open to others. */
+void key_warn_open(struct load *load, const char *file, const struct text *text);
 
 /* ---- csv.c ---- */
 /* Adds the endpoints of an endpoints_file; dir is its directory. The text is written over; a zero

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/secret.h"
 #include "conf/uci_int.h"
 
 /* A configuration and the memory behind it. */
@@ -86,12 +87,12 @@ static const char *folder(struct arena *arena, const char *path)
 /* What file_read does, for a test. */
 static int read_stand_in(const struct text *stand_in, size_t limit, struct text *text)
 {
-	*text = (struct text){ NULL, 0 };
+	*text = (struct text){ .owner = stand_in->owner, .mode = stand_in->mode };
 	if (stand_in->bytes == NULL)
 		return -ENOENT;
 	if (stand_in->n > limit)
 		return -EFBIG;
-	text->bytes = calloc(1, stand_in->n + 1);
+	text->bytes = secret_alloc(stand_in->n + 1);
 	if (text->bytes == NULL)
 		return -ENOMEM;
 	memcpy(text->bytes, stand_in->bytes, stand_in->n);
@@ -111,16 +112,7 @@ bool load_file(struct load *load, const struct section_in *in, enum option_id id
 	return false;
 }
 
-/* The path that an option names, as it is opened. */
-static const char *path_of(struct load *load, const struct section_in *in, enum option_id id)
-{
-	const char *text = in->given[id].text;
-	if (*text == '/')
-		return text;
-	return arena_printf(&load->scratch, "%s/%s", in->dir, text);
-}
-
-/* ---- references and keys ---- */
+/* ---- references ---- */
 
 static const struct conf_server *find_server(struct load *load, const struct section_in *in,
 	enum option_id id)
@@ -135,42 +127,6 @@ static const struct conf_server *find_server(struct load *load, const struct sec
 			"there is no server '%s'; right is the name of a `config server` section",
 			shown(room, name));
 	return server;
-}
-
-/* Cuts white space from both ends. */
-static char *trim(char *text)
-{
-	static const char blanks[] = " \t\r\n";
-	text += strspn(text, blanks);
-	size_t n = strlen(text);
-	while (n > 0 && strchr(blanks, text[n - 1]) != NULL)
-		text[--n] = '\0';
-	return text;
-}
-
-/* Reads the key from the file that the option `file` names, unless `direct` gave it. */
-static void load_key(struct load *load, struct section_in *in, enum option_id direct,
-	enum option_id file, struct conf_key *key)
-{
-	struct text text;
-	if (!is_given(in, file) || in->given[file].wrong)
-		return;
-	if (is_given(in, direct)) {
-		option_fault(load, in, file, CONF_ERROR,
-			"option %s is given too; right is one of the two",
-			schema_row(direct)->name);
-		return;
-	}
-	const char *path = path_of(load, in, file);
-	if (!load_file(load, in, file, path, CONF_KEY_FILE_MAX, &text)) {
-		in->given[file].wrong = true;
-		return;
-	}
-	if (memchr(text.bytes, '\0', text.n) != NULL)
-		text.bytes[0] = 'x'; /* no hex: the bytes after the zero must not be overlooked */
-	if (!value_key(load, in, file, trim(text.bytes), path, key))
-		in->given[file].wrong = true;
-	text_wipe(&text);
 }
 
 /* ---- sections ---- */
@@ -353,8 +309,10 @@ void load_endpoint(struct load *load, struct section_in *in)
 		is_given(in, ENDPOINT_ADDRESS) && !in->given[ENDPOINT_ADDRESS].wrong;
 	endpoint->server = find_server(load, in, ENDPOINT_SERVER);
 	endpoint->bootstrap_server = find_server(load, in, ENDPOINT_BOOTSTRAP_SERVER);
-	load_key(load, in, ENDPOINT_KEY, ENDPOINT_KEY_FILE, &endpoint->key);
-	load_key(load, in, ENDPOINT_LAN_KEY, ENDPOINT_LAN_KEY_FILE, &endpoint->lan_key);
+	load->keys_inline = load->keys_inline || is_given(in, ENDPOINT_KEY) ||
+		is_given(in, ENDPOINT_LAN_KEY);
+	key_load(load, in, ENDPOINT_KEY, ENDPOINT_KEY_FILE, &endpoint->key);
+	key_load(load, in, ENDPOINT_LAN_KEY, ENDPOINT_LAN_KEY_FILE, &endpoint->lan_key);
 	rules_endpoint(load, in, endpoint);
 }
 
@@ -376,6 +334,7 @@ static void load_endpoints_file(struct load *load)
 	else
 		name = arena_copy(load->arena, name, strlen(name));
 	csv_read(load, name, folder(&load->scratch, path), text.bytes, text.n);
+	key_warn_open(load, name, &text);
 	text_wipe(&text);
 }
 
@@ -479,7 +438,7 @@ static void default_gateway(struct load *load)
 	set_values(load, &load->gateway, &load->conf->gateway);
 }
 
-static void load_doc(struct load *load, const struct uci_doc *doc)
+static void load_doc(struct load *load, const struct uci_doc *doc, const struct text *text)
 {
 	size_t count[KIND_COUNT] = { 0 };
 	struct conf *conf = load->conf;
@@ -492,6 +451,7 @@ static void load_doc(struct load *load, const struct uci_doc *doc)
 	default_gateway(load);
 	for (enum kind_id kind = KIND_GATEWAY; kind < KIND_COUNT; kind++)
 		load_each(load, doc, kind);
+	key_warn_open(load, load->file, text);
 	load_endpoints_file(load);
 	rules_between(load);
 }
@@ -516,7 +476,7 @@ static bool load_end(struct load *load, const struct uci_doc *doc)
 	return !failed;
 }
 
-struct conf *conf_load_text(const char *name, const char *text, size_t n,
+static struct conf *load_text(const char *name, const struct text *text,
 	const struct text *stand_in, size_t memory, struct conf_faults *faults)
 {
 	struct report report;
@@ -532,9 +492,9 @@ struct conf *conf_load_text(const char *name, const char *text, size_t n,
 	whole->conf.owned = whole;
 	struct load load = load_begin(whole, &report, name);
 	load.stand_in = stand_in;
-	uci_read(&doc, text, n, true, memory);
+	uci_read(&doc, text->bytes, text->n, true, memory);
 	if (!doc.failed)
-		load_doc(&load, &doc);
+		load_doc(&load, &doc, text);
 	report.failed = !load_end(&load, &doc) || report.failed;
 	uci_fini(&doc);
 	report_finish(&report, name, faults);
@@ -542,6 +502,13 @@ struct conf *conf_load_text(const char *name, const char *text, size_t n,
 		return &whole->conf;
 	conf_free(&whole->conf);
 	return NULL;
+}
+
+struct conf *conf_load_text(const char *name, const char *text, size_t n,
+	const struct text *stand_in, size_t memory, struct conf_faults *faults)
+{
+	const struct text whole = { .bytes = (char *)(uintptr_t)text, .n = n };
+	return load_text(name, &whole, stand_in, memory, faults);
 }
 
 struct conf *conf_load(const char *path, struct conf_faults *faults)
@@ -556,7 +523,7 @@ struct conf *conf_load(const char *path, struct conf_faults *faults)
 		report_finish(&report, path, faults);
 		return NULL;
 	}
-	struct conf *conf = conf_load_text(path, text.bytes, text.n, NULL, 0, faults);
+	struct conf *conf = load_text(path, &text, NULL, 0, faults);
 	text_wipe(&text);
 	return conf;
 }

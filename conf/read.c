@@ -2,44 +2,45 @@
 #include "conf/conf_int.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/secret.h"
 
 /* Opens a regular file; a folder, pipe or device is none. */
-static int open_regular(const char *path, size_t *size)
+static int open_regular(const char *path, struct stat *st)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
 		return -errno;
-	struct stat st;
-	int rc = fstat(fd, &st) != 0 ? -errno : 0;
-	if (rc == 0 && !S_ISREG(st.st_mode))
+	int rc = fstat(fd, st) != 0 ? -errno : 0;
+	if (rc == 0 && !S_ISREG(st->st_mode))
 		rc = -EISDIR;
 	while (rc == 0 && flock(fd, LOCK_SH) != 0)
 		rc = errno == EINTR ? 0 : -errno;
 	/* The size counts only once a writer that held the lock is done. */
-	if (rc == 0 && fstat(fd, &st) != 0)
+	if (rc == 0 && fstat(fd, st) != 0)
 		rc = -errno;
 	if (rc != 0) {
 		close(fd);
 		return rc;
 	}
-	*size = st.st_size > 0 ? (size_t)st.st_size : 0;
 	return fd;
 }
 
 int file_read(const char *path, size_t limit, struct text *text)
 {
-	size_t size = 0;
-	*text = (struct text){ NULL, 0 };
-	int fd = open_regular(path, &size);
+	struct stat st;
+	*text = (struct text){ .n = 0 };
+	int fd = open_regular(path, &st);
 	if (fd < 0)
 		return fd;
+	size_t size = st.st_size > 0 ? (size_t)st.st_size : 0;
+	text->owner = st.st_uid;
+	text->mode = st.st_mode & 07777;
 	int rc = size > limit ? -EFBIG : 0;
-	if (rc == 0 && (text->bytes = malloc(size + 1)) == NULL)
+	if (rc == 0 && (text->bytes = secret_alloc(size + 1)) == NULL)
 		rc = -ENOMEM;
 	while (rc == 0 && text->n < size) {
 		ssize_t got = read(fd, text->bytes + text->n, size - text->n);
@@ -60,8 +61,16 @@ int file_read(const char *path, size_t limit, struct text *text)
 
 void text_wipe(struct text *text)
 {
-	if (text->bytes != NULL)
-		explicit_bzero(text->bytes, text->n);
-	free(text->bytes);
-	*text = (struct text){ NULL, 0 };
+	secret_free(text->bytes);
+	*text = (struct text){ .n = 0 };
+}
+
+bool text_is_foreign(const struct text *text)
+{
+	return text->owner != 0 && text->owner != geteuid();
+}
+
+bool text_is_open(const struct text *text)
+{
+	return (text->mode & (S_IRWXG | S_IRWXO)) != 0;
 }

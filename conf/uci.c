@@ -2,8 +2,8 @@
  * buffer line by line; where that shows (a bare word's ';' loses the rest of the line, a zero byte
  * joins lines) this reader does the same, and notes what was lost so that conf can refuse it. */
 #include "conf/uci_int.h"
-#include <stdlib.h>
 #include <string.h>
+#include "base/secret.h"
 
 struct reader {
 	struct uci_doc *doc;
@@ -17,7 +17,7 @@ struct reader {
 	unsigned newlines;           /* read so far: libuci's line number */
 	unsigned line;               /* number of the line that was loaded last, from 1 */
 	char *word;                  /* the last word; room for all of the text */
-	size_t word_n, word_high;    /* its bytes; the most that ever stood there */
+	size_t word_n;               /* its bytes */
 	struct uci_section *section; /* the open one, or NULL */
 	bool skipping;               /* the section's line was refused: no option is kept */
 };
@@ -195,8 +195,6 @@ static bool read_word(struct reader *r)
 		r->pos++;
 	else if (!copy_word(r))
 		return false;
-	if (r->word_n > r->word_high)
-		r->word_high = r->word_n;
 	return true;
 }
 
@@ -462,7 +460,7 @@ static bool flatten(struct reader *r)
 		r->line += *c == '\n';
 	r->line++;
 	note_loss(r, "a zero byte stands here; libuci loses text around it");
-	r->flat = malloc(r->n + 1);
+	r->flat = secret_alloc(r->n + 1);
 	if (r->flat == NULL)
 		return false;
 	size_t to = 0;
@@ -488,18 +486,14 @@ void uci_read(struct uci_doc *doc, const char *text, size_t n, bool all, size_t 
 	arena_init(&doc->arena, limit);
 	index_init(&doc->names);
 	index_init(&doc->options);
-	struct reader r = { .doc = doc, .text = text, .n = n, .word = malloc(n + 1) };
+	struct reader r = { .doc = doc, .text = text, .n = n, .word = secret_alloc(n + 1) };
 	if (r.word != NULL && flatten(&r))
 		read_lines(&r, all);
 	else
 		doc->failed = true;
 	doc->failed = doc->failed || doc->arena.failed || doc->names.failed || doc->options.failed;
-	if (r.word != NULL)
-		explicit_bzero(r.word, r.word_high);
-	free(r.word);
-	if (r.flat != NULL)
-		explicit_bzero(r.flat, r.n);
-	free(r.flat);
+	secret_free(r.word);
+	secret_free(r.flat);
 }
 
 void uci_fini(struct uci_doc *doc)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
+#include "base/secret.h"
 #include "conf/conf.h"
 #include "gateway.h"
 
@@ -64,10 +65,15 @@ int main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	log_open(o.sink, "lwgated");
+	int rc = secret_guard();
+	if (rc != 0) {
+		log_err("lwgated: can not keep its memory from others: %s", strerror(-rc));
+		return EXIT_FAILURE;
+	}
 	if (o.spec.conf_path == NULL)
 		o.spec.conf_path = conf_default_path();
 	struct gateway *gateway;
-	int rc = gateway_up(&gateway, &o.spec);
+	rc = gateway_up(&gateway, &o.spec);
 	if (rc == 1)
 		return EXIT_SUCCESS;
 	if (rc != 0)

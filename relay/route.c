@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/hash.h"
+#include "base/secret.h"
 #include "conf/conf.h"
 
 struct routes {
@@ -30,7 +31,7 @@ static int copy_bytes(struct slice *to, const void *from, size_t n)
 	*to = (struct slice){ NULL, 0 };
 	if (n == 0)
 		return 0;
-	uint8_t *copy = malloc(n);
+	uint8_t *copy = secret_alloc(n);
 	if (copy == NULL)
 		return -ENOMEM;
 	memcpy(copy, from, n);
@@ -40,9 +41,7 @@ static int copy_bytes(struct slice *to, const void *from, size_t n)
 
 static void wipe(struct slice *secret)
 {
-	if (secret->n != 0)
-		explicit_bzero((uint8_t *)(uintptr_t)secret->p, secret->n);
-	free((void *)(uintptr_t)secret->p);
+	secret_free((void *)(uintptr_t)secret->p);
 }
 
 static void route_fini(struct route *r)

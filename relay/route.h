@@ -22,7 +22,7 @@ struct route {
 	bool is_dynamic;         /* made for an endpoint that no section names; owned by its flow */
 	bool has_address; /* of a static device */
 	struct addr address;     /* of a static device; port 0 fits any */
-	struct slice identity;   /* owned; towards the server */
+	struct slice identity;   /* owned, wiped at the end; towards the server */
 	struct slice key;        /* owned, wiped at the end */
 	uint16_t port;           /* remembered source port, host order; 0: none (rule 4) */
 	struct flow_id flow;     /* its flow, where it has one */

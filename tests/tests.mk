@@ -18,10 +18,11 @@ PEER_TLS         = openssl gnutls notls
 lwm2m-server_SRC = $(addprefix tests/peers/,peer.c lwm2m-server.c credentials.c book.c ops.c)
 lwm2m-device_SRC = $(addprefix tests/peers/,peer.c lwm2m-device.c objects.c)
 # Raw ends: datagrams, DTLS records on OpenSSL and random messages as lines of hex.
-RAW              = $(addprefix tests/,rawudp rawdtls randcoap)
+RAW              = $(addprefix tests/,rawudp rawdtls randcoap memscan)
 tests/rawudp_SRC   = $(addprefix tests/peers/,rawudp.c lines.c)
 tests/rawdtls_SRC  = $(addprefix tests/peers/,rawdtls.c lines.c)
 tests/randcoap_SRC = tests/peers/randcoap.c
+tests/memscan_SRC  = tests/peers/memscan.c
 $(foreach p,$(RAW),$(eval $(p)_BELOW = base))
 tests/rawdtls_LIBS = $(shell $(PKG_CONFIG) --libs openssl)
 PEERS            = $(foreach p,lwm2m-server lwm2m-device,$(PEER_TLS:%=$(BUILD)/tests/$(p)-%)) \
@@ -30,9 +31,9 @@ PEERS            = $(foreach p,lwm2m-server lwm2m-device,$(PEER_TLS:%=$(BUILD)/t
 # ---- unit tests: one binary a room, linked with its archive and the floors below, nothing else --
 UNIT_ROOMS   = base conf lwm2m dtls netfilter io fake msg msg-libcoap trunk trunk-dtls replay control \
                gateway
-base_TESTS    = $(addprefix tests/unit/,check_base.c)
+base_TESTS    = $(addprefix tests/unit/,check_base.c check_secret.c)
 conf_TESTS    = $(addprefix tests/unit/,check_conf.c check_conf_uci.c check_conf_parts.c \
-                check_conf_print.c)
+                check_conf_print.c check_conf_key.c)
 lwm2m_TESTS   = $(addprefix tests/unit/,check_reg.c)
 dtls_TESTS    = $(addprefix tests/unit/,check_dtls.c check_header.c check_handshake.c \
                 check_records.c wire.c wolf_peer.c sealer.c)

@@ -62,7 +62,9 @@ start_server() {
 start_relay() {
 	printf '127.0.0.1 localhost\n198.51.100.10 lwm2m.example.org\n' >"$WORK/hosts"
 	mkdir "$WORK/state"
-	run_with_hosts "$WORK/hosts" gw relay "$RELAY" -c tests/demo/lwgate.conf \
+	# It holds keys, so it is for its owner alone.
+	install -m 600 tests/demo/lwgate.conf "$WORK/lwgate.conf"
+	run_with_hosts "$WORK/hosts" gw relay "$RELAY" -c "$WORK/lwgate.conf" \
 		-s "$WORK/lwgate.sock" -S "$WORK/state" -l stderr
 	expect relay 'ready' 15
 }

@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		"config server 's'\n\toption uri 'coaps://h'\n"
 		"config server 'n'\n\toption uri 'coap://h'\n"
 		"config listen 'l'\n\toption coaps '0'\n\toption server 'n'\n";
-	const struct text csv = { (char *)(uintptr_t)data, size };
+	const struct text csv = { .bytes = (char *)(uintptr_t)data, .n = size };
 	struct conf_faults faults;
 	struct conf *conf = conf_load_text("/x/fuzz", uci, sizeof(uci) - 1, &csv, 0, &faults);
 	BUG_UNLESS((conf == NULL) == (faults.errors != 0));

@@ -72,8 +72,8 @@ static void check_print(const struct conf *conf, const struct text *stand_in)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static char key[] = "000102030405060708090a0b0c0d0e0f\n";
-	const struct text stand_in = { key, sizeof(key) - 1 };
-	const struct text nothing = { NULL, 0 };
+	const struct text stand_in = { .bytes = key, .n = sizeof(key) - 1 };
+	const struct text nothing = { .n = 0 };
 	struct conf_faults faults;
 	check_reader((const char *)data, size);
 	for (int i = 0; i < 2; i++) {

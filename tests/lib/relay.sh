@@ -25,6 +25,9 @@
 #                                GATEWAY says where
 # coap TYPE CODE MID TOKEN [PATH [PAYLOAD]]  a message in hex: con 0.02 7 a1b2 '/rd?ep=x' text
 
+# Configurations and key files hold keys.
+umask 077
+
 # shellcheck disable=SC2034 # for the scripts that source this, as the next one
 KEY=000102030405060708090a0b0c0d0e0f
 # Another, for programs that take a key as text.

@@ -1,5 +1,6 @@
 /* The ground floor: cursors, addresses, hex, hash, log budget, randomness. */
 #include "suite.h"
+#include "check_secret.h"
 #include <errno.h>
 #include "base/addr.h"
 #include "base/cursor.h"
@@ -194,4 +195,4 @@ static Suite *base_suite(void)
 	return s;
 }
 
-SUITE_MAIN(base_suite)
+SUITE_MAIN(base_suite, secret_suite)

@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const struct text nothing = { NULL, 0 };
+static const struct text nothing = { .n = 0 };
 
 struct conf *load_text(const char *text, struct conf_faults *faults)
 {
@@ -84,7 +84,7 @@ START_TEST(memory_may_run_out_anywhere)
 {
 	static char csv[] = "name,server,identity,key\n"
 		"r,cloud,ri,101112131415161718191a1b1c1d1e1f\n";
-	const struct text rows = { csv, sizeof(csv) - 1 };
+	const struct text rows = { .bytes = csv, .n = sizeof(csv) - 1 };
 	char text[2048];
 	unsigned given = 0;
 	snprintf(text, sizeof(text), "%s\nconfig gateway\n\toption endpoints_file 'f'\n",
@@ -195,7 +195,7 @@ END_TEST
 START_TEST(faults_are_sorted_by_file_and_line)
 {
 	static char csv[] = "name,server\na,none\n\nb,none\n";
-	const struct text rows = { csv, sizeof(csv) - 1 };
+	const struct text rows = { .bytes = csv, .n = sizeof(csv) - 1 };
 	const char *text = "config endpoint\n\toption name x\n\toption server none\n"
 		"config gateway\n\toption bogus 1\n\toption endpoints_file a\n";
 	struct conf_faults faults;
@@ -247,4 +247,4 @@ static Suite *conf_suite(void)
 	return s;
 }
 
-SUITE_MAIN(conf_suite, conf_uci_suite, conf_parts_suite, conf_print_suite)
+SUITE_MAIN(conf_suite, conf_uci_suite, conf_parts_suite, conf_print_suite, conf_key_suite)

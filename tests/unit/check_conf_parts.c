@@ -147,7 +147,7 @@ static const char with_rows[] = "config gateway\n\toption endpoints_file f\n"
 
 static struct conf *load_rows(char *csv, size_t n, struct conf_faults *faults)
 {
-	const struct text rows = { csv, n };
+	const struct text rows = { .bytes = csv, .n = n };
 	return conf_load_text("/x/c", with_rows, sizeof(with_rows) - 1, &rows, 0, faults);
 }
 

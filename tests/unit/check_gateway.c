@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/log.h"
+#include "base/secret.h"
 #include "gateway.h"
 #include "tests/unit/suite.h"
 
@@ -41,14 +42,14 @@ static size_t entries(const char *path)
 
 /* What the process and its folder hold. */
 struct holding {
-	size_t bytes, descriptors, files;
+	size_t bytes, secrets, descriptors, files; /* secrets: pieces of memory for keys */
 	sigset_t blocked;
 };
 
 static struct holding hold(void)
 {
-	struct holding h = { __sanitizer_get_current_allocated_bytes(), entries("/proc/self/fd"),
-		entries(dir), { { 0 } } };
+	struct holding h = { __sanitizer_get_current_allocated_bytes(), secret_held(),
+		entries("/proc/self/fd"), entries(dir), { { 0 } } };
 	ck_assert_int_eq(sigprocmask(SIG_BLOCK, NULL, &h.blocked), 0);
 	return h;
 }
@@ -59,6 +60,7 @@ static void assert_same(const struct holding *before)
 	ck_assert_uint_eq(now.descriptors, before->descriptors);
 	ck_assert_uint_eq(now.files, before->files);
 	ck_assert_uint_eq(now.bytes, before->bytes);
+	ck_assert_uint_eq(now.secrets, before->secrets);
 	for (int s = 1; s < NSIG; s++)
 		ck_assert_int_eq(sigismember(&now.blocked, s), sigismember(&before->blocked, s));
 }

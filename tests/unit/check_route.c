@@ -2,6 +2,7 @@
 #include "route.h"
 #include <stdio.h>
 #include <string.h>
+#include "base/secret.h"
 #include "rig.h"
 #include "suite.h"
 #include "trunk.h"
@@ -39,6 +40,7 @@ static void world_make(struct world *w)
 static void world_fini(struct world *w)
 {
 	routes_free(w->routes);
+	ck_assert_uint_eq(secret_held(), 0); /* the rig's configuration is its own */
 	rig_free(w->rig);
 }
 
@@ -181,6 +183,21 @@ START_TEST(same_way_is_same_server_identity_and_key)
 }
 END_TEST
 
+START_TEST(credentials_stand_in_memory_for_keys)
+{
+	struct world w;
+	world_init(&w);
+	rig_endpoint(w.rig, "dev", "cloud");
+	world_make(&w);
+	size_t at_route = 0;
+	struct route *r = route_next(w.routes, &at_route);
+	ck_assert_uint_gt(r->key.n, 0);
+	ck_assert_uint_gt(r->identity.n, 0);
+	ck_assert_uint_eq(secret_held(), 2);
+	world_fini(&w);
+}
+END_TEST
+
 START_TEST(hundreds_of_names_are_all_found)
 {
 	struct world w;
@@ -235,6 +252,7 @@ Suite *route_suite(void)
 	SUITE_TEST(s, static_addresses_are_found_with_and_without_port);
 	SUITE_TEST(s, dynamic_routes_come_go_and_change_tables);
 	SUITE_TEST(s, same_way_is_same_server_identity_and_key);
+	SUITE_TEST(s, credentials_stand_in_memory_for_keys);
 	SUITE_TEST(s, hundreds_of_names_are_all_found);
 	return s;
 }

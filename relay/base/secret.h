@@ -1,0 +1,18 @@
+/* Memory for keys, and a process that does not tell them: no core dump, no tracer of the same user.
+ * One thread. */
+#pragma once
+#include <stddef.h>
+#include "base/bug.h"
+
+/* Makes the process undumpable (which also keeps others of its user from tracing it and from reading
+ * its memory) and forbids core files. Call it before the first key is read; what is executed later
+ * begins anew. Returns 0 or -errno. */
+int secret_guard(void) MUST_CHECK;
+/* Gives n zeroed bytes, aligned for anything, in pages that no core dump shows and, as far as the
+ * machine's limit allows, no swap takes. Small pieces share pages. Returns NULL when there is no memory.
+ * End with secret_free. */
+void *secret_alloc(size_t n) MUST_CHECK;
+/* Wipes and gives back. NULL is allowed. */
+void secret_free(void *p);
+/* Pieces that are given out now, for tests. */
+size_t secret_held(void);
