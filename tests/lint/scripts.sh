@@ -9,5 +9,4 @@ scripts=$("$here/files" . | while read -r f; do
 		printf '%s\n' "$f"
 done)
 [ -n "$scripts" ] || exit 0
-# shellcheck disable=SC2086 # a list of words
-shellcheck -x -f gcc $scripts
+printf '%s\n' "$scripts" | xargs -P "$(nproc)" -n 4 shellcheck -x -f gcc
