@@ -2,61 +2,16 @@
  * ours (DESIGN.md 6, rules 10, 11, 20), towards secure and plain servers. */
 #include <errno.h>
 #include <string.h>
-#include "rig.h"
+#include "association.h"
 #include "suite.h"
 #include "trunk.h"
 
-#define REG "rd?ep=dev&lt=60"
-#define NAME "cloud.example"
-
-static struct rig *up_named(bool secure)
+/* The server, secure or plain, known by a name that is found at one address. */
+static struct rig *up_found(bool secure)
 {
-	struct rig *r = rig_create();
-	if (secure)
-		rig_secure(r);
-	r->servers[0].host = NAME;
-	rig_endpoint(r, "dev", "cloud");
-	rig_start(r);
-	return r;
-}
-
-static void name_set(struct rig *r, const char *first, const char *second)
-{
-	struct addr a[2] = { at(first), at(second == NULL ? first : second) };
-	fake_name_set(r->net, NAME, a, second == NULL ? 1 : 2);
-	rig_settle(r);
-}
-
-static struct rig *up(bool secure)
-{
-	struct rig *r = up_named(secure);
+	struct rig *r = up_at(secure, NAME);
 	name_set(r, CLOUD, NULL);
 	return r;
-}
-
-static void pass(struct rig *r, const char *message)
-{
-	rig_device(r, A, message);
-	rig_expect_server(r, message);
-}
-
-static void answer(struct rig *r, const char *message)
-{
-	rig_server(r, r->port, message);
-	rig_expect_device(r, A, message);
-}
-
-/* A registered device; gives the source port. */
-static uint16_t registered(struct rig *r)
-{
-	pass(r, coap(CON, "0.02", 1, "aa", REG));
-	answer(r, located(ACK, "2.01", 1, "aa", "rd/0"));
-	return r->port;
-}
-
-static struct wan *wan_of(struct rig *r)
-{
-	return &rig_flow(r, "dev")->wan;
 }
 
 static void expect_at(struct rig *r, const char *server)
@@ -87,7 +42,7 @@ static void repeat_until_heard(struct rig *r, unsigned seconds)
 
 START_TEST(rule10_silent_server_is_looked_for_at_its_other_address)
 {
-	struct rig *r = up_named(_i);
+	struct rig *r = up_at(_i, NAME);
 	name_set(r, CLOUD, CLOUD2);
 	uint16_t port = registered(r);
 	expect_at(r, CLOUD);
@@ -103,7 +58,7 @@ END_TEST
 
 START_TEST(rule10_silent_server_is_looked_for_at_its_new_address)
 {
-	struct rig *r = up(_i);
+	struct rig *r = up_found(_i);
 	r->endpoints[0].has_address = true; /* so that the flow stays */
 	r->endpoints[0].address = at(A);
 	ck_assert_int_eq(rig_apply(r), 0);
@@ -120,7 +75,7 @@ END_TEST
 
 START_TEST(new_address_is_left_alone_while_the_old_one_answers)
 {
-	struct rig *r = up(_i);
+	struct rig *r = up_found(_i);
 	r->endpoints[0].has_address = true; /* so that the flow stays */
 	r->endpoints[0].address = at(A);
 	ck_assert_int_eq(rig_apply(r), 0);
@@ -139,7 +94,7 @@ END_TEST
 
 START_TEST(address_of_a_family_that_is_missing_is_passed_over)
 {
-	struct rig *r = up_named(_i);
+	struct rig *r = up_at(_i, NAME);
 	name_set(r, "2001:db8::5", CLOUD);
 	fake_net_fail_opens(r->net, EAFNOSUPPORT, 1);
 	pass(r, coap(CON, "0.02", 1, "aa", REG));
@@ -150,7 +105,7 @@ END_TEST
 
 START_TEST(socket_that_can_not_change_family_is_opened_again_later)
 {
-	struct rig *r = up_named(false);
+	struct rig *r = up_at(false, NAME);
 	name_set(r, CLOUD, "2001:db8::5");
 	registered(r);
 	r->deaf_at = at(CLOUD);
@@ -168,7 +123,7 @@ END_TEST
 
 START_TEST(plain_server_of_one_address_is_never_suspected)
 {
-	struct rig *r = up(false);
+	struct rig *r = up_found(false);
 	uint16_t port = registered(r);
 	for (unsigned i = 0; i < 10; i++) {
 		pass(r, coap(CON, "0.02", 2, "bb", "dp"));
@@ -182,7 +137,7 @@ END_TEST
 
 START_TEST(plain_association_tells_its_port_when_another_family_needs_another)
 {
-	struct rig *r = up_named(false);
+	struct rig *r = up_at(false, NAME);
 	name_set(r, CLOUD, "2001:db8::5");
 	uint16_t port = registered(r);
 	r->deaf_at = at(CLOUD);
@@ -199,7 +154,7 @@ END_TEST
 
 START_TEST(rule11_refused_handshake_goes_on_to_the_next_address)
 {
-	struct rig *r = up_named(true);
+	struct rig *r = up_at(true, NAME);
 	name_set(r, CLOUD, CLOUD2);
 	r->server_deaf = true;
 	rig_device(r, A, coap(CON, "0.02", 1, "aa", REG));
@@ -214,7 +169,7 @@ END_TEST
 
 START_TEST(rule11_refused_record_tries_a_new_session_within_a_second)
 {
-	struct rig *r = up(true);
+	struct rig *r = up_found(true);
 	registered(r);
 	rig_forget(r); /* the server restarts */
 	rig_device(r, A, coap(CON, "0.02", 2, "bb", "dp"));
@@ -229,7 +184,7 @@ END_TEST
 
 START_TEST(rule11_server_that_stays_away_is_asked_with_pauses_and_found_again)
 {
-	struct rig *r = up(true);
+	struct rig *r = up_found(true);
 	registered(r);
 	rig_forget(r);
 	r->server_deaf = true;
@@ -262,7 +217,7 @@ static void change_source(struct rig *r, const char *source)
 
 START_TEST(rule20_plain_socket_moves_and_keeps_its_port)
 {
-	struct rig *r = up(false);
+	struct rig *r = up_found(false);
 	uint16_t port = registered(r);
 	change_source(r, "192.0.2.77");
 	ck_assert_uint_eq(rig_counts(r, COUNT_SOCKETS_MOVED), 1);
@@ -297,7 +252,7 @@ END_TEST
 
 START_TEST(rule20_without_cid_the_session_is_made_anew)
 {
-	struct rig *r = up(true);
+	struct rig *r = up_found(true);
 	uint16_t port = registered(r);
 	change_source(r, "192.0.2.77");
 	rig_advance(r, 2000);
@@ -312,7 +267,7 @@ END_TEST
 
 START_TEST(rule20_handshake_begins_again_from_the_new_address)
 {
-	struct rig *r = up(true);
+	struct rig *r = up_found(true);
 	r->server_deaf = true;
 	rig_device(r, A, coap(CON, "0.02", 1, "aa", REG));
 	rig_advance(r, 1500);
@@ -328,7 +283,7 @@ END_TEST
 
 START_TEST(rule20_change_that_is_none_moves_nothing)
 {
-	struct rig *r = up(_i);
+	struct rig *r = up_found(_i);
 	registered(r);
 	change_source(r, "192.0.2.1");
 	rig_advance(r, 5000);
@@ -340,7 +295,7 @@ END_TEST
 
 START_TEST(rule20_no_route_and_then_a_route_again)
 {
-	struct rig *r = up(_i);
+	struct rig *r = up_found(_i);
 	uint16_t port = registered(r);
 	change_source(r, NULL);
 	rig_device(r, A, coap(NON, "0.02", 2, "bb", "dp"));
@@ -356,7 +311,7 @@ END_TEST
 
 START_TEST(rule20_association_that_begins_without_a_route_gets_one_later)
 {
-	struct rig *r = up(_i);
+	struct rig *r = up_found(_i);
 	change_source(r, NULL);
 	rig_device(r, A, coap(CON, "0.02", 1, "aa", REG));
 	rig_expect_silence(r);

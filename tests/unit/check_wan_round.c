@@ -3,26 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "rig.h"
+#include "association.h"
 #include "suite.h"
 #include "trunk.h"
-
-#define NAME "lwm2m.example.org"
-#define REG "rd?ep=dev&lt=60"
-
-static struct rig *up(void)
-{
-	struct rig *r = rig_create();
-	rig_secure(r);
-	rig_endpoint(r, "dev", "cloud");
-	rig_start(r);
-	return r;
-}
-
-static struct wan *wan_of(struct rig *r)
-{
-	return &rig_flow(r, "dev")->wan;
-}
 
 START_TEST(rule10_a_server_that_ends_each_session_is_asked_ever_more_slowly)
 {

@@ -2,50 +2,9 @@
  * back off, waiting requests get 5.04 (DESIGN.md 6, rules 9 and 10). */
 #include <errno.h>
 #include <string.h>
-#include "rig.h"
+#include "association.h"
 #include "suite.h"
 #include "trunk.h"
-
-#define REG "rd?ep=dev&lt=60"
-#define NAME "cloud.example"
-
-/* "dev" goes to the secure server. */
-static struct rig *up(void)
-{
-	struct rig *r = rig_create();
-	rig_secure(r);
-	rig_endpoint(r, "dev", "cloud");
-	rig_start(r);
-	return r;
-}
-
-/* The same, the server known by a name. */
-static struct rig *up_named(void)
-{
-	struct rig *r = rig_create();
-	rig_secure(r);
-	r->servers[0].host = NAME;
-	rig_endpoint(r, "dev", "cloud");
-	rig_start(r);
-	return r;
-}
-
-static void pass(struct rig *r, const char *message)
-{
-	rig_device(r, A, message);
-	rig_expect_server(r, message);
-}
-
-static void answer(struct rig *r, const char *message)
-{
-	rig_server(r, r->port, message);
-	rig_expect_device(r, A, message);
-}
-
-static struct wan *wan_of(struct rig *r)
-{
-	return &rig_flow(r, "dev")->wan;
-}
 
 /* ---- losing a session ---- */
 
