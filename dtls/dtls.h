@@ -130,7 +130,8 @@ struct dtls_accept_spec {
 	struct slice peer;    /* the device's address in any form, 1..DTLS_PEER_MAX bytes; the same
 			       * address must give the same bytes. Borrowed for the call */
 	struct slice cid;     /* our connection id, should a session come of it, at most DTLS_CID_MAX
-			       * bytes and of one length for all; empty without. Borrowed for the call */
+			       * bytes and of one length for all; empty without. Cheapest when it stays
+			       * the same until it is used. Borrowed for the call */
 	unsigned deadline_ms; /* for the handshake of that session as a whole */
 	void *who;            /* handed to the calls, for the answer, and for the session's first
 			       * flight; see dtls_set_who */

@@ -17,13 +17,20 @@
 
 enum age { PRESENT, BEFORE, AGES };
 
+/* What waits for hellos under one secret. */
+struct waiting {
+	struct wolf *wolf; /* made when needed, and anew after each error */
+	uint8_t cid[DTLS_CID_MAX];
+	size_t cid_n;
+};
+
 struct dtls_listener {
 	struct wolf_profile *wolf;
 	const struct dtls_calls *calls;
 	bool cid;
 	uint8_t secret[AGES][SECRET_LEN];
 	bool rotated;               /* there is a secret before the present one */
-	struct wolf *waiting[AGES]; /* made when needed, and anew after each error */
+	struct waiting waiting[AGES];
 	uint8_t answer[ANSWER_MAX]; /* what wolfSSL said to the hello at hand */
 	size_t answer_n;            /* 0: nothing; more than ANSWER_MAX: too much */
 	uint64_t count[DTLS_HELLOS];
@@ -49,8 +56,8 @@ int dtls_listener_create(struct dtls_listener **listener, const struct dtls_list
 
 static void drop_waiting(struct dtls_listener *l, enum age age)
 {
-	wolf_free(l->waiting[age]);
-	l->waiting[age] = NULL;
+	wolf_free(l->waiting[age].wolf);
+	l->waiting[age].wolf = NULL;
 }
 
 void dtls_listener_free(struct dtls_listener *listener)
@@ -68,7 +75,7 @@ void dtls_listener_rotate(struct dtls_listener *l)
 {
 	drop_waiting(l, BEFORE);
 	l->waiting[BEFORE] = l->waiting[PRESENT];
-	l->waiting[PRESENT] = NULL;
+	l->waiting[PRESENT].wolf = NULL;
 	memcpy(l->secret[BEFORE], l->secret[PRESENT], SECRET_LEN);
 	rand_bytes(l->secret[PRESENT], SECRET_LEN);
 	l->rotated = true;
@@ -83,13 +90,23 @@ static void hold_answer(void *who, const uint8_t *datagram, size_t n)
 	l->answer_n = l->answer_n == 0 && n <= ANSWER_MAX ? n : ANSWER_MAX + 1;
 }
 
-static struct wolf *get_waiting(struct dtls_listener *l, enum age age)
+/* Only a hello with a cookie can become a session, so only then the id matters. */
+static struct wolf *get_waiting(
+	struct dtls_listener *l, enum age age, struct slice cid, bool has_cookie)
 {
+	struct waiting *w = &l->waiting[age];
 	struct slice secret = { l->secret[age], SECRET_LEN };
 	struct wolf_spec spec = { .send = hold_answer, .who = l };
-	if (l->waiting[age] == NULL && wolf_listen(&l->waiting[age], l->wolf, secret, &spec) != 0)
-		l->waiting[age] = NULL;
-	return l->waiting[age];
+	if (has_cookie && !slice_eq(cid, (struct slice){ w->cid, w->cid_n }))
+		drop_waiting(l, age);
+	if (w->wolf != NULL)
+		return w->wolf;
+	if (wolf_listen(&w->wolf, l->wolf, secret, cid, &spec) != 0)
+		return NULL;
+	w->cid_n = cid.n;
+	if (cid.n > 0)
+		memcpy(w->cid, cid.p, cid.n);
+	return w->wolf;
 }
 
 /* Shows the hello to the object of one secret; true when that is a session now. wolfSSL's errors
@@ -97,11 +114,11 @@ static struct wolf *get_waiting(struct dtls_listener *l, enum age age)
 static bool is_good(struct dtls_listener *l, enum age age, const struct header_hello *hello,
 	const struct dtls_accept_spec *spec)
 {
-	struct wolf *w = get_waiting(l, age);
+	struct wolf *w = get_waiting(l, age, spec->cid, hello->has_cookie);
 	l->answer_n = 0;
 	if (w == NULL)
 		return false;
-	enum wolf_result result = wolf_hello(w, hello->record, spec->peer, spec->cid);
+	enum wolf_result result = wolf_hello(w, hello->record, spec->peer);
 	bool alerted = l->answer_n > 0 && l->answer[0] == HEADER_ALERT;
 	if (result == WOLF_UP)
 		return true;
@@ -117,8 +134,8 @@ static struct dtls_session *begin(struct dtls_listener *l, enum age age,
 {
 	struct session_birth birth = { l->calls, hello->random, (uint8_t)spec->cid.n,
 		spec->deadline_ms, spec->who };
-	struct wolf *w = l->waiting[age];
-	l->waiting[age] = NULL;
+	struct wolf *w = l->waiting[age].wolf;
+	l->waiting[age].wolf = NULL;
 	struct dtls_session *s = session_born(w, &birth, now);
 	l->count[s != NULL ? DTLS_HELLO_ACCEPTED : DTLS_HELLO_REFUSED]++;
 	return s;

@@ -194,7 +194,7 @@ void wolf_profile_free(struct wolf_profile *profile)
 	free(profile);
 }
 
-static bool session_setup(struct wolf *w)
+static bool session_setup(struct wolf *w, struct slice cid)
 {
 	const char *name = w->spec.server_name;
 	void *psk_who = w->is_server ? (void *)w : (void *)&w->spec.psk;
@@ -206,13 +206,13 @@ static bool session_setup(struct wolf *w)
 	if (name != NULL && wolfSSL_UseSNI(w->ssl, WOLFSSL_SNI_HOST_NAME, name,
 				    (unsigned short)strlen(name)) != WOLFSSL_SUCCESS)
 		return false;
-	/* A client's is empty: our socket names the session, only the server has to be told. A
-	 * server's comes with the hello. */
 	return !w->profile->cid || (wolfSSL_dtls_cid_use(w->ssl) == WOLFSSL_SUCCESS &&
-			       wolfSSL_dtls_cid_set(w->ssl, NULL, 0) == WOLFSSL_SUCCESS);
+			       wolfSSL_dtls_cid_set(w->ssl, (unsigned char *)cid.p,
+				       (unsigned)cid.n) == WOLFSSL_SUCCESS);
 }
 
-static int create(struct wolf **out, struct wolf_profile *profile, const struct wolf_spec *spec)
+static int create(struct wolf **out, struct wolf_profile *profile, struct slice cid,
+	const struct wolf_spec *spec)
 {
 	*out = NULL;
 	struct wolf *w = calloc(1, sizeof(*w));
@@ -222,7 +222,7 @@ static int create(struct wolf **out, struct wolf_profile *profile, const struct 
 	w->profile = profile;
 	w->is_server = profile->find_psk != NULL;
 	w->ssl = wolfSSL_new(profile->ctx);
-	if (w->ssl == NULL || !session_setup(w)) {
+	if (w->ssl == NULL || !session_setup(w, cid)) {
 		wolf_free(w);
 		return -ENOMEM;
 	}
@@ -233,13 +233,14 @@ static int create(struct wolf **out, struct wolf_profile *profile, const struct 
 
 int wolf_create(struct wolf **w, struct wolf_profile *profile, const struct wolf_spec *spec)
 {
-	return create(w, profile, spec);
+	/* Our id is empty: our socket names the session, only the server has to be told. */
+	return create(w, profile, (struct slice){ NULL, 0 }, spec);
 }
 
 int wolf_listen(struct wolf **w, struct wolf_profile *profile, struct slice secret,
-	const struct wolf_spec *spec)
+	struct slice cid, const struct wolf_spec *spec)
 {
-	int rc = create(w, profile, spec);
+	int rc = create(w, profile, cid, spec);
 	if (rc == 0 && wolfSSL_DTLS_SetCookieSecret((*w)->ssl, secret.p, (word32)secret.n) != 0) {
 		wolf_free(*w);
 		*w = NULL;
@@ -248,20 +249,10 @@ int wolf_listen(struct wolf **w, struct wolf_profile *profile, struct slice secr
 	return rc;
 }
 
-/* Both go into what wolfSSL does with the hello: its cookie is made from the address, and its answer
- * carries the id. */
-static bool prepare(struct wolf *w, struct slice peer, struct slice cid)
+/* The cookie is made from the address, and with own I/O nobody else sets it. */
+enum wolf_result wolf_hello(struct wolf *w, struct slice record, struct slice peer)
 {
 	if (wolfSSL_dtls_set_peer(w->ssl, (void *)peer.p, (unsigned)peer.n) != WOLFSSL_SUCCESS)
-		return false;
-	return !w->profile->cid || wolfSSL_dtls_cid_set(w->ssl, (unsigned char *)cid.p,
-					   (unsigned)cid.n) == WOLFSSL_SUCCESS;
-}
-
-enum wolf_result wolf_hello(
-	struct wolf *w, struct slice record, struct slice peer, struct slice cid)
-{
-	if (!prepare(w, peer, cid))
 		return WOLF_FAILED;
 	w->in = record;
 	int rc = wolfDTLS_accept_stateless(w->ssl);
@@ -321,6 +312,14 @@ enum wolf_result wolf_handshake(struct wolf *w, struct slice record)
 bool wolf_repeat(struct wolf *w)
 {
 	return wolfSSL_dtls_retransmit(w->ssl) == WOLFSSL_SUCCESS;
+}
+
+/* wolfSSL_dtls_retransmit does nothing after the handshake; the timeout of wolfSSL's own timer does, as
+ * long as that did not grow to its end. */
+bool wolf_repeat_last(struct wolf *w)
+{
+	return wolfSSL_dtls_set_timeout_init(w->ssl, 1) == WOLFSSL_SUCCESS &&
+	       wolfSSL_dtls_got_timeout(w->ssl) == WOLFSSL_SUCCESS;
 }
 
 /* Large enough for the record, and no larger: the input buffer is taken and wiped a record. */

@@ -42,14 +42,13 @@ void wolf_free(struct wolf *w);
 
 /* Makes the shared part of server sessions: find_psk is the listener's (dtls.h). Results as above. */
 int wolf_server_create(struct wolf_profile **profile, const struct dtls_listener_spec *spec) MUST_CHECK;
-/* Makes an object that waits for a ClientHello under a cookie secret. Returns 0 or -ENOMEM. */
+/* Makes an object that waits for a ClientHello under a cookie secret, with the connection id of the
+ * session that it may become; wolfSSL lets nobody change that. Returns 0 or -ENOMEM. */
 int wolf_listen(struct wolf **w, struct wolf_profile *profile, struct slice secret,
-	const struct wolf_spec *spec) MUST_CHECK;
-/* Gives it a ClientHello from a peer, and the connection id of the session that may come of it.
- * WOLF_UP: the cookie was good, w is a session in its handshake now. WOLF_NOTHING: answered or
+	struct slice cid, const struct wolf_spec *spec) MUST_CHECK;
+/* Gives it a ClientHello from a peer. WOLF_UP: the cookie was good, w is a session in its handshake now. WOLF_NOTHING: answered or
  * ignored. WOLF_FAILED: w is of no more use. */
-enum wolf_result wolf_hello(
-	struct wolf *w, struct slice record, struct slice peer, struct slice cid) MUST_CHECK;
+enum wolf_result wolf_hello(struct wolf *w, struct slice record, struct slice peer) MUST_CHECK;
 /* Where w sends from now on. */
 void wolf_redirect(
 	struct wolf *w, void (*send)(void *who, const uint8_t *datagram, size_t n), void *who);
@@ -58,6 +57,8 @@ void wolf_redirect(
 enum wolf_result wolf_handshake(struct wolf *w, struct slice record) MUST_CHECK;
 /* Sends the last flight again. Returns false when the session is of no more use. */
 bool wolf_repeat(struct wolf *w) MUST_CHECK;
+/* The same after the handshake, where a server's last flight may have been lost. */
+bool wolf_repeat_last(struct wolf *w) MUST_CHECK;
 /* Takes one protected record; with WOLF_BYTES, *n bytes stand in room. */
 enum wolf_result wolf_read(
 	struct wolf *w, struct slice record, uint8_t *room, size_t size, size_t *n) MUST_CHECK;
