@@ -76,6 +76,8 @@ gateway_LIBS  = $(lwgated_LIBS)
 # ---- fuzz targets: tests/fuzz/fuzz_x.c by themselves, with what they need besides ------------------
 fuzz_record_SRC       = $(addprefix tests/unit/,wire.c lan.c wolf_peer.c)
 fuzz_record_LIBS      = $(WOLFSSL_LIBS)
+fuzz_listener_SRC     = $(fuzz_record_SRC)
+fuzz_listener_LIBS    = $(WOLFSSL_LIBS)
 fuzz_msg_libcoap_SRC  = tests/unit/msg_libcoap.c
 fuzz_msg_libcoap_LIBS = $(msg-libcoap_LIBS)
 fuzz_control_SRC      = tests/unit/small_relay.c $(FAKE_NET)
