@@ -98,7 +98,7 @@ int dtls_connect(struct dtls_session **session, struct dtls_profile *profile,
  *   3. Else the sessions of that address: the established one, then those in their handshake. */
 
 /* Longest connection id of ours, bytes. */
-#define DTLS_CID_MAX  8
+#define DTLS_CID_MAX 8
 /* Longest address of a peer, bytes. */
 #define DTLS_PEER_MAX 64
 
@@ -127,9 +127,9 @@ void dtls_listener_rotate(struct dtls_listener *listener);
 
 /* One datagram's circumstances. */
 struct dtls_accept_spec {
-	struct slice peer;    /* the device's address in any form, 1..DTLS_PEER_MAX bytes; the same
+	struct slice peer; /* the device's address in any form, 1..DTLS_PEER_MAX bytes; the same
 			       * address must give the same bytes. Borrowed for the call */
-	struct slice cid;     /* our connection id, should a session come of it, at most DTLS_CID_MAX
+	struct slice cid;  /* our connection id, should a session come of it, at most DTLS_CID_MAX
 			       * bytes and of one length for all; empty without. Cheapest when it stays
 			       * the same until it is used. Borrowed for the call */
 	unsigned deadline_ms; /* for the handshake of that session as a whole */
@@ -158,13 +158,13 @@ enum dtls_hello {
 uint64_t dtls_listener_count(const struct dtls_listener *listener, enum dtls_hello what);
 
 /* True for a datagram that begins with a ClientHello, whole or not, sound or not. */
-bool dtls_is_hello(const uint8_t *datagram, size_t n) MUST_CHECK;
+bool dtls_is_hello(const uint8_t *datagram, size_t n);
 /* True when a session in its handshake, or without data so far, was made by this hello, or by the
  * same client's hello before it: a repeat, for the session to drop, not for dtls_accept. */
-bool dtls_owns_hello(const struct dtls_session *s, const uint8_t *datagram, size_t n) MUST_CHECK;
+bool dtls_owns_hello(const struct dtls_session *s, const uint8_t *datagram, size_t n);
 /* Finds the connection id of the first record, given the length of ours. False when there is none,
  * or when the length is 0. Nothing is authentic here. */
-bool dtls_cid_of(const uint8_t *datagram, size_t n, size_t length, struct slice *cid) MUST_CHECK;
+bool dtls_cid_of(const uint8_t *datagram, size_t n, size_t length, struct slice *cid);
 
 /* The identity that the client gave, authentic once the session was up; empty before. With
  * DTLS_ALERTED and dtls_alert 115 (unknown_psk_identity) nobody knew it; with DTLS_TIMED_OUT its key

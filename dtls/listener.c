@@ -29,7 +29,7 @@ struct dtls_listener {
 	const struct dtls_calls *calls;
 	bool cid;
 	uint8_t secret[AGES][SECRET_LEN];
-	bool rotated;               /* there is a secret before the present one */
+	bool rotated; /* there is a secret before the present one */
 	struct waiting waiting[AGES];
 	uint8_t answer[ANSWER_MAX]; /* what wolfSSL said to the hello at hand */
 	size_t answer_n;            /* 0: nothing; more than ANSWER_MAX: too much */

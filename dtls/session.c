@@ -29,8 +29,8 @@
 
 #define UNKNOWN_PSK     115 /* RFC 4279 6 */
 /* Bytes of a ClientHello's random that are kept; behind the first four, which may be a time. */
-#define RANDOM_AT       4
-#define RANDOM_KEPT     16
+#define RANDOM_AT   4
+#define RANDOM_KEPT 16
 
 struct dtls_profile {
 	struct wolf_profile *wolf;
@@ -53,9 +53,9 @@ struct dtls_session {
 	int noted; /* alert in plaintext that still stands, or -1 */
 	int alert; /* the one that ended the session, or -1 */
 	struct header_rules rules;
-	bool newest;          /* the last data came in the highest record so far */
-	uint64_t top;         /* number of that, epoch 1 */
-	uint64_t next_number; /* of a plaintext record of ours */
+	bool newest;                 /* the last data came in the highest record so far */
+	uint64_t top;                /* number of that, epoch 1 */
+	uint64_t next_number;        /* of a plaintext record of ours */
 	uint8_t random[RANDOM_KEPT]; /* a server's: of the ClientHello that began it */
 	uint64_t dropped[DTLS_DROPS];
 };

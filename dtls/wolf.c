@@ -207,8 +207,8 @@ static bool session_setup(struct wolf *w, struct slice cid)
 				    (unsigned short)strlen(name)) != WOLFSSL_SUCCESS)
 		return false;
 	return !w->profile->cid || (wolfSSL_dtls_cid_use(w->ssl) == WOLFSSL_SUCCESS &&
-			       wolfSSL_dtls_cid_set(w->ssl, (unsigned char *)cid.p,
-				       (unsigned)cid.n) == WOLFSSL_SUCCESS);
+					   wolfSSL_dtls_cid_set(w->ssl, (unsigned char *)cid.p,
+						   (unsigned)cid.n) == WOLFSSL_SUCCESS);
 }
 
 static int create(struct wolf **out, struct wolf_profile *profile, struct slice cid,

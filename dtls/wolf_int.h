@@ -41,7 +41,8 @@ int wolf_create(
 void wolf_free(struct wolf *w);
 
 /* Makes the shared part of server sessions: find_psk is the listener's (dtls.h). Results as above. */
-int wolf_server_create(struct wolf_profile **profile, const struct dtls_listener_spec *spec) MUST_CHECK;
+int wolf_server_create(
+	struct wolf_profile **profile, const struct dtls_listener_spec *spec) MUST_CHECK;
 /* Makes an object that waits for a ClientHello under a cookie secret, with the connection id of the
  * session that it may become; wolfSSL lets nobody change that. Returns 0 or -ENOMEM. */
 int wolf_listen(struct wolf **w, struct wolf_profile *profile, struct slice secret,

@@ -136,8 +136,8 @@ START_TEST(wrong_key_dies_at_the_deadline_and_rests_meanwhile)
 	struct lan *l = lan_begin(true);
 	l->deadline_ms = 20500;
 	l->psk.key = slice_str("another key");
-	struct wire *w = wire_begin(
-		&(struct wire_spec){ .cid = true, .lan = l, .deadline_ms = 30000 });
+	struct wire *w =
+		wire_begin(&(struct wire_spec){ .cid = true, .lan = l, .deadline_ms = 30000 });
 	wire_run(w, MONO_NEVER);
 	struct lan_session *e = &l->session[0];
 	ck_assert_uint_eq(l->born, 1);
@@ -185,8 +185,8 @@ START_TEST(longest_identity_and_key)
 	memset(key, 0xff, sizeof(key));
 	struct lan *l = lan_begin(false);
 	l->psk = (struct dtls_psk){ { identity, sizeof(identity) }, { key, sizeof(key) } };
-	struct wire *w = wire_begin(&(struct wire_spec){
-		.lan = l, .identity = l->psk.identity, .key = l->psk.key });
+	struct wire *w = wire_begin(
+		&(struct wire_spec){ .lan = l, .identity = l->psk.identity, .key = l->psk.key });
 	wire_shake(w);
 	wire_run(w, MONO_NEVER);
 	ck_assert_int_eq(dtls_state(w->client), DTLS_UP);
@@ -310,8 +310,7 @@ START_TEST(an_id_of_nobody_reaches_nobody)
 	size_t n;
 	uint8_t room[64];
 	dtls_feed(l->session[0].s, p->bytes, p->n, w->now); /* though the caller errs */
-	ck_assert_int_eq(
-		dtls_read(l->session[0].s, room, sizeof(room), &n, w->now), DTLS_NOTHING);
+	ck_assert_int_eq(dtls_read(l->session[0].s, room, sizeof(room), &n, w->now), DTLS_NOTHING);
 	assert_carries(w, &l->session[0]);
 	lan_end(l);
 	wire_end(w);
@@ -402,15 +401,16 @@ START_TEST(sessions_of_one_address_survive_each_other)
 		size_t n;
 		uint8_t room[64];
 		for (unsigned i = 0; i < new->sent; i++) {
-			dtls_feed(l->session[0].s, new->packet[i].bytes, new->packet[i].n, new->now);
-			ck_assert_int_eq(dtls_read(l->session[0].s, room, sizeof(room), &n,
-						 new->now),
+			dtls_feed(
+				l->session[0].s, new->packet[i].bytes, new->packet[i].n, new->now);
+			ck_assert_int_eq(
+				dtls_read(l->session[0].s, room, sizeof(room), &n, new->now),
 				DTLS_NOTHING);
 		}
 		if (l->born == 2) {
 			dtls_feed(l->session[1].s, p->bytes, p->n, new->now);
-			ck_assert_int_eq(dtls_read(l->session[1].s, room, sizeof(room), &n,
-						 new->now),
+			ck_assert_int_eq(
+				dtls_read(l->session[1].s, room, sizeof(room), &n, new->now),
 				DTLS_NOTHING);
 		}
 		wire_run(new, MONO_NEVER);
@@ -448,7 +448,7 @@ START_TEST(junk_does_not_end_a_session)
 {
 	unsigned seed;
 	rand_bytes(&seed, sizeof(seed));
-	printf("junk against a device's session: seed %u\n", seed);
+	printf("junk against a session of a device: seed %u\n", seed);
 	srand(seed);
 	struct lan *l = lan_begin(_i % 2);
 	struct wire *w = wire_begin(&(struct wire_spec){ .cid = true, .lan = l });
@@ -492,7 +492,8 @@ START_TEST(a_handshake_survives_what_is_not_its_own)
 		struct wire *w = wire_begin(&(struct wire_spec){ .cid = true, .lan = l });
 		wire_run(w, (struct mono){ 1000000 + at });
 		for (unsigned type = 0; type < 256; type++) {
-			uint8_t junk[25] = { (uint8_t)type, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 99, 0, 0 };
+			uint8_t junk[25] = { (uint8_t)type, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 99, 0,
+				0 };
 			lan_feed(l, &w->address, junk, 13, w->now);
 			junk[12] = 1;
 			if (type != 20)

@@ -73,8 +73,8 @@ START_TEST(every_byte_of_an_address_counts)
 	uint8_t bytes[DTLS_PEER_MAX];
 	memset(bytes, 'a', sizeof(bytes));
 	struct lan *l = lan_begin(false);
-	struct wire *w = wire_begin(
-		&(struct wire_spec){ .lan = l, .address = { bytes, sizeof(bytes) } });
+	struct wire *w =
+		wire_begin(&(struct wire_spec){ .lan = l, .address = { bytes, sizeof(bytes) } });
 	wire_run(w, mono_add(w->now, 2 * WIRE_MS));
 	hello[1] = &w->packet[2];
 	for (size_t i = 0; i < sizeof(bytes); i++) {
@@ -390,8 +390,10 @@ START_TEST(every_suite_works)
 {
 	static uint8_t bytes[DTLS_WRITE_MAX];
 	for (int cid = 0; cid < 2; cid++) {
-		struct talk *t = talk_begin(cid, &(struct wolf_peer_spec){
-			.suites = suite_rows[_i].library, .cid = cid, .own_cid = SLICE("client") });
+		struct talk *t =
+			talk_begin(cid, &(struct wolf_peer_spec){ .suites = suite_rows[_i].library,
+						.cid = cid,
+						.own_cid = SLICE("client") });
 		struct lan_session *e = &t->lan->session[0];
 		ck_assert_uint_eq(e->events[DTLS_ESTABLISHED], 1);
 		ck_assert(wolf_peer_is_up(t->client));
@@ -421,8 +423,10 @@ START_TEST(connection_ids_of_either_side)
 		bool own;
 	} rows[] = { { false, true, SLICE(""), -1, false }, { true, false, SLICE(""), -1, false },
 		{ true, true, SLICE(""), -1, true }, { true, true, SLICE("c"), 1, true } };
-	struct talk *t = talk_begin(rows[_i].ours, &(struct wolf_peer_spec){
-		.suites = "PSK-AES128-CCM-8", .cid = rows[_i].theirs, .own_cid = rows[_i].id });
+	struct talk *t =
+		talk_begin(rows[_i].ours, &(struct wolf_peer_spec){ .suites = "PSK-AES128-CCM-8",
+						  .cid = rows[_i].theirs,
+						  .own_cid = rows[_i].id });
 	struct lan_session *e = &t->lan->session[0];
 	ck_assert_uint_eq(e->events[DTLS_ESTABLISHED], 1);
 	ck_assert(wolf_peer_is_up(t->client));
@@ -438,8 +442,8 @@ END_TEST
 
 START_TEST(no_common_suite_is_told_in_few_bytes)
 {
-	struct talk *t = talk_begin(
-		false, &(struct wolf_peer_spec){ .suites = "PSK-CHACHA20-POLY1305" });
+	struct talk *t =
+		talk_begin(false, &(struct wolf_peer_spec){ .suites = "PSK-CHACHA20-POLY1305" });
 	ck_assert_uint_eq(t->lan->born, 0);
 	ck_assert(!wolf_peer_is_up(t->client));
 	for (unsigned i = 1; i < t->put; i += 2)

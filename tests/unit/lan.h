@@ -21,10 +21,10 @@ struct lan_session {
 	unsigned got;                        /* messages of application data */
 	size_t last_n;
 	uint8_t last[17000];
-	int alert;          /* when it died */
-	uint8_t name[129];  /* identity, when it died or came up */
-	struct mono up;     /* when it came up */
-	struct mono ended;  /* when it died */
+	int alert;               /* when it died */
+	uint8_t name[129];       /* identity, when it died or came up */
+	struct mono up;          /* when it came up */
+	struct mono ended;       /* when it died */
 	uint64_t header, record; /* what it dropped, when it died */
 };
 

@@ -72,7 +72,8 @@ struct wire *wire_begin(const struct wire_spec *spec)
 	struct dtls_psk psk = { either(spec->identity, usual_identity),
 		either(spec->key, usual_key) };
 	w->lan = spec->lan;
-	w->address = (struct lan_peer){ either(spec->address, slice_str("somewhere")), send_down, w };
+	w->address =
+		(struct lan_peer){ either(spec->address, slice_str("somewhere")), send_down, w };
 	if (!spec->no_server && spec->lan == NULL)
 		w->server = make_server(w, spec, &psk);
 	struct dtls_profile_spec shared = { spec->cid, &calls };

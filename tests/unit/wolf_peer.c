@@ -70,8 +70,8 @@ static int on_sni(WOLFSSL *ssl, int *alert, void *who)
 
 static void setup(struct wolf_peer *p)
 {
-	p->ctx = wolfSSL_CTX_new(p->spec.is_client ? wolfDTLSv1_2_client_method()
-						  : wolfDTLSv1_2_server_method());
+	p->ctx = wolfSSL_CTX_new(
+		p->spec.is_client ? wolfDTLSv1_2_client_method() : wolfDTLSv1_2_server_method());
 	BUG_UNLESS(p->ctx != NULL);
 	BUG_UNLESS(wolfSSL_CTX_set_cipher_list(p->ctx, p->spec.suites) == WOLFSSL_SUCCESS);
 	wolfSSL_CTX_set_psk_server_callback(p->ctx, on_psk);
