@@ -187,8 +187,9 @@ $(foreach r,$(UNIT_ROOMS),$(eval $(call unit,$(r))))
 
 # The room dtls by hand over a real socket, and what it costs.
 $(BUILD)/tests/dtls-client: $(BUILD)/obj/tests/peers/dtls-client.o
+$(BUILD)/tests/dtls-server: $(BUILD)/obj/tests/peers/dtls-server.o
 $(BUILD)/tests/dtls-bench: $(addprefix $(BUILD)/obj/tests/,load/dtls-bench.o unit/wolf_peer.o)
-$(BUILD)/tests/dtls-client $(BUILD)/tests/dtls-bench: $(dtls_BELOW:%=$(BUILD)/lib/%.a)
+$(BUILD)/tests/dtls-client $(BUILD)/tests/dtls-server $(BUILD)/tests/dtls-bench: $(dtls_BELOW:%=$(BUILD)/lib/%.a)
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(CFLAGS) -pie $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
 		$(WOLFSSL_LIBS)
