@@ -165,6 +165,20 @@ int header_flight(const uint8_t *datagram, size_t n)
 	return c.broken || type != HEADER_HANDSHAKE || epoch != 0 ? -1 : number;
 }
 
+void header_fatal(uint8_t out[HEADER_ALERT_LEN], uint64_t number, uint8_t description)
+{
+	struct writer w = put_into(out, HEADER_ALERT_LEN);
+	put_u8(&w, HEADER_ALERT);
+	put_u16(&w, VERSION_DTLS12);
+	put_u16(&w, 0); /* epoch */
+	put_u16(&w, (uint16_t)(number >> 32));
+	put_u16(&w, (uint16_t)(number >> 16));
+	put_u16(&w, (uint16_t)number);
+	put_u16(&w, 2);
+	put_u8(&w, ALERT_FATAL);
+	put_u8(&w, description);
+}
+
 /* RFC 5246 7.4.1.2, RFC 6347 4.2.1. */
 static bool take_hello(struct cursor c, struct header_hello *hello)
 {
@@ -189,6 +203,7 @@ bool header_hello(const uint8_t *datagram, size_t n, struct header_hello *hello)
 		(version != VERSION_DTLS12 && version != VERSION_DTLS10))
 		return false;
 	hello->record = h.record;
+	hello->number = h.number;
 	c = cur_of(h.body.p, h.body.n);
 	uint8_t type = cur_u8(&c);
 	uint32_t length = cur_u24(&c);

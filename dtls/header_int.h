@@ -43,10 +43,16 @@ int header_flight(const uint8_t *datagram, size_t n);
 /* Number of the last record of a datagram of ours that is plaintext throughout; -1 for another. */
 int64_t header_last_number(const uint8_t *datagram, size_t n);
 
+/* Length of an alert in plaintext, header and all. */
+#define HEADER_ALERT_LEN 15
+/* Writes a fatal alert (RFC 5246 7.2) as the plaintext record of that number. */
+void header_fatal(uint8_t out[HEADER_ALERT_LEN], uint64_t number, uint8_t description);
+
 /* A ClientHello that stands whole in the first record of a datagram. */
 struct header_hello {
 	struct slice record; /* header and body, borrowed from the datagram */
 	struct slice random; /* 32 bytes, borrowed */
+	uint64_t number;     /* of the record */
 	bool has_cookie;     /* of any kind */
 };
 /* Reads one; false when the datagram begins with something else, or with a part of one. */

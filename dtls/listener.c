@@ -13,7 +13,8 @@
 
 #define SECRET_LEN 32
 /* Longest answer to a stranger: a HelloVerifyRequest has 60 bytes, an alert 15. */
-#define ANSWER_MAX 128
+#define ANSWER_MAX        128
+#define HANDSHAKE_FAILURE 40 /* RFC 5246 7.2.2 */
 
 enum age { PRESENT, BEFORE, AGES };
 
@@ -109,6 +110,15 @@ static struct wolf *get_waiting(
 	return w->wolf;
 }
 
+/* A device that shares no suite with us would try for ever: wolfSSL tells only us. */
+static void tell_failure(struct dtls_listener *l, const struct header_hello *hello)
+{
+	if (l->answer_n > 0 || !hello->has_cookie)
+		return;
+	header_fatal(l->answer, hello->number, HANDSHAKE_FAILURE);
+	l->answer_n = HEADER_ALERT_LEN;
+}
+
 /* Shows the hello to the object of one secret; true when that is a session now. wolfSSL's errors
  * stay, and an alert that it sent would mute the next, so after either the object is thrown away. */
 static bool is_good(struct dtls_listener *l, enum age age, const struct header_hello *hello,
@@ -122,7 +132,9 @@ static bool is_good(struct dtls_listener *l, enum age age, const struct header_h
 	bool alerted = l->answer_n > 0 && l->answer[0] == HEADER_ALERT;
 	if (result == WOLF_UP)
 		return true;
-	if (result != WOLF_NOTHING || alerted) {
+	if (result == WOLF_FAILED)
+		tell_failure(l, hello);
+	if (result == WOLF_FAILED || alerted) {
 		l->count[DTLS_HELLO_REPLACED]++;
 		drop_waiting(l, age);
 	}

@@ -130,18 +130,9 @@ static void arm(struct dtls_session *s, unsigned ms, struct mono now)
 /* wolfSSL keeps silent, and a device that is not told tries again and again. */
 static void refuse_stranger(struct dtls_session *s)
 {
-	uint8_t alert[15];
-	struct writer w = put_into(alert, sizeof(alert));
-	put_u8(&w, HEADER_ALERT);
-	put_u16(&w, 0xfefd);
-	put_u16(&w, 0); /* epoch */
-	put_u16(&w, (uint16_t)(s->next_number >> 32));
-	put_u16(&w, (uint16_t)(s->next_number >> 16));
-	put_u16(&w, (uint16_t)s->next_number);
-	put_u16(&w, 2);
-	put_u8(&w, 2); /* fatal */
-	put_u8(&w, UNKNOWN_PSK);
-	emit(s, alert, put_len(&w));
+	uint8_t alert[HEADER_ALERT_LEN];
+	header_fatal(alert, s->next_number, UNKNOWN_PSK);
+	emit(s, alert, sizeof(alert));
 }
 
 static enum dtls_event fail(struct dtls_session *s)

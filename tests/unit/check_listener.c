@@ -445,6 +445,8 @@ START_TEST(no_common_suite_is_told_in_few_bytes)
 	struct talk *t =
 		talk_begin(false, &(struct wolf_peer_spec){ .suites = "PSK-CHACHA20-POLY1305" });
 	ck_assert_uint_eq(t->lan->born, 0);
+	ck_assert_uint_eq(t->put, 4);
+	ck_assert_mem_eq(t->queue[3].bytes, "\x15\xfe\xfd\0\0\0\0\0\0\0\1\0\2\2\x28", 15);
 	ck_assert(!wolf_peer_is_up(t->client));
 	for (unsigned i = 1; i < t->put; i += 2)
 		ck_assert_uint_le(t->queue[i].n, t->queue[i - 1].n);
