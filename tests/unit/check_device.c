@@ -178,6 +178,104 @@ START_TEST(an_unknown_identity_is_told_and_ends_it)
 }
 END_TEST
 
+/* Our last flight leaves again for a client that lacks it, not for one who has seen its Finished pass. */
+START_TEST(a_replay_does_not_bring_our_last_flight)
+{
+	for (int cid = 0; cid < 2; cid++) {
+		struct lan *l = lan_begin(cid);
+		struct wire *w = wire_begin(&(struct wire_spec){ .cid = true, .lan = l });
+		wire_run(w, MONO_NEVER);
+		unsigned sent = w->sent;
+		for (unsigned i = 0; i < 10 * DATAGRAMS; i++) {
+			const struct wire_packet *p = &w->packet[i % DATAGRAMS];
+			if (p->way == WIRE_UP)
+				lan_feed(l, &w->address, p->bytes, p->n, w->now);
+		}
+		ck_assert_uint_eq(w->sent, sent);
+		ck_assert_uint_eq(l->born, 1);
+		assert_carries(w, &l->session[0]);
+		lan_end(l);
+		wire_end(w);
+	}
+}
+END_TEST
+
+/* The client repeats its flight at 1, 3 and 7 s; each brings one answer. */
+START_TEST(a_lost_last_flight_is_repeated_once_a_time)
+{
+	struct lan *l = lan_begin(_i);
+	struct wire_spec spec = { .cid = true, .lan = l };
+	for (unsigned k = DATAGRAMS - 1; k < DATAGRAMS + 5; k += 2)
+		spec.fate[k] = WIRE_LOSE;
+	struct wire *w = wire_begin(&spec);
+	wire_run(w, MONO_NEVER);
+	ck_assert_int_eq(shaken_after(w), 6 * WIRE_MS + 7000);
+	ck_assert_uint_eq(w->sent, DATAGRAMS + 6);
+	ck_assert_uint_eq(l->session[0].events[DTLS_ESTABLISHED], 1);
+	assert_carries(w, &l->session[0]);
+	lan_end(l);
+	wire_end(w);
+}
+END_TEST
+
+START_TEST(newest_is_what_the_record_numbers_say)
+{
+	static const struct {
+		uint64_t number;
+		bool read, newest;
+	} rows[] = { { 5, true, true }, { 3, true, false }, { 5, false, false }, { 4, true, false },
+		{ 6, true, true }, { 100, true, true }, { 36, false, false }, { 99, true, false },
+		{ (1ull << 32) - 1, true, true }, { 101, false, false } };
+	uint8_t record[64], room[64];
+	size_t n;
+	struct sealer sealer;
+	struct lan *l = lan_begin(false);
+	struct wire *w = wire_begin(&(struct wire_spec){ .lan = l });
+	wire_run(w, MONO_NEVER);
+	sealer_learn(&sealer, w, l->psk.key);
+	struct dtls_session *s = l->session[0].s;
+	ck_assert(!dtls_was_newest(s));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		n = sealer_seal(&sealer, WIRE_UP, 23, rows[i].number, "x", 1, record);
+		dtls_feed(s, record, n, w->now);
+		enum dtls_event event = dtls_read(s, room, sizeof(room), &n, w->now);
+		ck_assert_msg((event == DTLS_DATA) == rows[i].read, "row %zu", i);
+		ck_assert_msg(dtls_was_newest(s) == rows[i].newest, "row %zu", i);
+	}
+	lan_end(l);
+	wire_end(w);
+}
+END_TEST
+
+/* A device that knows the key and talks nonsense: it may lose its session, and nobody else's. */
+START_TEST(authentic_nonsense_harms_only_who_talks_it)
+{
+	uint8_t record[128];
+	struct lan *l = lan_begin(false);
+	struct wire *good = wire_begin(&(struct wire_spec){ .lan = l });
+	wire_run(good, MONO_NEVER);
+	for (unsigned type = 0; type < 256; type += 5) {
+		uint8_t message[25] = { (uint8_t)type };
+		struct sealer sealer;
+		struct wire *w = wire_begin(&(struct wire_spec){ .lan = l });
+		wire_run(w, MONO_NEVER);
+		sealer_learn(&sealer, w, l->psk.key);
+		for (uint8_t content = 20; content < 25; content++) {
+			size_t n = sealer_seal(
+				&sealer, WIRE_UP, content, content, message, 12, record);
+			lan_feed(l, &w->address, record, n, w->now);
+		}
+		const unsigned *e = l->session[l->born - 1].events;
+		ck_assert_uint_le(e[DTLS_CLOSED] + e[DTLS_ALERTED], 1);
+		dtls_forget(&l->session[l->born - 1].s);
+		wire_end(w);
+	}
+	assert_carries(good, &l->session[0]);
+	lan_end(l);
+	wire_end(good);
+}
+END_TEST
+
 START_TEST(longest_identity_and_key)
 {
 	uint8_t identity[128], key[64];
@@ -544,6 +642,10 @@ Suite *device_suite(void)
 	SUITE_TEST(s, random_fates);
 	SUITE_TEST(s, wrong_key_dies_at_the_deadline_and_rests_meanwhile);
 	SUITE_TEST(s, an_unknown_identity_is_told_and_ends_it);
+	SUITE_TEST(s, a_replay_does_not_bring_our_last_flight);
+	tcase_add_loop_test(c, a_lost_last_flight_is_repeated_once_a_time, 0, 2);
+	SUITE_TEST(s, newest_is_what_the_record_numbers_say);
+	SUITE_TEST(s, authentic_nonsense_harms_only_who_talks_it);
 	SUITE_TEST(s, longest_identity_and_key);
 	SUITE_TEST(s, the_credential_is_not_borrowed);
 	tcase_add_loop_test(c, connection_id, 0, 4);
