@@ -85,12 +85,9 @@ void dtls_profile_free(struct dtls_profile *profile)
 }
 
 /* wolfSSL repeats our flight whenever the peer repeats its own. Two such ends that do not agree
- * (a wrong key) would never rest, so a repeat leaves only when it is due. A server's last flight,
- * which begins with ChangeCipherSpec, would be repeated at each replay. */
+ * (a wrong key) would never rest, so a repeat leaves only when it is due. */
 static bool is_untimely(struct dtls_session *s, const uint8_t *datagram, size_t n)
 {
-	if (s->state == DTLS_UP && n > 0 && datagram[0] == HEADER_CHANGE_CIPHER)
-		return !s->repeating;
 	int flight = s->state == DTLS_HANDSHAKE ? header_flight(datagram, n) : -1;
 	if (flight > s->flight)
 		s->flight = flight;
@@ -283,10 +280,7 @@ static enum dtls_event take_flight(struct dtls_session *s, const struct header *
 /* A client whose Finished comes again, authentic and with a new number, lacks our last flight. */
 static enum dtls_event repeat_last(struct dtls_session *s)
 {
-	s->repeating = true;
-	bool sent = wolf_repeat_last(s->wolf);
-	s->repeating = false;
-	return sent ? DTLS_NOTHING : fail(s);
+	return wolf_repeat_last(s->wolf) ? DTLS_NOTHING : fail(s);
 }
 
 static enum dtls_event take_record(
