@@ -54,7 +54,7 @@ base_SRC    = $(addprefix relay/base/,addr.c log.c hash.c rand.c hex.c machine.c
 conf_SRC    = $(addprefix conf/,read.c uci.c schema.c value.c uri.c load.c key.c csv.c rules.c unique.c \
               print.c fault.c arena.c index.c)
 lwm2m_SRC   = relay/lwm2m/reg.c
-dtls_SRC    = $(addprefix dtls/,header.c session.c wolf.c)
+dtls_SRC    = $(addprefix dtls/,header.c listener.c session.c wolf.c)
 trunk_SRC   = $(addprefix relay/,timer.c loop.c udp.c resolve.c stat.c lan.c server.c wan.c \
               wan_round.c wan_socket.c classify.c limit.c msg.c track.c held.c flow.c route.c newcomer.c move.c forward.c \
               notice.c life.c reopen.c wanted.c datapath.c)
@@ -187,8 +187,9 @@ $(foreach r,$(UNIT_ROOMS),$(eval $(call unit,$(r))))
 
 # The room dtls by hand over a real socket, and what it costs.
 $(BUILD)/tests/dtls-client: $(BUILD)/obj/tests/peers/dtls-client.o
+$(BUILD)/tests/dtls-server: $(BUILD)/obj/tests/peers/dtls-server.o
 $(BUILD)/tests/dtls-bench: $(addprefix $(BUILD)/obj/tests/,load/dtls-bench.o unit/wolf_peer.o)
-$(BUILD)/tests/dtls-client $(BUILD)/tests/dtls-bench: $(dtls_BELOW:%=$(BUILD)/lib/%.a)
+$(BUILD)/tests/dtls-client $(BUILD)/tests/dtls-server $(BUILD)/tests/dtls-bench: $(dtls_BELOW:%=$(BUILD)/lib/%.a)
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(CFLAGS) -pie $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
 		$(WOLFSSL_LIBS)

@@ -39,11 +39,11 @@ int dtls_profile_create(
 /* Ends a profile; its sessions must be gone. NULL is allowed. */
 void dtls_profile_free(struct dtls_profile *profile);
 
-/* A credential, borrowed as long as the session lives: identity 1..128 bytes, none of them 0 (the
- * library ends there), key 1..64 bytes. */
+/* A credential, borrowed as long as a client's session lives: identity 1..128 bytes, none of them 0
+ * (the library ends there), key 1..64 bytes. */
 struct dtls_psk {
-	struct slice identity; /* as the server knows us */
-	struct slice key;      /* shared with the server */
+	struct slice identity; /* as the server knows the client */
+	struct slice key;      /* shared by both */
 };
 
 /* One session with one peer. */
@@ -70,7 +70,7 @@ enum dtls_event {
 /* Why datagrams were dropped before or inside the library; counted per session. */
 enum dtls_drop {
 	DTLS_DROP_HEADER,       /* refused by the record header filter */
-	DTLS_DROP_CLIENT_HELLO, /* a ClientHello came in on a client's association (rule 13) */
+	DTLS_DROP_CLIENT_HELLO, /* a ClientHello came to a session: to a client (rule 13), or again */
 	DTLS_DROP_RECORD,       /* bad MAC, replay, wrong epoch, unknown connection id */
 	DTLS_DROPS
 };
@@ -82,10 +82,104 @@ struct dtls_session_spec {
 	void *who;               /* handed to the calls */
 };
 
+/* ---- sessions of the client role: towards servers ---- */
+
 /* Makes a client session and emits its first flight. Returns 0, -ENOMEM, -EINVAL for a bad psk, or
  * -EPROTO when the library refuses. */
 int dtls_connect(struct dtls_session **session, struct dtls_profile *profile,
 	const struct dtls_session_spec *spec, struct mono now) MUST_CHECK;
+/* ---- sessions of the server role: devices come to us ----
+ *
+ * The caller's way with a datagram from a device:
+ *   1. dtls_cid_of finds a connection id of ours: the session of that id.
+ *   2. dtls_is_hello: each session of that address is asked dtls_owns_hello. When none owns it,
+ *      dtls_accept; a session that comes of it stands beside the old one, which lives on until the
+ *      new one is DTLS_ESTABLISHED, or for ever if that never happens.
+ *   3. Else the sessions of that address: the established one, then those in their handshake. */
+
+/* Longest connection id of ours, bytes. */
+#define DTLS_CID_MAX 8
+/* Longest address of a peer, bytes. */
+#define DTLS_PEER_MAX 64
+
+/* Answers ClientHellos without keeping anything, and makes sessions of those that prove their
+ * address. One serves any number of sockets. */
+struct dtls_listener;
+
+struct dtls_listener_spec {
+	bool cid; /* use connection ids (RFC 9146) with devices that offer it */
+	/* Finds the credential behind an identity as the device gives it, 0 to 128 bytes without a
+	 * zero; NULL for a stranger. The key is copied before the next call; nothing is kept. */
+	const struct dtls_psk *(*find_psk)(void *psk_who, struct slice identity);
+	void *psk_who;                  /* handed to find_psk */
+	const struct dtls_calls *calls; /* borrowed as long as the listener and its sessions live */
+};
+
+/* Makes a listener: DTLS 1.2, PSK suites in the order of the LwM2M transport specification, of which
+ * the first that the device offers is taken. Returns 0, or -ENOMEM, -ENOTSUP. */
+int dtls_listener_create(
+	struct dtls_listener **listener, const struct dtls_listener_spec *spec) MUST_CHECK;
+/* Ends a listener; its sessions must be gone. NULL is allowed. */
+void dtls_listener_free(struct dtls_listener *listener);
+/* Draws a new secret for the cookies. Those made under the one before are good until the next call;
+ * once a minute is often enough, less than a handshake's round trip too often. */
+void dtls_listener_rotate(struct dtls_listener *listener);
+
+/* One datagram's circumstances. */
+struct dtls_accept_spec {
+	struct slice peer; /* the device's address in any form, 1..DTLS_PEER_MAX bytes; the same
+			       * address must give the same bytes. Borrowed for the call */
+	struct slice cid;  /* our connection id, should a session come of it, at most DTLS_CID_MAX
+			       * bytes and of one length for all; empty without. Cheapest when it stays
+			       * the same until it is used. Borrowed for the call */
+	unsigned deadline_ms; /* for the handshake of that session as a whole */
+	void *who;            /* handed to the calls, for the answer, and for the session's first
+			       * flight; see dtls_set_who */
+};
+
+/* Takes a datagram that no session owns. It is dropped, or answered at once by one that is not
+ * longer, and NULL is returned; or it proves its address, and the session of it is returned, in its
+ * handshake, the caller's from now on. Only the first record counts. */
+struct dtls_session *dtls_accept(struct dtls_listener *listener,
+	const struct dtls_accept_spec *spec, const uint8_t *datagram, size_t n,
+	struct mono now) MUST_CHECK;
+/* What is handed to the session's calls from now on. */
+void dtls_set_who(struct dtls_session *s, void *who);
+
+/* What became of datagrams that a listener was given, and of itself. */
+enum dtls_hello {
+	DTLS_HELLO_REFUSED,  /* no whole ClientHello, or nothing that may be said to it */
+	DTLS_HELLO_ANSWERED, /* with a cookie, or an alert */
+	DTLS_HELLO_ACCEPTED, /* a session came of it */
+	DTLS_HELLO_REPLACED, /* the library stumbled, and was made anew (counted besides) */
+	DTLS_HELLOS
+};
+/* How many, since the listener was made. */
+uint64_t dtls_listener_count(const struct dtls_listener *listener, enum dtls_hello what);
+
+/* True for a datagram that begins with a ClientHello, whole or not, sound or not. */
+bool dtls_is_hello(const uint8_t *datagram, size_t n);
+/* True when a session in its handshake, or without data so far, was made by this hello, or by the
+ * same client's hello before it: a repeat, for the session to drop, not for dtls_accept. */
+bool dtls_owns_hello(const struct dtls_session *s, const uint8_t *datagram, size_t n);
+/* Finds the connection id of the first record, given the length of ours. False when there is none,
+ * or when the length is 0. Nothing is authentic here. */
+bool dtls_cid_of(const uint8_t *datagram, size_t n, size_t length, struct slice *cid);
+
+/* The identity that the client gave, authentic once the session was up; empty before. With
+ * DTLS_ALERTED and dtls_alert 115 (unknown_psk_identity) nobody knew it; with DTLS_TIMED_OUT its key
+ * was perhaps another one. The session's; a client's own session has none. */
+struct slice dtls_identity(const struct dtls_session *s);
+/* True when the device calls us by the connection id that it was given; only when up. */
+bool dtls_has_own_cid(const struct dtls_session *s);
+
+/* ---- sessions of either role ---- */
+
+/* True when the last DTLS_DATA came in a record newer than all authentic ones before: then, and only
+ * then, may the peer's address be changed to where it came from (RFC 9146 6). Asked between that
+ * event and the next call with the session. */
+bool dtls_was_newest(const struct dtls_session *s);
+
 /* Takes one datagram from the peer, which stays the caller's and must stay where it is: call
  * dtls_read until it returns DTLS_NOTHING (or the session is dead) before it goes. Whatever it
  * holds, also records of another session with the same peer: a session that is up survives, one in

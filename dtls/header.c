@@ -11,7 +11,7 @@
 #define ALERT_WARNING  1
 #define ALERT_FATAL    2
 
-/* RFC 5246 7.4, RFC 6347 4.3.2: messages that a PSK server may send in plaintext, and the one that
+/* RFC 5246 7.4, RFC 6347 4.3.2: messages that a PSK server may send in plaintext, and those that
  * only clients send. A HelloRequest in plaintext is none: our handshake runs already, and wolfSSL
  * would answer each with a flight. */
 enum message {
@@ -19,7 +19,8 @@ enum message {
 	MESSAGE_SERVER_HELLO = 2,
 	MESSAGE_HELLO_VERIFY = 3,
 	MESSAGE_SERVER_KEY_EXCHANGE = 12,
-	MESSAGE_SERVER_HELLO_DONE = 14
+	MESSAGE_SERVER_HELLO_DONE = 14,
+	MESSAGE_CLIENT_KEY_EXCHANGE = 16
 };
 
 static uint32_t cur_u24(struct cursor *c)
@@ -28,14 +29,18 @@ static uint32_t cur_u24(struct cursor *c)
 	return high << 16 | cur_u16(c);
 }
 
-static bool is_expected(uint8_t type)
+/* A server's session takes no ClientHello, not even a repeat of its own: it repeats its flight when
+ * that is due, and a new hello is the listener's. */
+static bool is_expected(const struct header_rules *rules, uint8_t type)
 {
+	if (rules->server)
+		return type == MESSAGE_CLIENT_KEY_EXCHANGE;
 	return type == MESSAGE_SERVER_HELLO || type == MESSAGE_HELLO_VERIFY ||
 	       type == MESSAGE_SERVER_KEY_EXCHANGE || type == MESSAGE_SERVER_HELLO_DONE;
 }
 
 /* One message, or a fragment of one (RFC 6347 4.2.2). */
-static enum dtls_header check_fragment(struct cursor *c)
+static enum dtls_header check_fragment(const struct header_rules *rules, struct cursor *c)
 {
 	uint8_t type = cur_u8(c);
 	uint32_t length = cur_u24(c);
@@ -45,17 +50,18 @@ static enum dtls_header check_fragment(struct cursor *c)
 	(void)cur_take(c, part);
 	if (type == MESSAGE_CLIENT_HELLO)
 		return DTLS_HEADER_CLIENT_HELLO;
-	if (c->broken || !is_expected(type) || length > MESSAGE_MAX || offset + part > length)
+	if (c->broken || !is_expected(rules, type) || length > MESSAGE_MAX ||
+		offset + part > length)
 		return DTLS_HEADER_BAD;
 	return part == 0 && length != 0 ? DTLS_HEADER_BAD : DTLS_HEADER_OK;
 }
 
-static enum dtls_header check_handshake(struct slice body)
+static enum dtls_header check_handshake(const struct header_rules *rules, struct slice body)
 {
 	struct cursor c = cur_of(body.p, body.n);
 	enum dtls_header verdict;
 	do {
-		verdict = check_fragment(&c);
+		verdict = check_fragment(rules, &c);
 	} while (verdict == DTLS_HEADER_OK && cur_left(&c) > 0);
 	return verdict;
 }
@@ -66,53 +72,86 @@ static bool is_alert(struct slice body)
 }
 
 /* Epoch 0: only a handshake is spoken in plaintext. */
-static enum dtls_header check_plaintext(const struct header *h, bool established)
+static enum dtls_header check_plaintext(const struct header_rules *rules, const struct header *h)
 {
 	enum dtls_header verdict = DTLS_HEADER_BAD;
 	if (h->type == HEADER_HANDSHAKE)
-		verdict = check_handshake(h->body);
+		verdict = check_handshake(rules, h->body);
 	else if (h->type == HEADER_CHANGE_CIPHER)
 		verdict = h->body.n == 1 && h->body.p[0] == 1 ? DTLS_HEADER_OK : DTLS_HEADER_BAD;
 	else if (h->type == HEADER_ALERT)
 		verdict = is_alert(h->body) ? DTLS_HEADER_OK : DTLS_HEADER_BAD;
-	/* The server has our last flight, or there would be no session: nothing in plaintext is
-	 * left to be said, whether data has flowed or not. */
-	return established && verdict == DTLS_HEADER_OK ? DTLS_HEADER_BAD : verdict;
+	/* The peer has said all that it says in plaintext, or there would be no session, whether
+	 * data has flowed or not. */
+	return rules->established && verdict == DTLS_HEADER_OK ? DTLS_HEADER_BAD : verdict;
 }
 
-/* Epoch 1: data needs a session. A session needs no handshake: a repeated Finished wants no answer,
- * a HelloRequest may be ignored (RFC 5246 7.4.1.1), and wolfSSL would act on either. */
-static enum dtls_header check_protected(const struct header *h, bool established)
+/* Epoch 1: data needs a session. A client's session needs no handshake: a repeated Finished wants no
+ * answer, a HelloRequest may be ignored (RFC 5246 7.4.1.1), and wolfSSL would act on either. A
+ * server's needs it as long as its own last flight may be lost. */
+static enum dtls_header check_protected(const struct header_rules *rules, const struct header *h)
 {
-	uint8_t wanted = established ? HEADER_APPLICATION : HEADER_HANDSHAKE;
-	return h->type == wanted || h->type == HEADER_ALERT ? DTLS_HEADER_OK : DTLS_HEADER_BAD;
+	bool good = h->type == HEADER_ALERT;
+	if (h->type == HEADER_CID)
+		return rules->cid > 0 ? DTLS_HEADER_OK : DTLS_HEADER_BAD;
+	if (rules->established && h->type == HEADER_APPLICATION)
+		good = true;
+	if (h->type == HEADER_HANDSHAKE)
+		good = !rules->established || rules->last_flight;
+	return good && !rules->cid_only ? DTLS_HEADER_OK : DTLS_HEADER_BAD;
 }
 
-static enum dtls_header check_record(const struct header *h, uint16_t version, bool established)
+static enum dtls_header check_record(
+	const struct header_rules *rules, const struct header *h, uint16_t version)
 {
 	/* HelloVerifyRequests come as DTLS 1.0 (RFC 6347 4.2.1). */
 	bool known = version == VERSION_DTLS12 || (version == VERSION_DTLS10 && h->epoch == 0);
 	if (!known || h->body.n == 0 || h->body.n > BODY_MAX)
 		return DTLS_HEADER_BAD;
 	if (h->epoch == 0)
-		return check_plaintext(h, established);
-	return h->epoch == 1 ? check_protected(h, established) : DTLS_HEADER_BAD;
+		return check_plaintext(rules, h);
+	return h->epoch == 1 ? check_protected(rules, h) : DTLS_HEADER_BAD;
 }
 
-enum dtls_header header_next(struct cursor *datagram, bool established, struct header *h)
+/* Everything up to the body; gives the version. */
+static uint16_t take_header(struct cursor *c, uint8_t cid, struct header *h)
 {
-	const uint8_t *start = datagram->p;
-	h->type = cur_u8(datagram);
-	uint16_t version = cur_u16(datagram);
-	h->epoch = cur_u16(datagram);
-	(void)cur_take(datagram, 6); /* sequence number */
-	h->body = cur_take(datagram, cur_u16(datagram));
+	const uint8_t *start = c->p;
+	h->type = cur_u8(c);
+	uint16_t version = cur_u16(c);
+	h->epoch = cur_u16(c);
+	h->number = (uint64_t)cur_u16(c) << 32;
+	h->number |= (uint64_t)cur_u16(c) << 16;
+	h->number |= cur_u16(c);
+	if (h->type == HEADER_CID)
+		(void)cur_take(c, cid);
+	h->body = cur_take(c, cur_u16(c));
+	if (!c->broken)
+		h->record = (struct slice){ start, (size_t)(c->p - start) };
+	return version;
+}
+
+enum dtls_header header_next(
+	struct cursor *datagram, const struct header_rules *rules, struct header *h)
+{
+	uint16_t version = take_header(datagram, rules->cid, h);
 	if (datagram->broken) {
 		*datagram = cur_of(NULL, 0);
 		return DTLS_HEADER_BAD;
 	}
-	h->record = (struct slice){ start, (size_t)(datagram->p - start) };
-	return check_record(h, version, established);
+	return check_record(rules, h, version);
+}
+
+int64_t header_last_number(const uint8_t *datagram, size_t n)
+{
+	struct cursor c = cur_of(datagram, n);
+	struct header h = { .number = 0 };
+	while (cur_left(&c) > 0) {
+		(void)take_header(&c, 0, &h);
+		if (c.broken || h.epoch != 0)
+			return -1;
+	}
+	return n > 0 ? (int64_t)h.number : -1;
 }
 
 int header_flight(const uint8_t *datagram, size_t n)
@@ -126,13 +165,88 @@ int header_flight(const uint8_t *datagram, size_t n)
 	return c.broken || type != HEADER_HANDSHAKE || epoch != 0 ? -1 : number;
 }
 
-enum dtls_header dtls_header_check(const uint8_t *datagram, size_t n, bool established)
+void header_fatal(uint8_t out[HEADER_ALERT_LEN], uint64_t number, uint8_t description)
+{
+	struct writer w = put_into(out, HEADER_ALERT_LEN);
+	put_u8(&w, HEADER_ALERT);
+	put_u16(&w, VERSION_DTLS12);
+	put_u16(&w, 0); /* epoch */
+	put_u16(&w, (uint16_t)(number >> 32));
+	put_u16(&w, (uint16_t)(number >> 16));
+	put_u16(&w, (uint16_t)number);
+	put_u16(&w, 2);
+	put_u8(&w, ALERT_FATAL);
+	put_u8(&w, description);
+}
+
+/* RFC 5246 7.4.1.2, RFC 6347 4.2.1. */
+static bool take_hello(struct cursor c, struct header_hello *hello)
+{
+	(void)cur_u16(&c); /* version */
+	hello->random = cur_take(&c, 32);
+	struct slice session = cur_take(&c, cur_u8(&c));
+	hello->has_cookie = cur_take(&c, cur_u8(&c)).n > 0;
+	struct slice suites = cur_take(&c, cur_u16(&c));
+	struct slice compressions = cur_take(&c, cur_u8(&c));
+	if (cur_left(&c) > 0)
+		(void)cur_take(&c, cur_u16(&c)); /* extensions */
+	return !c.broken && cur_left(&c) == 0 && session.n <= 32 && suites.n >= 2 &&
+	       suites.n % 2 == 0 && compressions.n >= 1;
+}
+
+bool header_hello(const uint8_t *datagram, size_t n, struct header_hello *hello)
 {
 	struct cursor c = cur_of(datagram, n);
 	struct header h;
+	uint16_t version = take_header(&c, 0, &h);
+	if (c.broken || h.type != HEADER_HANDSHAKE || h.epoch != 0 ||
+		(version != VERSION_DTLS12 && version != VERSION_DTLS10))
+		return false;
+	hello->record = h.record;
+	hello->number = h.number;
+	c = cur_of(h.body.p, h.body.n);
+	uint8_t type = cur_u8(&c);
+	uint32_t length = cur_u24(&c);
+	(void)cur_u16(&c); /* message number */
+	uint32_t offset = cur_u24(&c);
+	uint32_t part = cur_u24(&c);
+	return !c.broken && type == MESSAGE_CLIENT_HELLO && offset == 0 && part == length &&
+	       length <= MESSAGE_MAX && cur_left(&c) == length && take_hello(c, hello);
+}
+
+bool dtls_is_hello(const uint8_t *datagram, size_t n)
+{
+	struct cursor c = cur_of(datagram, n);
+	uint8_t type = cur_u8(&c);
+	(void)cur_u16(&c); /* version */
+	uint16_t epoch = cur_u16(&c);
+	(void)cur_take(&c, 6 + 2); /* number, length */
+	uint8_t message = cur_u8(&c);
+	return !c.broken && type == HEADER_HANDSHAKE && epoch == 0 &&
+	       message == MESSAGE_CLIENT_HELLO;
+}
+
+bool dtls_cid_of(const uint8_t *datagram, size_t n, size_t length, struct slice *cid)
+{
+	struct cursor c = cur_of(datagram, n);
+	uint8_t type = cur_u8(&c);
+	uint16_t version = cur_u16(&c);
+	uint16_t epoch = cur_u16(&c);
+	(void)cur_take(&c, 6); /* number */
+	*cid = cur_take(&c, length);
+	(void)cur_take(&c, cur_u16(&c)); /* the body */
+	return !c.broken && length > 0 && type == HEADER_CID && version == VERSION_DTLS12 &&
+	       epoch == 1;
+}
+
+enum dtls_header dtls_header_check(const uint8_t *datagram, size_t n, bool established)
+{
+	struct cursor c = cur_of(datagram, n);
+	struct header_rules rules = { .established = established };
+	struct header h;
 	enum dtls_header verdict;
 	do {
-		verdict = header_next(&c, established, &h);
+		verdict = header_next(&c, &rules, &h);
 	} while (verdict == DTLS_HEADER_OK && cur_left(&c) > 0);
 	return verdict;
 }

@@ -4,12 +4,22 @@
 #include "base/cursor.h"
 #include "dtls/dtls.h"
 
-/* RFC 5246 6.2.1: content types that a client of DTLS 1.2 may get. */
+/* RFC 5246 6.2.1, RFC 9146 4: content types of DTLS 1.2. */
 enum header_type {
 	HEADER_CHANGE_CIPHER = 20,
 	HEADER_ALERT = 21,
 	HEADER_HANDSHAKE = 22,
-	HEADER_APPLICATION = 23
+	HEADER_APPLICATION = 23,
+	HEADER_CID = 25 /* the true type is inside, protected */
+};
+
+/* What a session lets pass. */
+struct header_rules {
+	bool server;      /* we are the server, the records are a client's */
+	bool established; /* the handshake is done */
+	bool last_flight; /* a client that lacks our last flight may still repeat its own */
+	bool cid_only;    /* a connection id was agreed: no protected record goes without */
+	uint8_t cid;      /* length of ours, bytes; 0 when there is none */
 };
 
 /* One record, as its header tells. */
@@ -18,12 +28,32 @@ struct header {
 	struct slice body;   /* what stands behind the header */
 	uint8_t type;        /* see header_type */
 	uint16_t epoch;      /* 0 is plaintext, 1 is protected */
+	uint64_t number;     /* of the record in its epoch, 48 bits, in clear */
 };
 
 /* Takes the next record off the datagram and judges it. A header that does not fit what is left is
  * bad and takes all of the rest with it, since nobody knows where the next record begins. */
-enum dtls_header header_next(struct cursor *datagram, bool established, struct header *h);
+enum dtls_header header_next(
+	struct cursor *datagram, const struct header_rules *rules, struct header *h);
 
 /* Number of the first handshake message in a datagram of ours, which tells a flight from its
  * repeat; -1 when it does not begin with one in plaintext. */
 int header_flight(const uint8_t *datagram, size_t n);
+
+/* Number of the last record of a datagram of ours that is plaintext throughout; -1 for another. */
+int64_t header_last_number(const uint8_t *datagram, size_t n);
+
+/* Length of an alert in plaintext, header and all. */
+#define HEADER_ALERT_LEN 15
+/* Writes a fatal alert (RFC 5246 7.2) as the plaintext record of that number. */
+void header_fatal(uint8_t out[HEADER_ALERT_LEN], uint64_t number, uint8_t description);
+
+/* A ClientHello that stands whole in the first record of a datagram. */
+struct header_hello {
+	struct slice record; /* header and body, borrowed from the datagram */
+	struct slice random; /* 32 bytes, borrowed */
+	uint64_t number;     /* of the record */
+	bool has_cookie;     /* of any kind */
+};
+/* Reads one; false when the datagram begins with something else, or with a part of one. */
+bool header_hello(const uint8_t *datagram, size_t n, struct header_hello *hello) MUST_CHECK;

@@ -1,4 +1,5 @@
-/* The life of a client session: what passes, what is due when, what it came to.
+/* The life of a session: what passes, what is due when, what it came to. Both roles share it; a server's
+ * begins in listener.c.
  *
  * state      record              tick                write   close
  * ---------  ------------------  ------------------  ------  ---------------------
@@ -17,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "dtls/header_int.h"
-#include "dtls/wolf_int.h"
+#include "dtls/session_int.h"
 
 /* RFC 6347 4.2.4.1. */
 #define FLIGHT_FIRST_MS 1000
@@ -25,6 +26,11 @@
 
 #define IDENTITY_MAX    128
 #define KEY_MAX         64
+
+#define UNKNOWN_PSK     115 /* RFC 4279 6 */
+/* Bytes of a ClientHello's random that are kept; behind the first four, which may be a time. */
+#define RANDOM_AT   4
+#define RANDOM_KEPT 16
 
 struct dtls_profile {
 	struct wolf_profile *wolf;
@@ -46,6 +52,11 @@ struct dtls_session {
 	unsigned unanswered;
 	int noted; /* alert in plaintext that still stands, or -1 */
 	int alert; /* the one that ended the session, or -1 */
+	struct header_rules rules;
+	bool newest;                 /* the last data came in the highest record so far */
+	uint64_t top;                /* number of that, epoch 1 */
+	uint64_t next_number;        /* of a plaintext record of ours */
+	uint8_t random[RANDOM_KEPT]; /* a server's: of the ClientHello that began it */
 	uint64_t dropped[DTLS_DROPS];
 };
 
@@ -73,7 +84,7 @@ void dtls_profile_free(struct dtls_profile *profile)
 	free(profile);
 }
 
-/* wolfSSL repeats our flight whenever the server repeats its own. Two such ends that do not agree
+/* wolfSSL repeats our flight whenever the peer repeats its own. Two such ends that do not agree
  * (a wrong key) would never rest, so a repeat leaves only when it is due. */
 static bool is_untimely(struct dtls_session *s, const uint8_t *datagram, size_t n)
 {
@@ -90,6 +101,9 @@ static void emit(void *who, const uint8_t *datagram, size_t n)
 	struct dtls_session *s = who;
 	if (is_untimely(s, datagram, n))
 		return;
+	int64_t last = s->rules.server ? header_last_number(datagram, n) : -1;
+	if (last >= 0)
+		s->next_number = (uint64_t)last + 1;
 	s->emitted++;
 	s->calls->emit(s->who, datagram, n);
 }
@@ -110,6 +124,34 @@ static void arm(struct dtls_session *s, unsigned ms, struct mono now)
 	s->flight_due = mono_add(now, ms);
 }
 
+/* wolfSSL keeps silent, and a device that is not told tries again and again. */
+static void refuse_stranger(struct dtls_session *s)
+{
+	uint8_t alert[HEADER_ALERT_LEN];
+	header_fatal(alert, s->next_number, UNKNOWN_PSK);
+	emit(s, alert, sizeof(alert));
+}
+
+static enum dtls_event fail(struct dtls_session *s)
+{
+	if (!wolf_is_stranger(s->wolf))
+		return die(s, DTLS_ALERTED, wolf_alert(s->wolf));
+	refuse_stranger(s);
+	return die(s, DTLS_ALERTED, UNKNOWN_PSK);
+}
+
+static enum dtls_event come_up(struct dtls_session *s)
+{
+	s->state = DTLS_UP;
+	s->unanswered = 0;
+	s->rules.established = true;
+	s->rules.last_flight = s->rules.server;
+	s->rules.cid_only = s->rules.cid > 0 && wolf_has_own_cid(s->wolf);
+	if (!s->rules.cid_only)
+		s->rules.cid = 0;
+	return DTLS_ESTABLISHED;
+}
+
 static enum dtls_event handshake(struct dtls_session *s, struct slice record, struct mono now)
 {
 	unsigned before = s->emitted;
@@ -118,9 +160,7 @@ static enum dtls_event handshake(struct dtls_session *s, struct slice record, st
 		arm(s, FLIGHT_FIRST_MS, now);
 	switch (result) {
 	case WOLF_UP:
-		s->state = DTLS_UP;
-		s->unanswered = 0;
-		return DTLS_ESTABLISHED;
+		return come_up(s);
 	case WOLF_DROPPED:
 		s->dropped[DTLS_DROP_RECORD]++;
 		return DTLS_NOTHING;
@@ -129,7 +169,7 @@ static enum dtls_event handshake(struct dtls_session *s, struct slice record, st
 		return DTLS_NOTHING;
 	case WOLF_CLOSED:
 	case WOLF_FAILED:
-		return die(s, DTLS_ALERTED, wolf_alert(s->wolf));
+		return fail(s);
 	}
 	BUG("no such result");
 }
@@ -140,20 +180,30 @@ static bool is_psk(const struct dtls_psk *psk)
 	       psk->key.n <= KEY_MAX && memchr(psk->identity.p, 0, psk->identity.n) == NULL;
 }
 
+/* A session that has said nothing yet. */
+static struct dtls_session *make(
+	const struct dtls_calls *calls, void *who, unsigned deadline_ms, struct mono now)
+{
+	struct dtls_session *s = calloc(1, sizeof(*s));
+	if (s == NULL)
+		return NULL;
+	s->calls = calls;
+	s->who = who;
+	s->state = DTLS_HANDSHAKE;
+	s->give_up = mono_add(now, deadline_ms);
+	s->flight = s->noted = s->alert = -1;
+	return s;
+}
+
 int dtls_connect(struct dtls_session **session, struct dtls_profile *profile,
 	const struct dtls_session_spec *spec, struct mono now)
 {
 	*session = NULL;
 	if (!is_psk(&spec->psk))
 		return -EINVAL;
-	struct dtls_session *s = calloc(1, sizeof(*s));
+	struct dtls_session *s = make(profile->calls, spec->who, spec->deadline_ms, now);
 	if (s == NULL)
 		return -ENOMEM;
-	s->calls = profile->calls;
-	s->who = spec->who;
-	s->state = DTLS_HANDSHAKE;
-	s->give_up = mono_add(now, spec->deadline_ms);
-	s->flight = s->noted = s->alert = -1;
 	int rc = wolf_create(&s->wolf, profile->wolf,
 		&(struct wolf_spec){ spec->psk, spec->server_name, emit, s });
 	if (rc == 0 && handshake(s, (struct slice){ NULL, 0 }, now) != DTLS_NOTHING)
@@ -164,6 +214,38 @@ int dtls_connect(struct dtls_session **session, struct dtls_profile *profile,
 	}
 	*session = s;
 	return 0;
+}
+
+struct dtls_session *session_born(
+	struct wolf *w, const struct session_birth *birth, struct mono now)
+{
+	struct dtls_session *s = make(birth->calls, birth->who, birth->deadline_ms, now);
+	if (s == NULL) {
+		wolf_free(w);
+		return NULL;
+	}
+	s->wolf = w;
+	s->rules.server = true;
+	s->rules.cid = birth->cid;
+	BUG_UNLESS(birth->random.n >= RANDOM_AT + RANDOM_KEPT);
+	memcpy(s->random, birth->random.p + RANDOM_AT, RANDOM_KEPT);
+	wolf_redirect(w, emit, s);
+	if (handshake(s, (struct slice){ NULL, 0 }, now) != DTLS_NOTHING)
+		dtls_forget(&s);
+	return s;
+}
+
+void dtls_set_who(struct dtls_session *s, void *who)
+{
+	s->who = who;
+}
+
+bool dtls_owns_hello(const struct dtls_session *s, const uint8_t *datagram, size_t n)
+{
+	struct header_hello hello;
+	bool young = s->state == DTLS_HANDSHAKE || (s->state == DTLS_UP && s->rules.last_flight);
+	return s->rules.server && young && header_hello(datagram, n, &hello) &&
+	       memcmp(hello.random.p + RANDOM_AT, s->random, RANDOM_KEPT) == 0;
 }
 
 void dtls_feed(struct dtls_session *s, const uint8_t *datagram, size_t n, struct mono now)
@@ -195,17 +277,28 @@ static enum dtls_event take_flight(struct dtls_session *s, const struct header *
 	return handshake(s, h->record, now);
 }
 
+/* A client whose Finished comes again, authentic and with a new number, lacks our last flight. */
+static enum dtls_event repeat_last(struct dtls_session *s)
+{
+	return wolf_repeat_last(s->wolf) ? DTLS_NOTHING : fail(s);
+}
+
 static enum dtls_event take_record(
 	struct dtls_session *s, const struct header *h, uint8_t *room, size_t size, size_t *n)
 {
 	switch (wolf_read(s->wolf, h->record, room, size, n)) {
 	case WOLF_BYTES:
+		s->rules.last_flight = false; /* the peer has it, or it would not speak */
+		s->newest = h->number > s->top;
+		s->top = s->newest ? h->number : s->top;
 		return DTLS_DATA;
 	case WOLF_DROPPED:
 		s->dropped[DTLS_DROP_RECORD]++;
 		return DTLS_NOTHING;
 	case WOLF_NOTHING:
 	case WOLF_UP:
+		if (s->rules.last_flight && h->type != HEADER_ALERT)
+			return repeat_last(s);
 		return DTLS_NOTHING;
 	case WOLF_CLOSED:
 		wolf_close(s->wolf);
@@ -221,7 +314,7 @@ static enum dtls_event take_next(
 	struct dtls_session *s, uint8_t *room, size_t size, size_t *n, struct mono now)
 {
 	struct header h;
-	switch (header_next(&s->datagram, s->state == DTLS_UP, &h)) {
+	switch (header_next(&s->datagram, &s->rules, &h)) {
 	case DTLS_HEADER_OK:
 		break;
 	case DTLS_HEADER_BAD:
@@ -241,6 +334,7 @@ enum dtls_event dtls_read(
 {
 	enum dtls_event event = DTLS_NOTHING;
 	*n = 0;
+	s->newest = false;
 	while (event == DTLS_NOTHING && cur_left(&s->datagram) > 0)
 		event = take_next(s, room, size, n, now);
 	return event;
@@ -322,6 +416,21 @@ const char *dtls_suite(const struct dtls_session *s)
 int dtls_peer_cid(const struct dtls_session *s)
 {
 	return s->state == DTLS_UP ? wolf_peer_cid(s->wolf) : -1;
+}
+
+struct slice dtls_identity(const struct dtls_session *s)
+{
+	return wolf_identity(s->wolf);
+}
+
+bool dtls_has_own_cid(const struct dtls_session *s)
+{
+	return s->state == DTLS_UP && s->rules.cid_only;
+}
+
+bool dtls_was_newest(const struct dtls_session *s)
+{
+	return s->newest;
 }
 
 uint64_t dtls_dropped(const struct dtls_session *s, enum dtls_drop why)

@@ -29,13 +29,21 @@
 
 struct wolf_profile {
 	WOLFSSL_CTX *ctx;
-	bool cid; /* offer one */
+	bool cid; /* offer one, or take one that is offered */
+	/* A server's; see struct dtls_listener_spec. */
+	const struct dtls_psk *(*find_psk)(void *who, struct slice identity);
+	void *who;
 };
 
 struct wolf {
 	WOLFSSL *ssl;
 	struct wolf_spec spec;
-	struct slice in; /* the record that wolfSSL may fetch, or empty */
+	struct slice in;              /* the record that wolfSSL may fetch, or empty */
+	struct wolf_profile *profile; /* borrowed */
+	uint8_t *identity;            /* the client's, of identity_n bytes, or NULL */
+	size_t identity_n;
+	bool is_server;
+	bool stranger; /* nobody knows that identity */
 };
 
 /* In the order of the LwM2M transport specification (OMA-TS-LightweightM2M_Transport 5.2.8), then
@@ -97,6 +105,27 @@ static unsigned on_psk(WOLFSSL *ssl, const char *hint, char *identity, unsigned 
 	return (unsigned)psk->key.n;
 }
 
+/* wolfSSL ends an identity at its first zero byte, so a longer one is known as that. */
+static unsigned on_psk_server(
+	WOLFSSL *ssl, const char *identity, unsigned char *key, unsigned key_max)
+{
+	struct wolf *w = wolfSSL_get_psk_callback_ctx(ssl);
+	struct slice name = slice_str(identity);
+	free(w->identity);
+	w->identity_n = 0;
+	w->identity = malloc(name.n + 1);
+	if (w->identity == NULL)
+		return 0;
+	memcpy(w->identity, name.p, name.n + 1);
+	w->identity_n = name.n;
+	const struct dtls_psk *psk = w->profile->find_psk(w->profile->who, name);
+	w->stranger = psk == NULL || psk->key.n == 0 || psk->key.n > key_max;
+	if (w->stranger)
+		return 0;
+	memcpy(key, psk->key.p, psk->key.n);
+	return (unsigned)psk->key.n;
+}
+
 static int profile_setup(WOLFSSL_CTX *ctx)
 {
 	/* The result matters: on a name that it does not know wolfSSL keeps its default list. */
@@ -105,12 +134,13 @@ static int profile_setup(WOLFSSL_CTX *ctx)
 		wolfSSL_CTX_dtls_set_mtu(ctx, FLIGHT_MTU) != WOLFSSL_SUCCESS)
 		return -ENOTSUP;
 	wolfSSL_CTX_set_psk_client_callback(ctx, on_psk);
+	wolfSSL_CTX_set_psk_server_callback(ctx, on_psk_server);
 	wolfSSL_CTX_SetIORecv(ctx, on_recv);
 	wolfSSL_CTX_SetIOSend(ctx, on_send);
 	return 0;
 }
 
-int wolf_profile_create(struct wolf_profile **profile, bool cid)
+static int profile_create(struct wolf_profile **profile, WOLFSSL_METHOD *(*method)(void))
 {
 	*profile = NULL;
 	struct wolf_profile *p = calloc(1, sizeof(*p));
@@ -119,8 +149,7 @@ int wolf_profile_create(struct wolf_profile **profile, bool cid)
 	int rc = -ENOMEM;
 	if (wolfSSL_Init() != WOLFSSL_SUCCESS) /* counts its callers */
 		goto no_library;
-	p->cid = cid;
-	p->ctx = wolfSSL_CTX_new(wolfDTLSv1_2_client_method());
+	p->ctx = wolfSSL_CTX_new(method());
 	if (p->ctx == NULL)
 		goto out;
 	rc = profile_setup(p->ctx);
@@ -137,6 +166,25 @@ no_library:
 	return rc;
 }
 
+int wolf_profile_create(struct wolf_profile **profile, bool cid)
+{
+	int rc = profile_create(profile, wolfDTLSv1_2_client_method);
+	if (rc == 0)
+		(*profile)->cid = cid;
+	return rc;
+}
+
+int wolf_server_create(struct wolf_profile **profile, const struct dtls_listener_spec *spec)
+{
+	int rc = profile_create(profile, wolfDTLSv1_2_server_method);
+	if (rc != 0)
+		return rc;
+	(*profile)->cid = spec->cid;
+	(*profile)->find_psk = spec->find_psk;
+	(*profile)->who = spec->psk_who;
+	return 0;
+}
+
 void wolf_profile_free(struct wolf_profile *profile)
 {
 	if (profile == NULL)
@@ -146,31 +194,35 @@ void wolf_profile_free(struct wolf_profile *profile)
 	free(profile);
 }
 
-static bool session_setup(struct wolf *w, bool cid)
+static bool session_setup(struct wolf *w, struct slice cid)
 {
 	const char *name = w->spec.server_name;
+	void *psk_who = w->is_server ? (void *)w : (void *)&w->spec.psk;
 	wolfSSL_dtls_set_using_nonblock(w->ssl, 1);
 	wolfSSL_SetIOReadCtx(w->ssl, w);
 	wolfSSL_SetIOWriteCtx(w->ssl, w);
-	if (wolfSSL_set_psk_callback_ctx(w->ssl, &w->spec.psk) != WOLFSSL_SUCCESS)
+	if (wolfSSL_set_psk_callback_ctx(w->ssl, psk_who) != WOLFSSL_SUCCESS)
 		return false;
 	if (name != NULL && wolfSSL_UseSNI(w->ssl, WOLFSSL_SNI_HOST_NAME, name,
 				    (unsigned short)strlen(name)) != WOLFSSL_SUCCESS)
 		return false;
-	/* Ours is empty: our socket names the session, only the server has to be told. */
-	return !cid || (wolfSSL_dtls_cid_use(w->ssl) == WOLFSSL_SUCCESS &&
-			       wolfSSL_dtls_cid_set(w->ssl, NULL, 0) == WOLFSSL_SUCCESS);
+	return !w->profile->cid || (wolfSSL_dtls_cid_use(w->ssl) == WOLFSSL_SUCCESS &&
+					   wolfSSL_dtls_cid_set(w->ssl, (unsigned char *)cid.p,
+						   (unsigned)cid.n) == WOLFSSL_SUCCESS);
 }
 
-int wolf_create(struct wolf **out, struct wolf_profile *profile, const struct wolf_spec *spec)
+static int create(struct wolf **out, struct wolf_profile *profile, struct slice cid,
+	const struct wolf_spec *spec)
 {
 	*out = NULL;
 	struct wolf *w = calloc(1, sizeof(*w));
 	if (w == NULL)
 		return -ENOMEM;
 	w->spec = *spec;
+	w->profile = profile;
+	w->is_server = profile->find_psk != NULL;
 	w->ssl = wolfSSL_new(profile->ctx);
-	if (w->ssl == NULL || !session_setup(w, profile->cid)) {
+	if (w->ssl == NULL || !session_setup(w, cid)) {
 		wolf_free(w);
 		return -ENOMEM;
 	}
@@ -179,11 +231,50 @@ int wolf_create(struct wolf **out, struct wolf_profile *profile, const struct wo
 	return 0;
 }
 
+int wolf_create(struct wolf **w, struct wolf_profile *profile, const struct wolf_spec *spec)
+{
+	/* Our id is empty: our socket names the session, only the server has to be told. */
+	return create(w, profile, (struct slice){ NULL, 0 }, spec);
+}
+
+int wolf_listen(struct wolf **w, struct wolf_profile *profile, struct slice secret,
+	struct slice cid, const struct wolf_spec *spec)
+{
+	int rc = create(w, profile, cid, spec);
+	if (rc == 0 && wolfSSL_DTLS_SetCookieSecret((*w)->ssl, secret.p, (word32)secret.n) != 0) {
+		wolf_free(*w);
+		*w = NULL;
+		rc = -ENOMEM;
+	}
+	return rc;
+}
+
+/* The cookie is made from the address, and with own I/O nobody else sets it. */
+enum wolf_result wolf_hello(struct wolf *w, struct slice record, struct slice peer)
+{
+	if (wolfSSL_dtls_set_peer(w->ssl, (void *)peer.p, (unsigned)peer.n) != WOLFSSL_SUCCESS)
+		return WOLF_FAILED;
+	w->in = record;
+	int rc = wolfDTLS_accept_stateless(w->ssl);
+	w->in = (struct slice){ NULL, 0 };
+	if (rc == WOLFSSL_SUCCESS)
+		return WOLF_UP;
+	return rc == WOLFSSL_FAILURE ? WOLF_NOTHING : WOLF_FAILED;
+}
+
+void wolf_redirect(
+	struct wolf *w, void (*send)(void *who, const uint8_t *datagram, size_t n), void *who)
+{
+	w->spec.send = send;
+	w->spec.who = who;
+}
+
 void wolf_free(struct wolf *w)
 {
 	if (w == NULL)
 		return;
 	wolfSSL_free(w->ssl);
+	free(w->identity);
 	free(w);
 }
 
@@ -212,7 +303,7 @@ enum wolf_result wolf_handshake(struct wolf *w, struct slice record)
 {
 	uint64_t before = drops(w);
 	w->in = record;
-	int rc = wolfSSL_connect(w->ssl);
+	int rc = w->is_server ? wolfSSL_accept(w->ssl) : wolfSSL_connect(w->ssl);
 	if (rc == WOLFSSL_SUCCESS)
 		return WOLF_UP;
 	return judge(w, rc, before);
@@ -221,6 +312,14 @@ enum wolf_result wolf_handshake(struct wolf *w, struct slice record)
 bool wolf_repeat(struct wolf *w)
 {
 	return wolfSSL_dtls_retransmit(w->ssl) == WOLFSSL_SUCCESS;
+}
+
+/* wolfSSL_dtls_retransmit does nothing after the handshake; the timeout of wolfSSL's own timer does, as
+ * long as that did not grow to its end. */
+bool wolf_repeat_last(struct wolf *w)
+{
+	return wolfSSL_dtls_set_timeout_init(w->ssl, 1) == WOLFSSL_SUCCESS &&
+	       wolfSSL_dtls_got_timeout(w->ssl) == WOLFSSL_SUCCESS;
 }
 
 /* Large enough for the record, and no larger: the input buffer is taken and wiped a record. */
@@ -293,6 +392,23 @@ int wolf_peer_cid(const struct wolf *w)
 	if (wolfSSL_dtls_cid_get_tx_size(w->ssl, &n) != WOLFSSL_SUCCESS)
 		return -1;
 	return n > 0 ? (int)n : -1; /* wolfSSL does not tell an empty one from none */
+}
+
+bool wolf_has_own_cid(const struct wolf *w)
+{
+	unsigned n = 0;
+	return wolfSSL_dtls_cid_is_enabled(w->ssl) &&
+	       wolfSSL_dtls_cid_get_rx_size(w->ssl, &n) == WOLFSSL_SUCCESS && n > 0;
+}
+
+struct slice wolf_identity(const struct wolf *w)
+{
+	return (struct slice){ w->identity, w->identity_n };
+}
+
+bool wolf_is_stranger(const struct wolf *w)
+{
+	return w->stranger;
 }
 
 int wolf_alert(const struct wolf *w)

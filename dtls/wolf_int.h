@@ -14,7 +14,7 @@ struct wolf_profile;
 struct wolf;
 
 struct wolf_spec {
-	struct dtls_psk psk;     /* borrowed as long as the session lives */
+	struct dtls_psk psk;     /* a client's, borrowed as long as the session lives */
 	const char *server_name; /* SNI, or NULL; copied */
 	void (*send)(void *who, const uint8_t *datagram, size_t n);
 	void *who; /* handed to send */
@@ -40,10 +40,26 @@ int wolf_create(
 /* Ends it without a word. NULL is allowed. */
 void wolf_free(struct wolf *w);
 
+/* Makes the shared part of server sessions: find_psk is the listener's (dtls.h). Results as above. */
+int wolf_server_create(
+	struct wolf_profile **profile, const struct dtls_listener_spec *spec) MUST_CHECK;
+/* Makes an object that waits for a ClientHello under a cookie secret, with the connection id of the
+ * session that it may become; wolfSSL lets nobody change that. Returns 0 or -ENOMEM. */
+int wolf_listen(struct wolf **w, struct wolf_profile *profile, struct slice secret,
+	struct slice cid, const struct wolf_spec *spec) MUST_CHECK;
+/* Gives it a ClientHello from a peer. WOLF_UP: the cookie was good, w is a session in its handshake now. WOLF_NOTHING: answered or
+ * ignored. WOLF_FAILED: w is of no more use. */
+enum wolf_result wolf_hello(struct wolf *w, struct slice record, struct slice peer) MUST_CHECK;
+/* Where w sends from now on. */
+void wolf_redirect(
+	struct wolf *w, void (*send)(void *who, const uint8_t *datagram, size_t n), void *who);
+
 /* Carries the handshake on with one record, or begins it with an empty slice. */
 enum wolf_result wolf_handshake(struct wolf *w, struct slice record) MUST_CHECK;
 /* Sends the last flight again. Returns false when the session is of no more use. */
 bool wolf_repeat(struct wolf *w) MUST_CHECK;
+/* The same after the handshake, where a server's last flight may have been lost. */
+bool wolf_repeat_last(struct wolf *w) MUST_CHECK;
 /* Takes one protected record; with WOLF_BYTES, *n bytes stand in room. */
 enum wolf_result wolf_read(
 	struct wolf *w, struct slice record, uint8_t *room, size_t size, size_t *n) MUST_CHECK;
@@ -56,5 +72,11 @@ void wolf_close(struct wolf *w);
 const char *wolf_suite(const struct wolf *w);
 /* Length of the peer's connection id, or -1 when there is none or it is empty. */
 int wolf_peer_cid(const struct wolf *w);
+/* True when the peer uses the connection id that we gave it. */
+bool wolf_has_own_cid(const struct wolf *w);
+/* What the client called itself; empty before it did. */
+struct slice wolf_identity(const struct wolf *w);
+/* True when nobody knew that identity: wolfSSL ends the session and says nothing to the peer. */
+bool wolf_is_stranger(const struct wolf *w);
 /* Description of the alert that ended the session, the peer's or ours, or -1. */
 int wolf_alert(const struct wolf *w);

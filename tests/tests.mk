@@ -36,7 +36,7 @@ conf_TESTS    = $(addprefix tests/unit/,check_conf.c check_conf_uci.c check_conf
                 check_conf_print.c check_conf_key.c)
 lwm2m_TESTS   = $(addprefix tests/unit/,check_reg.c)
 dtls_TESTS    = $(addprefix tests/unit/,check_dtls.c check_header.c check_handshake.c \
-                check_records.c wire.c wolf_peer.c sealer.c)
+                check_records.c check_listener.c check_device.c wire.c lan.c wolf_peer.c sealer.c)
 dtls_LIBS     = $(WOLFSSL_LIBS)
 netfilter_TESTS = $(addprefix tests/unit/,check_rtnl.c netns.c)
 netfilter_LIBS  = $(NL_LIBS)
@@ -74,8 +74,10 @@ gateway_BELOW = $(lwgated_BELOW)
 gateway_LIBS  = $(lwgated_LIBS)
 
 # ---- fuzz targets: tests/fuzz/fuzz_x.c by themselves, with what they need besides ------------------
-fuzz_record_SRC       = tests/unit/wire.c tests/unit/wolf_peer.c
+fuzz_record_SRC       = $(addprefix tests/unit/,wire.c lan.c wolf_peer.c)
 fuzz_record_LIBS      = $(WOLFSSL_LIBS)
+fuzz_listener_SRC     = $(fuzz_record_SRC)
+fuzz_listener_LIBS    = $(WOLFSSL_LIBS)
 fuzz_msg_libcoap_SRC  = tests/unit/msg_libcoap.c
 fuzz_msg_libcoap_LIBS = $(msg-libcoap_LIBS)
 fuzz_control_SRC      = tests/unit/small_relay.c $(FAKE_NET)

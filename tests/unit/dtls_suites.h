@@ -5,3 +5,5 @@
 Suite *header_suite(void);    /* check_header.c: the record header filter */
 Suite *handshake_suite(void); /* check_handshake.c: until the session is up */
 Suite *records_suite(void);   /* check_records.c: after that */
+Suite *listener_suite(void);  /* check_listener.c: what strangers get of a server */
+Suite *device_suite(void);    /* check_device.c: sessions of the server role */

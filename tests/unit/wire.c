@@ -71,7 +71,10 @@ struct wire *wire_begin(const struct wire_spec *spec)
 	memcpy(w->fate, spec->fate, sizeof(w->fate));
 	struct dtls_psk psk = { either(spec->identity, usual_identity),
 		either(spec->key, usual_key) };
-	if (!spec->no_server)
+	w->lan = spec->lan;
+	w->address =
+		(struct lan_peer){ either(spec->address, slice_str("somewhere")), send_down, w };
+	if (!spec->no_server && spec->lan == NULL)
 		w->server = make_server(w, spec, &psk);
 	struct dtls_profile_spec shared = { spec->cid, &calls };
 	BUG_UNLESS(dtls_profile_create(&w->profile, &shared) == 0);
@@ -127,6 +130,8 @@ static void deliver(struct wire *w, struct wire_packet *p, bool twice)
 			wire_feed(w, p->bytes, p->n);
 		else if (w->server != NULL)
 			wolf_peer_feed(w->server, p->bytes, p->n);
+		else if (w->lan != NULL)
+			lan_feed(w->lan, &w->address, p->bytes, p->n, w->now);
 	}
 }
 
@@ -139,23 +144,36 @@ static struct wire_packet *first_due(struct wire *w)
 	return first;
 }
 
+static void tick(struct wire *w)
+{
+	enum dtls_event event = dtls_tick(w->client, w->now);
+	if (event != DTLS_NOTHING)
+		note(w, event, NULL, 0);
+	if (w->lan != NULL)
+		lan_tick(w->lan, w->now);
+}
+
+static struct mono deadline(const struct wire *w)
+{
+	struct mono first = dtls_deadline(w->client);
+	return w->lan != NULL ? mono_min(first, lan_deadline(w->lan)) : first;
+}
+
 void wire_run(struct wire *w, struct mono until)
 {
 	for (;;) {
 		struct wire_packet *p = first_due(w);
-		struct mono tick = dtls_deadline(w->client);
-		struct mono next = mono_min(p->due, tick);
+		struct mono due = deadline(w);
+		struct mono next = mono_min(p->due, due);
 		if (next.ms == INT64_MAX || next.ms > until.ms)
 			break;
 		if (next.ms > w->now.ms)
 			w->now = next;
-		if (p->due.ms <= tick.ms) {
+		if (p->due.ms <= due.ms) {
 			size_t k = (size_t)(p - w->packet);
 			deliver(w, p, k < WIRE_FATES && w->fate[k] == WIRE_TWICE);
 		} else {
-			enum dtls_event event = dtls_tick(w->client, w->now);
-			if (event != DTLS_NOTHING)
-				note(w, event, NULL, 0);
+			tick(w);
 		}
 	}
 	if (until.ms != INT64_MAX)
@@ -165,7 +183,7 @@ void wire_run(struct wire *w, struct mono until)
 void wire_shake(struct wire *w)
 {
 	while (dtls_state(w->client) == DTLS_HANDSHAKE)
-		wire_run(w, mono_min(first_due(w)->due, dtls_deadline(w->client)));
+		wire_run(w, mono_min(first_due(w)->due, deadline(w)));
 }
 
 struct wire_packet *wire_capture(struct wire *w, const uint8_t *bytes, size_t n)

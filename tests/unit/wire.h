@@ -1,7 +1,8 @@
-/* A virtual wire with a virtual clock between a client session and a test server. What happens to
+/* A virtual wire with a virtual clock between a client session and a test server, or our own. What happens to
  * the k-th datagram, counted from the first of either side, is decided beforehand. */
 #pragma once
 #include "dtls/dtls.h"
+#include "lan.h"
 #include "wolf_peer.h"
 
 /* One way over the wire, ms. */
@@ -33,7 +34,9 @@ struct wire {
 	struct mono now;
 	struct dtls_profile *profile;
 	struct dtls_session *client;
-	struct wolf_peer *server; /* NULL: nobody is there */
+	struct wolf_peer *server; /* NULL: nobody is there, or a lan */
+	struct lan *lan;          /* our own server, or NULL; the test's */
+	struct lan_peer address;  /* ours, towards it */
 	enum wire_fate fate[WIRE_FATES];
 	unsigned sent;                           /* datagrams, both ways */
 	unsigned sent_way[2];                    /* of them, each way */
@@ -56,6 +59,8 @@ struct wire_spec {
 	struct slice server_identity, server_key; /* the server's; empty: as the client's */
 	unsigned deadline_ms;                     /* 0: a minute */
 	bool no_server;
+	struct lan *lan;      /* our own server in place of the other; ends before the wire does */
+	struct slice address; /* the client's, towards it; empty: the usual */
 	enum wire_fate fate[WIRE_FATES]; /* of the k-th datagram */
 };
 

@@ -1,4 +1,4 @@
-/* A DTLS 1.2 PSK server on wolfSSL, without I/O: the far end of a virtual wire. It has no timer of
+/* A DTLS 1.2 PSK server, or client, on wolfSSL, without I/O: the far end of a virtual wire. It has no timer of
  * its own and repeats its flight when the client repeats its own. */
 #pragma once
 #include <stdbool.h>
@@ -10,7 +10,8 @@ struct wolf_peer;
 
 struct wolf_peer_spec {
 	const char *suites;    /* wolfSSL's names */
-	struct slice identity; /* the one that is known; borrowed */
+	bool is_client;        /* the other role: it speaks first, see wolf_peer_begin */
+	struct slice identity; /* the one that is known, or a client's own; borrowed */
 	struct slice key;      /* borrowed */
 	bool cid;              /* accept a connection id */
 	struct slice own_cid;  /* ours, with cid */
@@ -21,6 +22,8 @@ struct wolf_peer_spec {
 
 struct wolf_peer *wolf_peer_create(const struct wolf_peer_spec *spec);
 void wolf_peer_free(struct wolf_peer *p);
+/* Lets a client say its first word. */
+void wolf_peer_begin(struct wolf_peer *p);
 /* Takes a datagram and does all that follows from it. */
 void wolf_peer_feed(struct wolf_peer *p, const uint8_t *datagram, size_t n);
 /* Sends n bytes as one record; aborts when the library refuses. */
