@@ -8,13 +8,7 @@
 
 void forward_to_device(struct flow *flow, const uint8_t *bytes, size_t n)
 {
-	struct udp_slot *slot = lan_slot(flow->port);
-	memcpy(slot->bytes, bytes, n);
-	slot->n = n;
-	slot->peer = flow->key.device;
-	slot->called = flow->called;
-	slot->ifindex = flow->key.ifindex;
-	lan_commit(flow->port);
+	lan_send(flow->port, &flow->key.device, &flow->called, flow->key.ifindex, bytes, n);
 }
 
 /* A request that may be answered 5.04: a CON outside the registration interface (rules 5, 10). */

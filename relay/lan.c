@@ -131,6 +131,18 @@ void lan_commit(struct lan_port *p)
 	p->gathered++;
 }
 
+void lan_send(struct lan_port *p, const struct addr *device, const struct addr *called,
+	uint32_t ifindex, const uint8_t *bytes, size_t n)
+{
+	struct udp_slot *slot = lan_slot(p);
+	memcpy(slot->bytes, bytes, n);
+	slot->n = n;
+	slot->peer = *device;
+	slot->called = *called;
+	slot->ifindex = ifindex;
+	lan_commit(p);
+}
+
 void lan_flush(struct lan_port *p)
 {
 	unsigned refused = 0;

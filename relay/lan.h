@@ -73,5 +73,8 @@ int lan_reopen(struct lan_port *port) MUST_CHECK;
 struct udp_slot *lan_slot(struct lan_port *port);
 /* The slot that was given last will be sent. */
 void lan_commit(struct lan_port *port);
+/* Gathers a copy of n bytes for a device, from the address that it called; by this interface, 0: routed. */
+void lan_send(struct lan_port *port, const struct addr *device, const struct addr *called,
+	uint32_t ifindex, const uint8_t *bytes, size_t n);
 /* Sends what gathered, now. */
 void lan_flush(struct lan_port *port);

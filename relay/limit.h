@@ -4,18 +4,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "base/addr.h"
+#include "base/bucket.h"
 #include "base/bug.h"
 #include "base/hash.h"
 #include "base/mono.h"
-
-/* A bucket of tokens that fills again with time. Zeroed is full. */
-struct bucket {
-	struct mono filled; /* when tokens were last added */
-	uint32_t used;      /* tokens gone */
-};
-
-/* Takes one token of a bucket that holds `size` and gains `per_second`; false when it is empty. */
-bool bucket_take(struct bucket *bucket, uint32_t size, uint32_t per_second, struct mono now);
 
 /* Unproven entries by source address. A table of fixed size: sources beyond it share one count, so
  * an attacker with many addresses meets the limit too. */

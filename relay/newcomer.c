@@ -15,13 +15,7 @@ static void lost(struct datapath *dp, enum drop why)
 
 static void answer(struct datapath *dp, const struct parcel *p, const uint8_t *bytes, size_t n)
 {
-	struct udp_slot *slot = lan_slot(p->port);
-	memcpy(slot->bytes, bytes, n);
-	slot->n = n;
-	slot->peer = p->key.device;
-	slot->called = p->called;
-	slot->ifindex = p->key.ifindex;
-	lan_commit(p->port);
+	lan_send(p->port, &p->key.device, &p->called, p->key.ifindex, bytes, n);
 	dp->env.stat.count[COUNT_ANSWERS]++;
 }
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/cursor.h"
 #include "base/log.h"
 #include "conf/conf.h"
 #include "dtls/dtls.h"
@@ -133,17 +134,12 @@ void server_free(struct server *s)
 	free(s);
 }
 
-static bool is_same_text(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 bool server_matches(const struct server *s, const struct conf_server *conf)
 {
 	return strcmp(s->name, conf->name) == 0 && strcmp(s->host, conf->host) == 0 &&
 		s->port == conf->port && s->is_secure == (conf->security != CONF_NOSEC) &&
 		s->cid == conf->cid && s->handshake_ms == conf->handshake_timeout * 1000 &&
-		is_same_text(s->interface, conf->interface);
+		text_is_same(s->interface, conf->interface);
 }
 
 void server_doubt(struct server *s, struct mono now)

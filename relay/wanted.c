@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/cursor.h"
 #include "base/log.h"
 #include "conf/conf.h"
 #include "datapath.h"
@@ -167,11 +168,6 @@ static int prepare_listeners(struct plan *plan)
 	return 0;
 }
 
-static bool is_same_text(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 static struct lan_port *port_present(const struct plan *plan, const struct udp_listen_spec *at)
 {
 	struct listener *l;
@@ -179,7 +175,7 @@ static struct lan_port *port_present(const struct plan *plan, const struct udp_l
 		list_each(node, &l->ports) {
 			struct lan_port *p = container_of(node, struct lan_port, node);
 			if (addr_eq(&p->bound, &at->address) &&
-				is_same_text(p->interface, at->interface))
+				text_is_same(p->interface, at->interface))
 				return p;
 		}
 	}

@@ -30,6 +30,12 @@ static inline bool slice_is(struct slice a, const char *s)
 	return slice_eq(a, slice_str(s));
 }
 
+/* True when both C strings are the same, or both are NULL. */
+static inline bool text_is_same(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
 /* A place in bytes that are being read. */
 struct cursor {
 	const uint8_t *p;   /* next byte, borrowed */

@@ -76,16 +76,10 @@ void log_line(enum log_level level, const char *fmt, ...)
 
 bool log_may(struct log_limit *limit, uint32_t burst, uint32_t per_second, struct mono now)
 {
-	int64_t gained = mono_since(limit->filled, now) * per_second / 1000;
-	if (gained > 0) {
-		limit->used = gained >= (int64_t)limit->used ? 0 : limit->used - (uint32_t)gained;
-		limit->filled = now;
-	}
-	if (limit->used >= burst) {
+	if (!bucket_take(&limit->lines, burst, per_second, now)) {
 		limit->muted++;
 		return false;
 	}
-	limit->used++;
 	limit->muted = 0;
 	return true;
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
+#include "base/bucket.h"
 #include "base/bug.h"
 #include "base/mono.h"
 
@@ -29,11 +30,10 @@ void log_line(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 			log_line(LOG_LEVEL_DEBUG, __VA_ARGS__);                                    \
 	} while (0)
 
-/* A bucket that lets a burst of lines through and then so many a second. Zeroed is ready. */
+/* A budget of lines. Zeroed is ready. */
 struct log_limit {
-	struct mono filled; /* when tokens were last added */
-	uint32_t used;      /* tokens gone */
-	uint64_t muted;     /* lines kept back since the last one that went out */
+	struct bucket lines; /* lines that may go out */
+	uint64_t muted;      /* lines kept back since the last one that went out */
 };
 
 /* True when a line may go out: at most burst at once, and per_second after that. */
