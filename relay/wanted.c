@@ -9,7 +9,10 @@
 #include "base/log.h"
 #include "conf/conf.h"
 #include "datapath.h"
+#include "identity.h"
+#include "lan_session.h"
 #include "life.h"
+#include "secure.h"
 #include "wanted_int.h"
 
 void wanted_fault(struct plan *plan, const struct conf_where *where, const char *format, ...)
@@ -74,7 +77,8 @@ static struct lan_port *port_for(struct listener *l, const struct flow *flow)
 		struct lan_port *p = container_of(node, struct lan_port, node);
 		if (p == flow->port)
 			return p;
-		if (addr_is_v4(&p->bound) != addr_is_v4(&flow->key.device) ||
+		if (p->is_secure != (flow->key.identity != 0) ||
+			addr_is_v4(&p->bound) != addr_is_v4(&flow->key.device) ||
 			!(addr_is_any(&p->bound) || addr_same_host(&p->bound, &flow->called)))
 			continue;
 		fitting = p;
@@ -90,8 +94,9 @@ static struct route *route_for(struct plan *plan, struct listener *l, struct flo
 	struct route *old = flow->route;
 	struct route *r = route_find_exact(plan->routes, old->endpoint, old->server->name,
 		old->is_bootstrap);
+	bool has_dtls = flow->key.identity != 0;
 	if (r != NULL)
-		return r->is_lan_secured ? NULL : r;
+		return r->is_lan_secured && !has_dtls ? NULL : r;
 	bool stays = old->is_dynamic && l->accepts_unknown && l->server != NULL &&
 		strcmp(l->server->name, old->server->name) == 0 &&
 		route_find(plan->routes, slice_str(old->endpoint), false, NULL) == NULL;
@@ -121,13 +126,21 @@ static void flow_to_route(struct plan *plan, struct flow *flow, struct route *r,
 	wan_open(&flow->wan, &plan->dp->env, &spec, now);
 }
 
+/* The one that the configuration means: by its DTLS identity, or by its address. */
+static bool is_device(const struct plan *plan, const struct flow *flow, const struct route *r)
+{
+	if (flow->key.identity == 0)
+		return life_fits(r, &flow->key.device);
+	return identity_by_endpoint(plan->identities, slice_str(r->endpoint)) != NULL;
+}
+
 static void flow_apply(struct plan *plan, struct flow *flow, struct mono now)
 {
 	struct datapath *dp = plan->dp;
 	struct listener *l = wanted_listener_by_number(dp, flow->key.listener);
 	struct lan_port *port = l != NULL ? port_for(l, flow) : NULL;
 	struct route *r = port != NULL ? route_for(plan, l, flow) : NULL;
-	if (r != NULL && !life_fits(r, &flow->key.device))
+	if (r != NULL && !is_device(plan, flow, r))
 		r = NULL;
 	if (r == NULL) {
 		life_end(dp, flow, "the configuration does not allow it any more");
@@ -170,6 +183,8 @@ static void commit_flows(struct plan *plan, struct mono now)
 	routes_free(dp->routes);
 	dp->routes = plan->routes;
 	plan->routes = NULL;
+	secure_apply(dp, plan->identities);
+	plan->identities = NULL;
 }
 
 static void commit_servers(struct plan *plan)
@@ -194,6 +209,7 @@ static void commit(struct plan *plan, struct mono now)
 	struct list rest;
 	list_init(&rest);
 	wanted_listen_commit(plan, &rest);
+	wanted_dtls_commit(plan, now);
 	commit_flows(plan, now);
 	list_each(node, &rest)
 		lan_close(container_of(node, struct lan_port, node));
@@ -223,6 +239,7 @@ static int plan_init(struct plan *plan, struct datapath *dp, const struct conf *
 static void plan_fini(struct plan *plan)
 {
 	routes_free(plan->routes);
+	identities_free(plan->identities);
 	free(plan->server);
 	free(plan->server_is_new);
 	free(plan->listener);
@@ -239,13 +256,21 @@ static void undo(struct plan *plan)
 			server_free(plan->server[i]);
 }
 
-/* Room for two timers of each flow, and of each server for as long as the old ones stand beside the
- * new. It only grows: the old flows and servers are there until the change is made. */
-static int reserve_timers(struct datapath *dp, size_t most, size_t servers)
+/* Room for two timers of each flow, one of each device's session, two of each server and listener for
+ * as long as the old ones stand beside the new. It only grows: the old ones are there until the change
+ * is made. */
+static int reserve_timers(struct plan *plan, size_t most)
 {
+	struct datapath *dp = plan->dp;
 	size_t flows = most > flows_count(dp->flows) ? most : flows_count(dp->flows);
-	size_t wanted = flows * 2 + MOVES_MAX + servers * 2 + 1;
+	size_t sessions = identities_count(plan->identities), before = 0;
+	if (dp->identities != NULL)
+		before = identities_count(dp->identities);
+	size_t wanted = flows * 2 + (sessions > before ? sessions : before) + HALF_OPEN_MAX +
+		MOVES_MAX + (plan->conf->server_count + plan->conf->listen_count) * 2 + 1;
 	list_each(node, &dp->servers)
+		wanted++;
+	list_each(at, &dp->listeners)
 		wanted++;
 	if (wanted <= dp->reserved)
 		return 0;
@@ -255,11 +280,22 @@ static int reserve_timers(struct datapath *dp, size_t most, size_t servers)
 	return rc;
 }
 
+/* Who may come with DTLS; this decides how many timers there may be. */
+static int prepare_identities(struct plan *plan)
+{
+	struct datapath *dp = plan->dp;
+	int rc = identities_create(&plan->identities, plan->conf, dp->identities);
+	if (rc == 0 && identities_count(plan->identities) > 0)
+		rc = lan_sessions_set_most(dp->sessions, identities_count(plan->identities));
+	return rc;
+}
+
 static int prepare(struct plan *plan)
 {
 	size_t most = plan->conf->gateway.max_endpoints;
-	struct datapath *dp = plan->dp;
-	int rc = reserve_timers(dp, most, plan->conf->server_count);
+	int rc = prepare_identities(plan);
+	if (rc == 0)
+		rc = reserve_timers(plan, most);
 	if (rc == 0)
 		rc = prepare_servers(plan);
 	if (rc == 0)
@@ -267,7 +303,7 @@ static int prepare(struct plan *plan)
 	if (rc == 0)
 		rc = wanted_listen_prepare(plan);
 	if (rc == 0)
-		rc = flows_set_most(dp->flows, most);
+		rc = flows_set_most(plan->dp->flows, most);
 	return rc;
 }
 
@@ -291,10 +327,13 @@ void wanted_nothing(struct datapath *dp)
 	struct flow *flow;
 	for (size_t at = 0; (flow = flow_next(dp->flows, &at)) != NULL;)
 		life_end(dp, flow, "the relay stops");
+	secure_end_all(dp, NULL);
 	list_each(node, &dp->listeners)
 		wanted_listener_free(wanted_entry(node));
 	routes_free(dp->routes);
 	dp->routes = NULL;
+	identities_free(dp->identities);
+	dp->identities = NULL;
 	list_each(node, &dp->servers)
 		server_free(container_of(node, struct server, node));
 }

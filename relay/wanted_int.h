@@ -14,12 +14,15 @@ struct listener_entry {
 	struct list node;
 	struct listener listener;
 	bool is_wanted; /* private to one apply */
+	struct dtls_listener *next_dtls; /* private to one apply: takes the place of the present one */
+	bool changes_dtls; /* private to one apply: next_dtls counts, be it NULL */
 };
 
 /* A socket that the configuration asks for. */
 struct wanted_port {
 	size_t listen;             /* which section */
 	struct udp_listen_spec at; /* texts borrowed from the configuration */
+	bool is_secure;            /* for DTLS */
 	struct lan_port *port;     /* the one that is there, or was opened for it */
 	bool is_new;
 };
@@ -35,6 +38,7 @@ struct plan {
 	struct wanted_port *port;
 	size_t ports;
 	struct routes *routes;
+	struct identities *identities;
 };
 
 /* Says which section can not be had, in the log and for whoever asked. */
@@ -53,5 +57,7 @@ int wanted_listen_prepare(struct plan *plan) MUST_CHECK;
 size_t wanted_ports_most(const struct conf *conf);
 /* The listeners are what the configuration says; sockets that nobody wants go into rest. */
 void wanted_listen_commit(struct plan *plan, struct list *rest);
+/* Listeners whose DTLS is another one now end its sessions, and begin anew. */
+void wanted_dtls_commit(struct plan *plan, struct mono now);
 /* Ends what wanted_listen_prepare made, and opens again what had to make way. */
 void wanted_listen_undo(struct plan *plan);
