@@ -177,6 +177,7 @@ enum conf_type {
 	CONF_TYPE_TEXT,      /* min to max bytes without control characters */
 	CONF_TYPE_PATH,      /* the same; relative to the folder of the file that names it */
 	CONF_TYPE_SERVER,    /* the name of a server section */
+	CONF_TYPE_LISTEN,    /* the name of a listen section */
 	CONF_TYPE_URI,       /* coap:// or coaps://, host, port */
 	CONF_TYPE_KEY,       /* min to max bytes in hex */
 	CONF_TYPE_ADDRESS,   /* an IP address, with or without a port */

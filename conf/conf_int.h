@@ -108,8 +108,8 @@ enum option_id {
 	LISTEN_INTERFACE, LISTEN_ADDRESS, LISTEN_COAP, LISTEN_COAPS, LISTEN_INTERCEPT,
 	LISTEN_FOREIGN, LISTEN_WITHOUT_RELAY, LISTEN_SERVER, LISTEN_UNKNOWN_ENDPOINTS, LISTEN_MOVE,
 	LISTEN_DTLS, LISTEN_CID, LISTEN_CERT_FILE, LISTEN_PRIVATE_KEY_FILE, LISTEN_CA_FILE,
-	ENDPOINT_NAME, ENDPOINT_SERVER, ENDPOINT_BOOTSTRAP_SERVER, ENDPOINT_MODE, ENDPOINT_ADDRESS,
-	ENDPOINT_IDENTITY, ENDPOINT_KEY, ENDPOINT_KEY_FILE, ENDPOINT_CERT_FILE,
+	ENDPOINT_NAME, ENDPOINT_SERVER, ENDPOINT_BOOTSTRAP_SERVER, ENDPOINT_MODE, ENDPOINT_LISTEN,
+	ENDPOINT_ADDRESS, ENDPOINT_IDENTITY, ENDPOINT_KEY, ENDPOINT_KEY_FILE, ENDPOINT_CERT_FILE,
 	ENDPOINT_PRIVATE_KEY_FILE, ENDPOINT_LAN_IDENTITY, ENDPOINT_LAN_KEY, ENDPOINT_LAN_KEY_FILE,
 	ENDPOINT_LAN_PUBLIC_KEY_FILE, ENDPOINT_PREFIX, ENDPOINT_TYPE,
 	OPTION_COUNT
@@ -148,7 +148,8 @@ struct section_in {
 };
 /* Lines of an endpoint's options, for rules between endpoints. */
 struct endpoint_lines {
-	unsigned bootstrap, identity, key, lan_identity, lan_key, address, prefix;
+	unsigned bootstrap, listen, identity, key, cert, private_key, lan_identity, lan_key,
+		lan_public_key, address, prefix;
 };
 /* All that loading one configuration needs. */
 struct load {
@@ -162,6 +163,7 @@ struct load {
 	bool keys_inline;              /* the text at hand holds a key itself */
 	bool partial;                  /* text was refused: what is missing may stand there */
 	struct index servers;          /* by name */
+	struct index listens;          /* by name */
 	struct endpoint_lines *lines;  /* beside conf->endpoint */
 	size_t room;                   /* endpoints that fit both arrays */
 	bool gateway_seen;             /* there is a gateway section, */
@@ -210,8 +212,30 @@ bool load_file(struct load *load, const struct section_in *in, enum option_id id
  * open to others is refused. */
 void key_load(struct load *load, struct section_in *in, enum option_id direct, enum option_id file,
 	struct conf_key *key);
+/* False and a fault where others than its owner may do anything with the file of a key, or a stranger
+ * owns it. */
+bool key_is_private(struct load *load, const struct section_in *in, enum option_id id,
+	const char *path, const struct text *text);
 /* Warns when the text that was just read holds keys itself and its file is open to others. */
 void key_warn_open(struct load *load, const char *file, const struct text *text);
+
+/* ---- pem.c ---- */
+/* What stands in a file of certificates or keys, as far as its outside tells. */
+struct content {
+	unsigned certificates, public_keys, private_keys; /* how many */
+	bool encrypted;  /* a private key among them wants a password */
+	bool odd_key;    /* a private key among them is of a label that we do not take */
+	bool nothing;    /* neither PEM nor DER begins here */
+	bool broken;     /* it begins, but is cut short or damaged */
+	char label[41];  /* of what is none of the three, or of the odd key; or "" */
+};
+void content_find(const void *bytes, size_t n, struct content *content);
+
+/* ---- blob.c ---- */
+/* Read the files that a section names, once its values are set. */
+void blob_load_server(struct load *load, struct section_in *in, struct conf_server *server);
+void blob_load_listen(struct load *load, struct section_in *in, struct conf_listen *listen);
+void blob_load_endpoint(struct load *load, struct section_in *in, struct conf_endpoint *endpoint);
 
 /* ---- csv.c ---- */
 /* Adds the endpoints of an endpoints_file; dir is its directory. The text is written over; a zero
@@ -220,14 +244,21 @@ void csv_read(struct load *load, const char *file, const char *dir, char *text, 
 
 /* ---- rules.c ---- */
 /* Rules within one section, once its values are set. */
-void rules_security(struct load *load, const struct section_in *in,
-	const struct conf_server *server);
+void rules_server(struct load *load, const struct section_in *in, const struct conf_server *server);
 void rules_listen(struct load *load, const struct section_in *in, const struct conf_listen *listen);
-void rules_endpoint(struct load *load, const struct section_in *in,
-	const struct conf_endpoint *endpoint);
 /* What this version does not do yet. */
 void rules_not_yet(struct load *load, const struct section_in *in, const void *section);
+
+/* ---- endpoint.c ---- */
+/* The same for an endpoint: what its servers ask of it, and what its mode allows. */
+void rules_endpoint(struct load *load, const struct section_in *in,
+	const struct conf_endpoint *endpoint);
 
 /* ---- unique.c ---- */
 /* Rules between sections, once all are there. */
 void rules_between(struct load *load);
+
+/* ---- access.c ---- */
+/* Whether each endpoint has a listener that it can come in through, and each such listener one who can
+ * come. */
+void rules_access(struct load *load);
