@@ -94,16 +94,13 @@ static void blob_load(struct load *load, struct section_in *in, enum option_id i
 	if (path == NULL || in->given[id].wrong)
 		return;
 	in->given[id].wrong = true;
-	if (!load_file(load, in, id, path, kinds[kind].limit, &text))
+	if (!load_file(load, in, id, path, kinds[kind].limit, load->arena, &text))
 		return;
 	bool ours = kind == BLOB_PRIVATE_KEY ? key_is_private(load, in, id, path, &text)
 					     : is_ours(load, in, id, path, &text);
 	if (ours && is_fit(load, in, id, kind, path, &text)) {
 		in->given[id].wrong = false;
-		blob->bytes = arena_alloc(load->arena, text.n + 1);
-		blob->n = blob->bytes != NULL ? text.n : 0;
-		if (blob->bytes != NULL)
-			memcpy(blob->bytes, text.bytes, text.n);
+		*blob = (struct conf_blob){ (uint8_t *)text.bytes, text.n };
 	}
 	text_wipe(&text);
 }

@@ -60,14 +60,19 @@ void *index_find(const struct index *index, const void *bytes, size_t n);
 
 /* ---- read.c ---- */
 struct text {
-	char *bytes;  /* of secret_alloc, with a zero behind; NULL when there is nothing */
+	char *bytes;  /* with a zero behind; NULL when there is nothing */
+	struct arena *arena; /* whose they are, or NULL: of secret_alloc */
 	size_t n;     /* bytes */
 	uid_t owner;  /* of the file that was opened, whatever its name leads to by now */
 	mode_t mode;  /* the same, permissions alone */
 };
-/* Reads a regular file of at most limit bytes under a shared lock. Returns 0, or -errno: -EISDIR
- * for what is no regular file, -EFBIG for a longer one. End with text_wipe. */
-int file_read(const char *path, size_t limit, struct text *text) MUST_CHECK;
+/* Makes room for n bytes and a zero where the text's arena says; false when memory ran out. */
+bool text_room(struct text *text, size_t n);
+/* Reads a regular file of at most limit bytes under a shared lock, into the arena unless it is NULL:
+ * thousands of small files want no page each. Returns 0, or -errno: -EISDIR for what is no regular
+ * file, -EFBIG for a longer one. End with text_wipe. */
+int file_read(const char *path, size_t limit, struct arena *arena, struct text *text) MUST_CHECK;
+/* Wipes and frees, but for what an arena will wipe. */
 void text_wipe(struct text *text);
 /* True when the file is neither root's nor that of the user who runs this: its owner can change it
  * and its mode at any time. */
@@ -203,9 +208,9 @@ struct conf *conf_load_text(const char *name, const char *text, size_t n,
 	const struct text *stand_in, size_t memory, struct conf_faults *faults) MUST_CHECK;
 /* Adds an endpoint from a section or row. */
 void load_endpoint(struct load *load, struct section_in *in);
-/* Reads another file that an option names; reports what went wrong at that option. */
+/* Reads another file that an option names, as file_read does; reports what went wrong at that option. */
 bool load_file(struct load *load, const struct section_in *in, enum option_id id, const char *path,
-	size_t limit, struct text *text);
+	size_t limit, struct arena *arena, struct text *text);
 
 /* ---- key.c ---- */
 /* Reads the key from the file that the option `file` names, unless `direct` gave it. A file that is

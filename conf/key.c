@@ -61,7 +61,7 @@ void key_load(struct load *load, struct section_in *in, enum option_id direct,
 		return;
 	}
 	const char *path = path_of(load, in, file);
-	if (!load_file(load, in, file, path, CONF_KEY_FILE_MAX, &text)) {
+	if (!load_file(load, in, file, path, CONF_KEY_FILE_MAX, &load->scratch, &text)) {
 		in->given[file].wrong = true;
 		return;
 	}

@@ -85,15 +85,15 @@ static const char *folder(struct arena *arena, const char *path)
 }
 
 /* What file_read does, for a test. */
-static int read_stand_in(const struct text *stand_in, size_t limit, struct text *text)
+static int read_stand_in(const struct text *stand_in, size_t limit, struct arena *arena,
+	struct text *text)
 {
-	*text = (struct text){ .owner = stand_in->owner, .mode = stand_in->mode };
+	*text = (struct text){ .owner = stand_in->owner, .mode = stand_in->mode, .arena = arena };
 	if (stand_in->bytes == NULL)
 		return -ENOENT;
 	if (stand_in->n > limit)
 		return -EFBIG;
-	text->bytes = secret_alloc(stand_in->n + 1);
-	if (text->bytes == NULL)
+	if (!text_room(text, stand_in->n))
 		return -ENOMEM;
 	memcpy(text->bytes, stand_in->bytes, stand_in->n);
 	text->n = stand_in->n;
@@ -101,10 +101,10 @@ static int read_stand_in(const struct text *stand_in, size_t limit, struct text 
 }
 
 bool load_file(struct load *load, const struct section_in *in, enum option_id id, const char *path,
-	size_t limit, struct text *text)
+	size_t limit, struct arena *arena, struct text *text)
 {
-	int rc = load->stand_in != NULL ? read_stand_in(load->stand_in, limit, text)
-					: file_read(path, limit, text);
+	int rc = load->stand_in != NULL ? read_stand_in(load->stand_in, limit, arena, text)
+					: file_read(path, limit, arena, text);
 	if (rc == 0)
 		return true;
 	option_fault(load, in, id, CONF_ERROR, "the file %s is not to be had: %s", path,
@@ -347,7 +347,7 @@ static void load_endpoints_file(struct load *load)
 	const char *path = load->conf->gateway.endpoints_file;
 	if (path == NULL)
 		return;
-	if (!load_file(load, in, GATEWAY_ENDPOINTS_FILE, path, CONF_FILE_MAX, &text))
+	if (!load_file(load, in, GATEWAY_ENDPOINTS_FILE, path, CONF_FILE_MAX, NULL, &text))
 		return;
 	/* In messages the file is named from where the configuration was named. */
 	const char *name = in->given[GATEWAY_ENDPOINTS_FILE].text;
@@ -540,7 +540,7 @@ struct conf *conf_load_text(const char *name, const char *text, size_t n,
 struct conf *conf_load(const char *path, struct conf_faults *faults)
 {
 	struct text text;
-	int rc = file_read(path, CONF_FILE_MAX, &text);
+	int rc = file_read(path, CONF_FILE_MAX, NULL, &text);
 	if (rc != 0) {
 		struct report report;
 		report_init(&report);

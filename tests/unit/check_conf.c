@@ -176,7 +176,7 @@ START_TEST(the_reader_waits_for_a_writer)
 	if (reader == 0) {
 		close(fd);
 		ck_assert_int_eq(write(ready[1], "x", 1), 1);
-		int rc = file_read(path, 100, &text);
+		int rc = file_read(path, 100, NULL, &text);
 		_exit(rc == 0 && text.n == 8 && memcmp(text.bytes, "new text", 8) == 0 ? 0 : 1);
 	}
 	char go;
