@@ -33,7 +33,7 @@ UNIT_ROOMS   = base conf lwm2m dtls netfilter io fake msg msg-libcoap trunk trun
                gateway
 base_TESTS    = $(addprefix tests/unit/,check_base.c check_secret.c)
 conf_TESTS    = $(addprefix tests/unit/,check_conf.c check_conf_uci.c check_conf_parts.c \
-                check_conf_print.c check_conf_key.c)
+                check_conf_print.c check_conf_key.c check_conf_blob.c)
 lwm2m_TESTS   = $(addprefix tests/unit/,check_reg.c)
 dtls_TESTS    = $(addprefix tests/unit/,check_dtls.c check_header.c check_handshake.c \
                 check_records.c check_listener.c check_device.c wire.c lan.c wolf_peer.c sealer.c)
