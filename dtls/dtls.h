@@ -33,7 +33,7 @@ enum dtls_security {
 
 /* What one end proves itself with, as in its files, PEM or DER. The key must be of P-256. */
 struct dtls_pair {
-	struct slice cert;        /* a certificate, and behind it (PEM) its intermediate ones; empty:
+	struct slice cert; /* a certificate, and behind it (PEM) its intermediate ones; empty:
 				   * a raw key, whose public half follows from the private one */
 	struct slice private_key; /* SEC 1 or PKCS #8, not encrypted */
 };
@@ -228,13 +228,13 @@ bool dtls_peer_name(const struct dtls_session *s, size_t i, struct slice *name);
 enum dtls_fault {
 	DTLS_FAULT_NONE,           /* it was not, or the session ended for another reason */
 	DTLS_FAULT_NO_CERTIFICATE, /* it gave none, or was asked for a raw key and has none */
-	DTLS_FAULT_BAD,            /* not readable, version 1, or a key or signature that we do not take */
-	DTLS_FAULT_UNTRUSTED,      /* no CA of ours stands behind it */
-	DTLS_FAULT_NOT_YET_VALID,  /* or our clock is behind */
-	DTLS_FAULT_EXPIRED,        /* its time is over, or that of a CA above it */
-	DTLS_FAULT_WRONG_NAME,     /* a server's, for another name */
-	DTLS_FAULT_WRONG_USE,      /* not made for this role: (extended) key usage */
-	DTLS_FAULT_UNKNOWN_KEY     /* a raw key that nobody knows */
+	DTLS_FAULT_BAD, /* not readable, version 1, or a key or signature that we do not take */
+	DTLS_FAULT_UNTRUSTED,     /* no CA of ours stands behind it */
+	DTLS_FAULT_NOT_YET_VALID, /* or our clock is behind */
+	DTLS_FAULT_EXPIRED,       /* its time is over, or that of a CA above it */
+	DTLS_FAULT_WRONG_NAME,    /* a server's, for another name */
+	DTLS_FAULT_WRONG_USE,     /* not made for this role: (extended) key usage */
+	DTLS_FAULT_UNKNOWN_KEY    /* a raw key that nobody knows */
 };
 /* The reason behind DTLS_ALERTED, where it is ours. */
 enum dtls_fault dtls_why(const struct dtls_session *s);
