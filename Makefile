@@ -211,11 +211,16 @@ fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%)
 
 # ---- tests --------------------------------------------------------------------------------------
 unit-tests   = $(UNIT_ROOMS:%=$(BUILD)/tests/unit-%)
+# Keys and certificates, made once; their dates are fixed.
+pki = $(BUILD)/tests/pki/ready
+$(pki): tests/lib/pki | $(DEPS_TEST)
+	$(call quiet,PKI)tests/lib/pki $(@D)
+$(BUILD)/tests/unit-dtls: | $(pki)
 replay-tests = $(FUZZERS:%=$(BUILD)/tests/%)
 test-objects = $(foreach r,$(UNIT_ROOMS),$(patsubst %.c,$(BUILD)/san/obj/%.o,$($(r)_TESTS)))
 peer-objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/*/*.c))
 $(test-objects) $(peer-objects): | $(DEPS_TEST)
-test-programs: all $(unit-tests) $(replay-tests) $(TEST_PROGRAMS)
+test-programs: all $(pki) $(unit-tests) $(replay-tests) $(TEST_PROGRAMS)
 
 check-fast: test-programs | $(DEPS_TEST)
 	+@MAKE='$(MAKE)' tests/run-suites $(SUITES_FAST)

@@ -18,7 +18,8 @@
 /* RFC 7925 9: nothing weaker. */
 #define RSA_BITS 2048
 #define ECC_BITS 256
-/* Most bytes of names that are kept of a certificate. */
+/* Most names of a SAN that are kept of a certificate, and most bytes of all. */
+#define NAMES     32
 #define NAMES_MAX 1024
 /* Longest SubjectPublicKeyInfo that a server may have: RSA of 8192 bits. */
 #define SPKI_MAX 1100
@@ -161,6 +162,20 @@ static void add_name(struct wolf_proof *proof, const char *bytes, size_t n)
 	proof->names_n += 2 + n;
 }
 
+/* wolfSSL's list runs backwards. */
+static void add_alternatives(struct wolf_proof *proof, const DecodedCert *cert)
+{
+	const DNS_entry *first[NAMES];
+	size_t n = 0;
+	for (const DNS_entry *e = cert->altNames; e != NULL; e = e->next)
+		if (e->type == ASN_DNS_TYPE || e->type == ASN_URI_TYPE)
+			first[n++ % NAMES] = e;
+	for (size_t k = 0; k < n && k < NAMES; k++) {
+		const DNS_entry *e = first[(n - 1 - k) % NAMES];
+		add_name(proof, e->name, (size_t)e->len);
+	}
+}
+
 static bool keep_names(struct wolf_proof *proof, const DecodedCert *cert)
 {
 	proof->names_n = 0;
@@ -169,9 +184,7 @@ static bool keep_names(struct wolf_proof *proof, const DecodedCert *cert)
 	if (proof->names == NULL)
 		return false;
 	add_name(proof, cert->subjectCN, (size_t)cert->subjectCNLen);
-	for (const DNS_entry *e = cert->altNames; e != NULL; e = e->next)
-		if (e->type == ASN_DNS_TYPE || e->type == ASN_URI_TYPE)
-			add_name(proof, e->name, (size_t)e->len);
+	add_alternatives(proof, cert);
 	/* The rest goes back; were it refused, the larger piece is as good. */
 	uint8_t *less = realloc(proof->names, proof->names_n + 1);
 	proof->names = less != NULL ? less : proof->names;
