@@ -55,7 +55,7 @@ device() { # OUR-OPTION THEIR-CID [SUITE]
 
 moves() {
 	mark client server
-	tell client 'hold held-back' rebind
+	tell client 'hold send held-back' rebind
 	new_port
 	echoes two
 	want server "^moved to port $PORT\$"

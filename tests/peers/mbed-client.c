@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "base/hex.h"
 #include "lines.h"
 #include "mbed.h"
 
@@ -118,10 +119,11 @@ static void rebind(void)
 	close(old);
 }
 
-static void hold(const char *text)
+/* Does what a line says, but for the sending. */
+static void hold(char *line)
 {
 	holds = true;
-	write_all(text, strlen(text));
+	on_line(line);
 	holds = false;
 }
 
@@ -132,12 +134,23 @@ static void again(void)
 	shake();
 }
 
+static void write_hex(const char *text)
+{
+	long n = hex_decode(text, strlen(text), lines.bytes, sizeof(lines.bytes));
+	if (n > 0)
+		write_all(lines.bytes, (size_t)n);
+	else
+		puts("no hex");
+}
+
 static void on_line(char *line)
 {
 	static const uint8_t ping[] = { 0x40, 0, 0x12, 0x34 };
 	static const char get[] = "\x41\x01\x12\x35t\xbb.well-known\x04core";
 	if (strncmp(line, "send ", 5) == 0)
 		write_all(line + 5, strlen(line + 5));
+	else if (strncmp(line, "hex ", 4) == 0)
+		write_hex(line + 4);
 	else if (strncmp(line, "hold ", 5) == 0)
 		hold(line + 5);
 	else if (strcmp(line, "ping") == 0)

@@ -17,7 +17,8 @@ void mbed_print(const char *word, const uint8_t *bytes, size_t n)
 {
 	printf("%s ", word);
 	for (size_t i = 0; i < n; i++)
-		printf(bytes[i] >= 0x20 && bytes[i] < 0x7f ? "%c" : "\\x%02x", bytes[i]);
+		printf(bytes[i] >= 0x20 && bytes[i] < 0x7f && bytes[i] != '\\' ? "%c" : "\\x%02x",
+			bytes[i]);
 	putchar('\n');
 	fflush(stdout);
 }
