@@ -190,7 +190,7 @@ int main(int argc, char **argv)
 		.sin6_port = htons((uint16_t)strtoul(argv[1], NULL, 10)) };
 	fd = socket(AF_INET6, SOCK_DGRAM, 0);
 	use_cid = argc > 4;
-	struct dtls_listener_spec spec = { use_cid, find_psk, NULL, &calls };
+	struct dtls_listener_spec spec = { .cid = use_cid, .find_psk = find_psk, .calls = &calls };
 	if (bind(fd, (void *)&at, sizeof(at)) != 0 || dtls_listener_create(&l, &spec) != 0)
 		return EXIT_FAILURE;
 	puts("ready");
