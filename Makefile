@@ -203,9 +203,9 @@ $(mbed-objects): $(MBEDTLS_DIR)/recipe
 # mbedTLS asks for <limits.h>, for which gcc would then find relay/limits.h.
 $(mbed-objects): QUOTED = -iquote . -idirafter relay
 $(MBED_ENDS): $(BUILD)/tests/%: $(BUILD)/obj/tests/peers/%.o $(BUILD)/obj/tests/peers/mbed.o \
-		$(BUILD)/obj/tests/peers/lines.o $(BUILD)/lib/base.a
+		$(BUILD)/obj/tests/peers/lines.o $(BUILD)/lib/base.a $(MBEDTLS_DIR)/recipe
 	@mkdir -p $(@D)
-	$(call quiet,LD)$(CC) $(CFLAGS) -pie $(LDFLAGS) -o $@ $^ \
+	$(call quiet,LD)$(CC) $(CFLAGS) -pie $(LDFLAGS) -o $@ $(filter-out %/recipe,$^) \
 		$(addprefix $(MBEDTLS_DIR)/lib/,libmbedtls.a libmbedx509.a libmbedcrypto.a)
 
 # tests/fuzz/fuzz_x.c may call any room; fuzz_x_SRC are more files, fuzz_x_LIBS foreign libraries.
