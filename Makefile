@@ -229,7 +229,7 @@ unit-tests   = $(UNIT_ROOMS:%=$(BUILD)/tests/unit-%)
 pki = $(BUILD)/tests/pki/ready
 $(pki): tests/lib/pki | $(DEPS_TEST)
 	$(call quiet,PKI)tests/lib/pki $(@D)
-$(BUILD)/tests/unit-dtls: | $(pki)
+$(addprefix $(BUILD)/tests/unit-,dtls trunk-dtls): | $(pki)
 replay-tests = $(FUZZERS:%=$(BUILD)/tests/%)
 test-objects = $(foreach r,$(UNIT_ROOMS),$(patsubst %.c,$(BUILD)/san/obj/%.o,$($(r)_TESTS)))
 peer-objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/*/*.c))
