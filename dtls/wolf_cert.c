@@ -31,13 +31,12 @@ struct anchor {
 };
 
 struct wolf_trust {
-	WOLFSSL_CERT_MANAGER *manager; /* the context's */
-	enum dtls_security security;   /* a client's */
+	WOLFSSL_CERT_MANAGER *manager[2]; /* of each context, or NULL */
+	enum dtls_security security;      /* a client's */
 	bool is_server;
-	bool has_cert;       /* a server's: ours is a certificate */
-	struct wolf_key own; /* a server's: for those that want our raw key; without the secret */
-	struct slice peer;   /* a client's: the server's raw key, owned */
-	char *name;          /* a client's: of the server, owned */
+	bool has_cert;          /* a server's: ours is a certificate */
+	struct slice peer;      /* a client's: the server's raw key, owned */
+	char *name;             /* a client's: of the server, owned */
 	struct anchor *anchors; /* owned */
 	size_t anchors_n;
 	int64_t (*wall_s)(void);
@@ -96,10 +95,11 @@ static int take_anchor(void *who, struct slice der)
 								      : -EBADMSG;
 	wc_FreeDecodedCert(&cert);
 	/* A router boots with its clock in 1970; dates count when a peer comes, see check_anchor. */
-	if (rc == 0 && wolfSSL_CertManagerLoadCABuffer_ex(t->manager, der.p, (long)der.n,
-			       WOLFSSL_FILETYPE_ASN1, 0,
-			       WOLFSSL_LOAD_FLAG_DATE_ERR_OKAY) != WOLFSSL_SUCCESS)
-		rc = -EBADMSG;
+	for (int i = 0; i < 2 && rc == 0 && t->manager[i] != NULL; i++)
+		if (wolfSSL_CertManagerLoadCABuffer_ex(t->manager[i], der.p, (long)der.n,
+			    WOLFSSL_FILETYPE_ASN1, 0,
+			    WOLFSSL_LOAD_FLAG_DATE_ERR_OKAY) != WOLFSSL_SUCCESS)
+			rc = -EBADMSG;
 	return rc;
 }
 
@@ -384,8 +384,21 @@ static int on_verify(int good, WOLFSSL_X509_STORE_CTX *store)
 
 /* ---- profiles ---- */
 
+/* Each device is asked for a certificate, and none comes in without, but for those with PSK. */
+#define FROM_DEVICES (WOLFSSL_VERIFY_PEER | WOLFSSL_VERIFY_FAIL_EXCEPT_PSK)
+
 static const char key_type[] = { WOLFSSL_CERT_TYPE_RPK };
 static const char any_type[] = { WOLFSSL_CERT_TYPE_X509, WOLFSSL_CERT_TYPE_RPK };
+
+static int set_verify(struct wolf_trust *t, WOLFSSL_CTX *ctx, int mode)
+{
+	t->manager[t->manager[0] != NULL] = wolfSSL_CTX_GetCertManager(ctx);
+	wolfSSL_CTX_set_verify(ctx, mode, on_verify);
+	if (wolfSSL_CTX_SetMinEccKey_Sz(ctx, ECC_BITS) != WOLFSSL_SUCCESS ||
+		wolfSSL_CTX_SetMinRsaKey_Sz(ctx, RSA_BITS) != WOLFSSL_SUCCESS)
+		return -ENOTSUP;
+	return 0;
+}
 
 static int new_trust(struct wolf_trust **trust, WOLFSSL_CTX *ctx, int mode)
 {
@@ -393,13 +406,7 @@ static int new_trust(struct wolf_trust **trust, WOLFSSL_CTX *ctx, int mode)
 	*trust = t;
 	if (t == NULL)
 		return -ENOMEM;
-	t->manager = wolfSSL_CTX_GetCertManager(ctx);
-	wolfSSL_CTX_set_verify(ctx, mode, on_verify);
-	if (wc_SetTimeCb(on_time) != 0 ||
-		wolfSSL_CTX_SetMinEccKey_Sz(ctx, ECC_BITS) != WOLFSSL_SUCCESS ||
-		wolfSSL_CTX_SetMinRsaKey_Sz(ctx, RSA_BITS) != WOLFSSL_SUCCESS)
-		return -ENOTSUP;
-	return 0;
+	return wc_SetTimeCb(on_time) == 0 ? set_verify(t, ctx, mode) : -ENOTSUP;
 }
 
 static int trust_key(struct wolf_trust *t, WOLFSSL_CTX *ctx, struct slice file)
@@ -444,45 +451,60 @@ int wolf_trust_client(
 	return rc;
 }
 
-/* All sessions share this copy of the key; of ours, only the public half stays. */
-static int load_pair(struct wolf_trust *t, WOLFSSL_CTX *ctx, const struct dtls_pair *pair)
+static bool use_pair(WOLFSSL_CTX *ctx, struct slice cert, const struct wolf_key *key)
 {
+	bool pem = memmem(cert.p, cert.n, "-----BEGIN", 10) != NULL;
+	return wolfSSL_CTX_use_certificate_chain_buffer_format(ctx, cert.p, (long)cert.n,
+		       pem ? WOLFSSL_FILETYPE_PEM : WOLFSSL_FILETYPE_ASN1) == WOLFSSL_SUCCESS &&
+	       wolfSSL_CTX_use_PrivateKey_buffer(
+		       ctx, key->der, (long)key->der_n, WOLFSSL_FILETYPE_ASN1) == WOLFSSL_SUCCESS;
+}
+
+/* All sessions of a context share its copy of the key. The second context is for clients that want our
+ * raw key: wolfSSL would send the rest of a chain behind it. */
+static int load_pair(struct wolf_trust *t, const struct wolf_ctx *ctx, const struct dtls_pair *pair)
+{
+	struct wolf_key key;
 	int rc = dtls_pair_check(pair);
 	if (rc == 0)
-		rc = wolf_key_read(&t->own, pair->private_key);
+		rc = wolf_key_read(&key, pair->private_key);
 	if (rc != 0)
 		return rc;
 	t->has_cert = pair->cert.n > 0;
-	bool pem = t->has_cert && memmem(pair->cert.p, pair->cert.n, "-----BEGIN", 10) != NULL;
-	struct slice shown =
-		t->has_cert ? pair->cert : (struct slice){ t->own.spki, t->own.spki_n };
-	if (wolfSSL_CTX_use_certificate_chain_buffer_format(ctx, shown.p, (long)shown.n,
-		    pem ? WOLFSSL_FILETYPE_PEM : WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS)
+	struct slice spki = { key.spki, key.spki_n };
+	if ((t->has_cert && !use_pair(ctx->main, pair->cert, &key)) ||
+		!use_pair(ctx->raw, spki, &key))
 		rc = -EBADMSG;
-	else if (wolfSSL_CTX_use_PrivateKey_buffer(ctx, t->own.der, (long)t->own.der_n,
-			 WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS)
-		rc = -ENOKEY;
-	explicit_bzero(t->own.der, sizeof(t->own.der));
+	wolf_key_wipe(&key);
 	return rc;
 }
 
+static bool set_types(WOLFSSL_CTX *ctx, const struct dtls_listener_spec *spec)
+{
+	bool both = spec->ca.n > 0 && spec->find_key != NULL;
+	return wolfSSL_CTX_set_server_cert_type(ctx, any_type, 2) == WOLFSSL_SUCCESS &&
+	       wolfSSL_CTX_set_client_cert_type(
+		       ctx, spec->ca.n > 0 ? any_type : key_type, both ? 2 : 1) == WOLFSSL_SUCCESS;
+}
+
 static int setup_server(
-	struct wolf_trust *t, WOLFSSL_CTX *ctx, const struct dtls_listener_spec *spec)
+	struct wolf_trust *t, const struct wolf_ctx *ctx, const struct dtls_listener_spec *spec)
 {
 	t->is_server = true;
 	t->find_key = spec->find_key;
 	t->who = spec->psk_who;
 	t->wall_s = spec->wall_s;
-	if (wolfSSL_CTX_set_server_cert_type(ctx, any_type, 2) != WOLFSSL_SUCCESS ||
-		wolfSSL_CTX_set_client_cert_type(ctx, spec->ca.n > 0 ? any_type : key_type,
-			spec->ca.n > 0 && spec->find_key != NULL ? 2 : 1) != WOLFSSL_SUCCESS)
+	if (!set_types(ctx->main, spec) || !set_types(ctx->raw, spec) ||
+		wolfSSL_CTX_set_server_cert_type(ctx->raw, key_type, 1) != WOLFSSL_SUCCESS)
 		return -ENOTSUP;
-	int rc = load_pair(t, ctx, &spec->pair);
+	int rc = set_verify(t, ctx->raw, FROM_DEVICES);
+	if (rc == 0)
+		rc = load_pair(t, ctx, &spec->pair);
 	return rc == 0 && spec->ca.n > 0 ? load_anchors(t, spec->ca) : rc;
 }
 
-int wolf_trust_server(
-	struct wolf_trust **trust, WOLFSSL_CTX *ctx, const struct dtls_listener_spec *spec)
+int wolf_trust_server(struct wolf_trust **trust, const struct wolf_ctx *ctx,
+	const struct dtls_listener_spec *spec)
 {
 	bool has_pair = spec->pair.private_key.n > 0, has_ca = spec->ca.n > 0;
 	*trust = NULL;
@@ -491,7 +513,7 @@ int wolf_trust_server(
 		return -EINVAL;
 	if (!has_pair)
 		return 0;
-	int rc = new_trust(trust, ctx, WOLFSSL_VERIFY_PEER | WOLFSSL_VERIFY_FAIL_EXCEPT_PSK);
+	int rc = new_trust(trust, ctx->main, FROM_DEVICES);
 	if (rc == 0)
 		rc = setup_server(*trust, ctx, spec);
 	if (rc != 0) {
@@ -505,7 +527,6 @@ void wolf_trust_free(struct wolf_trust *t)
 {
 	if (t == NULL)
 		return;
-	wolf_key_wipe(&t->own);
 	free((void *)t->peer.p);
 	free(t->name);
 	free(t->anchors);
@@ -577,14 +598,6 @@ int wolf_proof_own(const struct wolf_trust *t, WOLFSSL *ssl, const struct dtls_p
 	return rc;
 }
 
-bool wolf_proof_show(const struct wolf_trust *t, WOLFSSL *ssl, enum wolf_offer offer)
-{
-	if (offer != WOLF_OFFER_KEY)
-		return true; /* the context has the certificate */
-	return wolfSSL_set_server_cert_type(ssl, key_type, 1) == WOLFSSL_SUCCESS &&
-	       (!t->has_cert || use_key(ssl, &t->own));
-}
-
 void wolf_proof_before(const struct wolf_proof *proof)
 {
 	clock_of_step = proof->trust != NULL ? proof->trust->wall_s : NULL;
@@ -592,12 +605,12 @@ void wolf_proof_before(const struct wolf_proof *proof)
 
 /* wolfSSL adds the CAs of a peer's chain to those of the context: later they would vouch for others,
  * beyond their own time. */
-void wolf_proof_after(struct wolf_proof *proof, WOLFSSL *ssl, int error)
+void wolf_proof_after(struct wolf_proof *proof, int error)
 {
-	(void)ssl;
 	if (proof->trust == NULL)
 		return;
-	(void)wolfSSL_CertManagerUnloadIntermediateCerts(proof->trust->manager);
+	for (int i = 0; i < 2 && proof->trust->manager[i] != NULL; i++)
+		(void)wolfSSL_CertManagerUnloadIntermediateCerts(proof->trust->manager[i]);
 	if (error != 0 && proof->fault == DTLS_FAULT_NONE && is_of_certificate(error))
 		proof->fault = fault_of(error);
 }
