@@ -1,10 +1,8 @@
 /* Who is trusted: what a profile wants of the peer's certificate or raw key, and what came of it. wolfSSL
  * builds and verifies the chain; the rest is judged here, and nothing that it refused is let in. */
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <arpa/inet.h>
 #include <time.h>
 #include "dtls/wolf_cert_int.h"
 #include <wolfssl/error-ssl.h>
@@ -18,9 +16,6 @@
 /* RFC 7925 9: nothing weaker. */
 #define RSA_BITS 2048
 #define ECC_BITS 256
-/* Most names of a SAN that are kept of a certificate, and most bytes of all. */
-#define NAMES     32
-#define NAMES_MAX 1024
 /* Longest SubjectPublicKeyInfo that a server may have: RSA of 8192 bits. */
 #define SPKI_MAX 1100
 
@@ -107,99 +102,6 @@ static int load_anchors(struct wolf_trust *t, struct slice file)
 {
 	int rc = dtls_ca_check(file);
 	return rc == 0 ? wolf_each_cert(file, take_anchor, t) : rc;
-}
-
-/* ---- names ---- */
-
-static bool same_letters(struct slice a, struct slice b)
-{
-	return a.n == b.n &&
-	       (a.n == 0 || strncasecmp((const char *)a.p, (const char *)b.p, a.n) == 0);
-}
-
-/* RFC 6125 6.4: without regard to case; "*" stands for the whole first label, and two follow it. */
-static bool matches(struct slice pattern, struct slice name)
-{
-	if (pattern.n < 2 || pattern.p[0] != '*' || pattern.p[1] != '.')
-		return pattern.n > 0 && same_letters(pattern, name);
-	const uint8_t *dot = memchr(name.p, '.', name.n);
-	if (dot == NULL || dot == name.p || memchr(pattern.p + 2, '.', pattern.n - 2) == NULL)
-		return false;
-	size_t label = (size_t)(dot - name.p);
-	return same_letters((struct slice){ pattern.p + 1, pattern.n - 1 },
-		(struct slice){ dot, name.n - label });
-}
-
-static bool is_for(const DecodedCert *cert, const char *name)
-{
-	uint8_t ip[16];
-	size_t ip_n = inet_pton(AF_INET6, name, ip) == 1 ? 16 : 0;
-	if (ip_n == 0 && inet_pton(AF_INET, name, ip) == 1)
-		ip_n = 4;
-	for (const DNS_entry *e = cert->altNames; e != NULL; e = e->next) {
-		struct slice entry = { (const uint8_t *)e->name, (size_t)e->len };
-		if (ip_n > 0 && e->type == ASN_IP_TYPE &&
-			slice_eq(entry, (struct slice){ ip, ip_n }))
-			return true;
-		if (ip_n == 0 && e->type == ASN_DNS_TYPE && matches(entry, slice_str(name)))
-			return true;
-	}
-	/* RFC 6125 6.4.4: a SAN takes the CN's place. */
-	struct slice cn = { (const uint8_t *)cert->subjectCN, (size_t)cert->subjectCNLen };
-	if (cert->altNames != NULL || cert->subjectCN == NULL)
-		return false;
-	return ip_n > 0 ? same_letters(cn, slice_str(name)) : matches(cn, slice_str(name));
-}
-
-static void add_name(struct wolf_proof *proof, const char *bytes, size_t n)
-{
-	if (bytes == NULL || n == 0 || n > NAMES_MAX - 2 - proof->names_n ||
-		memchr(bytes, 0, n) != NULL)
-		return;
-	struct writer w = put_into(proof->names + proof->names_n, NAMES_MAX - proof->names_n);
-	put_u16(&w, (uint16_t)n);
-	put_bytes(&w, bytes, n);
-	proof->names_n += 2 + n;
-}
-
-/* wolfSSL's list runs backwards. */
-static void add_alternatives(struct wolf_proof *proof, const DecodedCert *cert)
-{
-	const DNS_entry *first[NAMES];
-	size_t n = 0;
-	for (const DNS_entry *e = cert->altNames; e != NULL; e = e->next)
-		if (e->type == ASN_DNS_TYPE || e->type == ASN_URI_TYPE)
-			first[n++ % NAMES] = e;
-	for (size_t k = 0; k < n && k < NAMES; k++) {
-		const DNS_entry *e = first[(n - 1 - k) % NAMES];
-		add_name(proof, e->name, (size_t)e->len);
-	}
-}
-
-static bool keep_names(struct wolf_proof *proof, const DecodedCert *cert)
-{
-	proof->names_n = 0;
-	free(proof->names);
-	proof->names = malloc(NAMES_MAX);
-	if (proof->names == NULL)
-		return false;
-	add_name(proof, cert->subjectCN, (size_t)cert->subjectCNLen);
-	add_alternatives(proof, cert);
-	/* The rest goes back; were it refused, the larger piece is as good. */
-	uint8_t *less = realloc(proof->names, proof->names_n + 1);
-	proof->names = less != NULL ? less : proof->names;
-	return true;
-}
-
-bool wolf_proof_name(const struct wolf_proof *proof, size_t i, struct slice *name)
-{
-	struct cursor c = cur_of(proof->names, proof->names_n);
-	for (size_t k = 0; cur_left(&c) > 0; k++) {
-		*name = cur_take(&c, cur_u16(&c));
-		if (k == i)
-			return !c.broken;
-	}
-	return false;
 }
 
 /* ---- the verdict ---- */
@@ -325,11 +227,11 @@ static enum dtls_fault judge_cert(
 		return DTLS_FAULT_UNTRUSTED;
 	if (wc_GetSubjectPubKeyInfoDerFromCert(
 		    store->certs[0].buffer, store->certs[0].length, spki, &n) != 0 ||
-		!keep_key(proof, spki, n) || !keep_names(proof, cert))
+		!keep_key(proof, spki, n) || !wolf_proof_names(proof, cert))
 		return DTLS_FAULT_BAD;
 	proof->security = DTLS_X509;
 	enum dtls_fault fault = check_anchor(t, store, cert);
-	if (fault == DTLS_FAULT_NONE && !t->is_server && !is_for(cert, t->name))
+	if (fault == DTLS_FAULT_NONE && !t->is_server && !wolf_cert_is_for(cert, t->name))
 		fault = DTLS_FAULT_WRONG_NAME;
 	return fault;
 }

@@ -71,5 +71,13 @@ void wolf_proof_before(const struct wolf_proof *proof);
 void wolf_proof_after(struct wolf_proof *proof, int error);
 /* Drops what only the handshake needed; ours is among it. */
 void wolf_proof_up(WOLFSSL *ssl);
+
+/* ---- wolf_name.c ---- */
+
+struct DecodedCert;
+/* True when a certificate is for that DNS name or literal address; see struct dtls_profile_spec. */
+bool wolf_cert_is_for(const struct DecodedCert *cert, const char *name) MUST_CHECK;
+/* Keeps the names of a certificate. False when memory is short. */
+bool wolf_proof_names(struct wolf_proof *proof, const struct DecodedCert *cert) MUST_CHECK;
 /* The name with that number; see dtls_peer_name. */
 bool wolf_proof_name(const struct wolf_proof *proof, size_t i, struct slice *name);

@@ -10,3 +10,4 @@ Suite *device_suite(void);      /* check_device.c: sessions of the server role *
 Suite *file_suite(void);        /* check_file.c: keys and certificates in files */
 Suite *cert_suite(void);        /* check_cert.c: which servers are trusted */
 Suite *cert_device_suite(void); /* check_cert_device.c: which devices are let in */
+Suite *cert_wire_suite(void); /* check_cert_wire.c: the same, where datagrams are lost or altered */
