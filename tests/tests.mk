@@ -15,8 +15,9 @@ tests/load/secure_CFLAGS  = -I$(WOLFSSL_DIR)/include
 # ---- peers: a LwM2M server and a LwM2M device on libcoap, for the demo and the network tests ------
 # One program for each TLS library that libcoap is built with; the same objects link with all.
 PEER_TLS         = openssl gnutls notls
-lwm2m-server_SRC = $(addprefix tests/peers/,peer.c lwm2m-server.c credentials.c book.c ops.c)
-lwm2m-device_SRC = $(addprefix tests/peers/,peer.c lwm2m-device.c objects.c)
+lwm2m-server_SRC = $(addprefix tests/peers/,peer.c lwm2m-server.c talk.c security.c \
+                   credentials.c book.c ops.c)
+lwm2m-device_SRC = $(addprefix tests/peers/,peer.c lwm2m-device.c security.c objects.c)
 # Raw ends: datagrams, DTLS records on OpenSSL and random messages as lines of hex.
 RAW              = $(addprefix tests/,rawudp rawdtls randcoap memscan)
 tests/rawudp_SRC   = $(addprefix tests/peers/,rawudp.c lines.c)
