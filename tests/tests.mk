@@ -19,12 +19,15 @@ lwm2m-server_SRC = $(addprefix tests/peers/,peer.c lwm2m-server.c talk.c securit
                    credentials.c book.c ops.c)
 lwm2m-device_SRC = $(addprefix tests/peers/,peer.c lwm2m-device.c security.c objects.c)
 # Raw ends: datagrams, DTLS records on OpenSSL and random messages as lines of hex.
-RAW              = $(addprefix tests/,rawudp rawdtls randcoap memscan)
+RAW              = $(addprefix tests/,rawudp rawdtls rawdevice randcoap memscan)
 tests/rawudp_SRC   = $(addprefix tests/peers/,rawudp.c lines.c)
 tests/rawdtls_SRC  = $(addprefix tests/peers/,rawdtls.c lines.c)
+tests/rawdevice_SRC = $(addprefix tests/peers/,rawdevice.c lines.c)
 tests/randcoap_SRC = tests/peers/randcoap.c
 tests/memscan_SRC  = tests/peers/memscan.c
 $(foreach p,$(RAW),$(eval $(p)_BELOW = base))
+tests/rawdevice_BELOW = $(dtls_BELOW)
+tests/rawdevice_LIBS  = $(WOLFSSL_LIBS)
 tests/rawdtls_LIBS = $(shell $(PKG_CONFIG) --libs openssl)
 PEERS            = $(foreach p,lwm2m-server lwm2m-device,$(PEER_TLS:%=$(BUILD)/tests/$(p)-%)) \
                    $(RAW:%=$(BUILD)/%)

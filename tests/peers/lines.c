@@ -49,8 +49,9 @@ void lines_run(struct lines *l)
 	puts("ready");
 	fflush(stdout);
 	for (;;) {
+		int wait = l->on_turn != NULL ? l->on_turn() : -1;
 		struct pollfd p[] = { { 0, POLLIN, 0 }, { l->fd, POLLIN, 0 } };
-		if (poll(p, 2, -1) < 0)
+		if (poll(p, 2, wait) < 0)
 			lines_die(l, "poll");
 		if (p[1].revents != 0)
 			l->on_socket();

@@ -1,0 +1,165 @@
+/* A raw device of the tests over DTLS, on the room dtls itself: the only device here that has a
+ * connection id, so that it can move without a word. Lines of hex are records. README.md lists the
+ * lines. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+#include "base/addr.h"
+#include "base/hex.h"
+#include "dtls/dtls.h"
+#include "lines.h"
+
+#define DEADLINE_MS 60000
+
+static void on_line(char *line);
+static void on_socket(void);
+static int on_turn(void);
+static struct lines lines = {
+	.name = "rawdevice", .on_line = on_line, .on_socket = on_socket, .on_turn = on_turn
+};
+static struct addr local, gateway;
+static struct dtls_profile *profile;
+static struct dtls_session *session; /* NULL while there is none */
+static struct dtls_psk psk;
+
+static struct mono now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (struct mono){ t.tv_sec * 1000LL + t.tv_nsec / 1000000 };
+}
+
+static void say(const char *what)
+{
+	puts(what);
+	fflush(stdout);
+}
+
+static void emit(void *who, const uint8_t *datagram, size_t n)
+{
+	(void)who;
+	if (send(lines.fd, datagram, n, 0) < 0)
+		say("unsent");
+}
+
+/* ---- the socket and the session ---- */
+
+/* A new socket in place of the old one, at the local address. */
+static void open_socket(void)
+{
+	struct sockaddr_storage at, to;
+	socklen_t at_len = addr_to_sockaddr(&local, &at), to_len = addr_to_sockaddr(&gateway, &to);
+	int on = 1;
+	if (lines.fd > 0)
+		close(lines.fd);
+	lines.fd = socket(at.ss_family, SOCK_DGRAM, 0);
+	if (lines.fd < 0 || setsockopt(lines.fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+		bind(lines.fd, (struct sockaddr *)&at, at_len) != 0 ||
+		connect(lines.fd, (struct sockaddr *)&to, to_len) != 0)
+		lines_die(&lines, "socket");
+}
+
+static void shake_hands(void)
+{
+	dtls_forget(&session);
+	if (dtls_connect(&session, profile,
+		    &(struct dtls_session_spec){ .psk = psk, .deadline_ms = DEADLINE_MS }, now()) != 0)
+		say("no session");
+}
+
+/* ---- events ---- */
+
+static void act(enum dtls_event event, const uint8_t *room, size_t n)
+{
+	switch (event) {
+	case DTLS_NOTHING:
+		return;
+	case DTLS_ESTABLISHED:
+		printf("handshake %s cid %d\n", dtls_suite(session), dtls_peer_cid(session));
+		break;
+	case DTLS_DATA:
+		lines_bytes("record", room, n);
+		return;
+	case DTLS_CLOSED:
+		puts("closed");
+		break;
+	case DTLS_ALERTED:
+		printf("alert %d\n", dtls_alert(session));
+		break;
+	case DTLS_TIMED_OUT:
+		puts("timed out");
+		break;
+	}
+	fflush(stdout);
+	if (event != DTLS_ESTABLISHED)
+		dtls_forget(&session);
+}
+
+static void on_socket(void)
+{
+	static uint8_t room[DTLS_RECORD_MAX];
+	enum dtls_event event;
+	size_t n;
+	ssize_t got = recv(lines.fd, lines.bytes, sizeof(lines.bytes), MSG_DONTWAIT);
+	if (got < 0 || session == NULL)
+		return;
+	dtls_feed(session, lines.bytes, (size_t)got, now());
+	while (session != NULL &&
+		(event = dtls_read(session, room, sizeof(room), &n, now())) != DTLS_NOTHING)
+		act(event, room, n);
+}
+
+static int on_turn(void)
+{
+	if (session != NULL)
+		act(dtls_tick(session, now()), NULL, 0);
+	if (session == NULL)
+		return -1;
+	int64_t ms = mono_since(now(), dtls_deadline(session));
+	return ms < 0 ? 0 : ms > 1000 ? 1000 : (int)ms;
+}
+
+/* ---- lines ---- */
+
+static void on_line(char *line)
+{
+	if (!strncmp(line, "port ", 5)) {
+		local.port = (uint16_t)atoi(line + 5);
+		open_socket();
+		return;
+	}
+	if (!strcmp(line, "handshake")) {
+		shake_hands();
+		return;
+	}
+	if (!strcmp(line, "close")) {
+		dtls_close(&session);
+		return;
+	}
+	long n = hex_decode(line, strlen(line), lines.bytes, sizeof(lines.bytes));
+	if (n <= 0 || session == NULL || dtls_write(session, lines.bytes, (size_t)n) != 0)
+		say("unsent");
+}
+
+int main(int argc, char **argv)
+{
+	static const struct dtls_calls calls = { emit };
+	static uint8_t key[64];
+	long n = argc == 5 ? hex_decode(argv[4], strlen(argv[4]), key, sizeof(key)) : 0;
+	if (n <= 0 || addr_parse(&local, argv[1]) != 0 || addr_parse(&gateway, argv[2]) != 0) {
+		fprintf(stderr, "usage: rawdevice ADDRESS:PORT GATEWAY:PORT IDENTITY HEXKEY\n");
+		return 2;
+	}
+	psk = (struct dtls_psk){ slice_str(argv[3]), { key, (size_t)n } };
+	if (dtls_profile_create(&profile,
+		    &(struct dtls_profile_spec){ .cid = true, .calls = &calls }) != 0)
+		lines_die(&lines, "profile");
+	open_socket();
+	shake_hands();
+	lines_run(&lines);
+}
