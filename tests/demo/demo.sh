@@ -9,6 +9,7 @@ set -u
 
 DEVICES='meter-1 meter-2 sensor-3'
 declare -A TEMPERATURE=([meter-1]=21 [meter-2]=22 [sensor-3]=-3) # degrees, each its own
+METER_2_KEY=c81e728d9d4c2f636f067f89cc14862c # that of meter-2 in lwgate.conf, towards the gateway
 KEEP=${KEEP:-0}
 RELAY=${RELAY:-$BUILD/lwgated}
 LIFETIME=12 # seconds; at half of it devices send an Update, and find out if they are forgotten
@@ -69,11 +70,13 @@ start_relay() {
 	expect relay 'ready' 15
 }
 
+# start_device NAME TLS ADDRESS:PORT GATEWAY [ARGS..]: on that TLS library, or notls for plain CoAP.
 start_device() {
-	local name=$1 bind=$2 gateway=$3
+	local name=$1 tls=$2 bind=$3 gateway=$4 scheme=coaps
 
-	shift 3
-	run dev "$name" "$BUILD/tests/lwm2m-device-notls" --ep "$name" --server "coap://$gateway" \
+	shift 4
+	[ "$tls" != notls ] || scheme=coap
+	run dev "$name" "$BUILD/tests/lwm2m-device-$tls" --ep "$name" --server "$scheme://$gateway" \
 		--bind "$bind" --lifetime "$LIFETIME" --retry 1 "$@"
 }
 
@@ -84,7 +87,8 @@ lwgate() { "$BUILD/lwgate" -s "$WORK/lwgate.sock" "$@"; }
 step_networks() {
 	step 'Three networks: devices, gateway, server'
 	netns_three
-	show devices '192.0.2.11  192.0.2.12  2001:db8:1::13          plain CoAP'
+	show devices '192.0.2.11  2001:db8:1::13                      plain CoAP'
+	show devices '192.0.2.12                                      CoAP over DTLS (GnuTLS)'
 	show gateway '192.0.2.1   2001:db8:1::1 | 198.51.100.1        the relay'
 	show server '198.51.100.10 = lwm2m.example.org               CoAP over DTLS (OpenSSL)'
 }
@@ -99,9 +103,10 @@ step_register() {
 	local name
 
 	step 'Three devices start and register; the relay makes a DTLS session for each'
-	start_device meter-1 192.0.2.11:40001 192.0.2.1
-	start_device meter-2 192.0.2.12:40002 192.0.2.1
-	start_device sensor-3 '[2001:db8:1::13]:40003' '[2001:db8:1::1]' --instances 60 --block 256
+	start_device meter-1 notls 192.0.2.11:40001 192.0.2.1
+	start_device meter-2 gnutls 192.0.2.12:40002 192.0.2.1 --psk "meter-2:$METER_2_KEY"
+	start_device sensor-3 notls '[2001:db8:1::13]:40003' '[2001:db8:1::1]' --instances 60 --block 256
+	expect relay 'lan: meter-2: secure session from ' 20
 	for name in $DEVICES; do
 		expect server "^handshake $name@example.org " 20
 		expect server "^registered $name /rd/.* via coaps" 20
@@ -308,7 +313,7 @@ main() {
 		exit 1
 	fi
 	for program in "$RELAY" "$BUILD/lwgate" "$BUILD/tests/lwm2m-server-openssl" \
-		"$BUILD/tests/lwm2m-device-notls"; do
+		"$BUILD/tests/lwm2m-device-notls" "$BUILD/tests/lwm2m-device-gnutls"; do
 		if [ ! -x "$program" ]; then
 			echo "demo: $program is not built; use: make demo" >&2
 			exit 1
