@@ -43,7 +43,8 @@ begin() {
 	endpoint own cloud lan_identity id-lan-own lan_key "$(key_of lan-own)"
 	relay_start
 	mark own
-	run dev own "$BUILD/tests/rawdevice" 192.0.2.13:40003 $GATEWAY:5684 id-lan-own "$(key_of lan-own)"
+	run dev own "$BUILD/tests/rawdevice" 192.0.2.13:40003 $GATEWAY:5684 psk id-lan-own \
+		"$(key_of lan-own)"
 	want own "^handshake TLS_PSK_.* cid $2\$"
 	registers
 	reached

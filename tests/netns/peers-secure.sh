@@ -6,6 +6,7 @@
 #   dev (lwm2m-device) ---- gw (forwards) ---- srv (lwm2m-server)
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/../lib/netns.sh"
+. "$(dirname "$0")/../lib/relay.sh"
 . "$(dirname "$0")/../lib/certs.sh"
 . "$(dirname "$0")/../lib/life.sh"
 set -u
@@ -91,6 +92,50 @@ recovers() {
 
 # unheard TEXT: no registration reached the server.
 unheard() { absent server '^registered ' || fail "$1: $SEEN"; }
+
+# ours SERVER-TLS KIND IDENTITY ARGS..: the room dtls as a client, by rawdevice.
+ours() {
+	local tls=$1 kind=$2 id=$3 register
+	shift 3
+	serve "$tls" "$kind"
+	mark ours
+	run dev ours "$BUILD/tests/rawdevice" 192.0.2.12:40005 $SERVER:5684 "$kind" "$@"
+	want ours '^handshake TLS_(PSK|ECDHE_ECDSA)_WITH_AES_128_'
+	register=$(coap con 0.02 257 a1 '/rd?ep=one&lt=60' '</3/0>')
+	tell ours "$register"
+	want ours "^record $(coap ack 2.01 257 a1)"
+	want server "^handshake $id from "
+	tell ours close
+	want server "^closed $id from "
+	stop ours
+	stop server
+	echo "     $kind, server $tls, our own client"
+}
+
+# not_ours SERVER-TLS KIND NAME FAULT ARGS..: the server's certificate or raw key NAME is refused.
+not_ours() {
+	serve "$1" "$2" "$3"
+	mark ours
+	run dev ours "$BUILD/tests/rawdevice" 192.0.2.12:40005 $SERVER:5684 "$2" "${@:5}"
+	want ours "^alert -?[0-9]+ why $4\$"
+	stop ours
+	stop server
+}
+
+# By the numbers of enum dtls_fault: untrusted, not yet valid, expired, another name, another key.
+by_our_own() {
+	local tls one=("$CERTS/one.pem" "$CERTS/one.key" "$CERTS/ca.pem" lwm2m.example.org)
+	for tls in openssl gnutls; do
+		ours $tls psk id-one id-one "$(key_of one)"
+		ours $tls x509 one "${one[@]}"
+		not_ours $tls x509 stranger 3 "${one[@]}"
+		not_ours $tls x509 unripe 4 "${one[@]}"
+		not_ours $tls x509 expired 5 "${one[@]}"
+		not_ours $tls x509 other-name 6 "${one[@]}"
+	done
+	ours gnutls rpk one "$CERTS/one.key" "$CERTS/server.pub"
+	not_ours gnutls rpk stranger 8 "$CERTS/one.key" "$CERTS/server.pub"
+}
 
 # What nobody may do: other endpoints, unknown identities and keys, certificates of no worth.
 refuses_psk() {
@@ -180,6 +225,7 @@ want server '^handshake serial 7 from '
 want server '^registered urn:dev:os:7 '
 stop urn:dev:os:7
 stop server
+by_our_own
 recovers psk openssl
 recovers x509 gnutls
 recovers rpk gnutls

@@ -1,6 +1,6 @@
-/* A raw device of the tests over DTLS, on the room dtls itself: the only device here that has a
- * connection id, so that it can move without a word. Lines of hex are records. README.md lists the
- * lines. */
+/* A raw device of the tests over DTLS, on the room dtls itself, by PSK, certificate or raw key: the only
+ * device here that has a connection id, so that it can move without a word, and the room's own end
+ * towards foreign servers. Lines of hex are records. README.md lists the lines. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -25,7 +25,9 @@ static struct lines lines = {
 static struct addr local, gateway;
 static struct dtls_profile *profile;
 static struct dtls_session *session; /* NULL while there is none */
-static struct dtls_psk psk;
+/* What both specs say of our credential. */
+static struct dtls_profile_spec shared;
+static struct dtls_session_spec own = { .deadline_ms = DEADLINE_MS };
 
 static struct mono now(void)
 {
@@ -67,8 +69,7 @@ static void open_socket(void)
 static void shake_hands(void)
 {
 	dtls_forget(&session);
-	if (dtls_connect(&session, profile,
-		    &(struct dtls_session_spec){ .psk = psk, .deadline_ms = DEADLINE_MS }, now()) != 0)
+	if (dtls_connect(&session, profile, &own, now()) != 0)
 		say("no session");
 }
 
@@ -89,7 +90,7 @@ static void act(enum dtls_event event, const uint8_t *room, size_t n)
 		puts("closed");
 		break;
 	case DTLS_ALERTED:
-		printf("alert %d\n", dtls_alert(session));
+		printf("alert %d why %d\n", dtls_alert(session), (int)dtls_why(session));
 		break;
 	case DTLS_TIMED_OUT:
 		puts("timed out");
@@ -146,18 +147,68 @@ static void on_line(char *line)
 		say("unsent");
 }
 
+/* ---- credentials ---- */
+
+static int64_t wall_s(void)
+{
+	return time(NULL);
+}
+
+static struct slice file_read(const char *path)
+{
+	static uint8_t room[4][8192];
+	static size_t used;
+	FILE *f = used < 4 ? fopen(path, "r") : NULL;
+	size_t n = f != NULL ? fread(room[used], 1, sizeof(room[used]), f) : 0;
+	if (n == 0)
+		lines_die(&lines, path);
+	fclose(f);
+	return (struct slice){ room[used++], n };
+}
+
+static bool take_psk(char **argv)
+{
+	static uint8_t key[64];
+	long n = hex_decode(argv[1], strlen(argv[1]), key, sizeof(key));
+	own.psk = (struct dtls_psk){ slice_str(argv[0]), { key, n > 0 ? (size_t)n : 0 } };
+	return n > 0;
+}
+
+/* CERT KEY CA NAME, or KEY and the server's public key. */
+static bool take_pair(char **argv, bool has_cert)
+{
+	shared.security = has_cert ? DTLS_X509 : DTLS_RPK;
+	if (has_cert)
+		own.pair.cert = file_read(*argv++);
+	own.pair.private_key = file_read(*argv++);
+	shared.trust = file_read(*argv++);
+	if (has_cert)
+		shared.expected_name = *argv;
+	shared.wall_s = wall_s;
+	return true;
+}
+
+static bool take_credential(int argc, char **argv)
+{
+	if (argc == 3 && !strcmp(argv[0], "psk"))
+		return take_psk(argv + 1);
+	if (argc == 5 && !strcmp(argv[0], "x509"))
+		return take_pair(argv + 1, true);
+	return argc == 3 && !strcmp(argv[0], "rpk") && take_pair(argv + 1, false);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct dtls_calls calls = { emit };
-	static uint8_t key[64];
-	long n = argc == 5 ? hex_decode(argv[4], strlen(argv[4]), key, sizeof(key)) : 0;
-	if (n <= 0 || addr_parse(&local, argv[1]) != 0 || addr_parse(&gateway, argv[2]) != 0) {
-		fprintf(stderr, "usage: rawdevice ADDRESS:PORT GATEWAY:PORT IDENTITY HEXKEY\n");
+	if (argc < 6 || addr_parse(&local, argv[1]) != 0 || addr_parse(&gateway, argv[2]) != 0 ||
+		!take_credential(argc - 3, argv + 3)) {
+		fprintf(stderr, "usage: rawdevice ADDRESS:PORT GATEWAY:PORT psk IDENTITY HEXKEY\n"
+				"   | x509 CERT KEY CA NAME | rpk KEY PUBLIC\n");
 		return 2;
 	}
-	psk = (struct dtls_psk){ slice_str(argv[3]), { key, (size_t)n } };
-	if (dtls_profile_create(&profile,
-		    &(struct dtls_profile_spec){ .cid = true, .calls = &calls }) != 0)
+	shared.cid = true;
+	shared.calls = &calls;
+	if (dtls_profile_create(&profile, &shared) != 0)
 		lines_die(&lines, "profile");
 	open_socket();
 	shake_hands();
