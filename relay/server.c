@@ -3,10 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/cursor.h"
 #include "base/log.h"
 #include "conf/conf.h"
-#include "dtls/dtls.h"
 
 static void look_up(struct server *s)
 {
@@ -80,16 +78,67 @@ static int copy_text(char **to, const char *from)
 	return *to != NULL ? 0 : -ENOMEM;
 }
 
+static enum dtls_security security_of(const struct conf_server *conf)
+{
+	return conf->security == CONF_X509 ? DTLS_X509 :
+		conf->security == CONF_RPK  ? DTLS_RPK :
+					      DTLS_PSK;
+}
+
+static struct slice trust_of(const struct conf_server *conf)
+{
+	const struct conf_blob *blob = conf->security == CONF_X509 ? &conf->ca : &conf->server_key;
+	bool is_psk = conf->security == CONF_NOSEC || conf->security == CONF_PSK;
+	return is_psk ? (struct slice){ NULL, 0 } : (struct slice){ blob->bytes, blob->n };
+}
+
+/* RFC 6066 3: no literal address is asked for, but a name that somebody wrote down always. */
+static void set_names(struct server *s, const struct conf_server *conf)
+{
+	struct addr literal;
+	if (s->expected_name != NULL && addr_parse(&literal, s->expected_name) != 0)
+		s->sni = s->expected_name;
+	else if (conf->server_name == NULL && addr_parse(&literal, s->host) != 0)
+		s->sni = s->host;
+}
+
+static int copy_trust(struct server *s, const struct conf_server *conf)
+{
+	struct slice trust = trust_of(conf);
+	if (copy_text(&s->expected_name, conf->server_name) != 0)
+		return -ENOMEM;
+	if (s->expected_name == NULL && copy_text(&s->expected_name, conf->host) != 0)
+		return -ENOMEM;
+	if (trust.n == 0)
+		return 0;
+	uint8_t *copy = malloc(trust.n);
+	if (copy == NULL)
+		return -ENOMEM;
+	memcpy(copy, trust.p, trust.n);
+	s->trust = (struct slice){ copy, trust.n };
+	return 0;
+}
+
 static int copy_conf(struct server *s, const struct conf_server *conf)
 {
 	s->port = conf->port;
 	s->is_secure = conf->security != CONF_NOSEC;
+	s->security = security_of(conf);
 	s->cid = conf->cid;
 	s->handshake_ms = conf->handshake_timeout * 1000;
 	if (copy_text(&s->name, conf->name) != 0 || copy_text(&s->host, conf->host) != 0 ||
-		copy_text(&s->uri, conf->uri) != 0 || copy_text(&s->interface, conf->interface) != 0)
+		copy_text(&s->uri, conf->uri) != 0 ||
+		copy_text(&s->interface, conf->interface) != 0 || copy_trust(s, conf) != 0)
 		return -ENOMEM;
+	set_names(s, conf);
 	return 0;
+}
+
+static int make_profile(struct server *s, const struct dtls_calls *calls)
+{
+	struct dtls_profile_spec spec = { .cid = s->cid, .calls = calls, .security = s->security,
+		.trust = s->trust, .expected_name = s->expected_name, .wall_s = loop_wall };
+	return dtls_profile_create(&s->profile, &spec);
 }
 
 int server_create(struct server **server, struct env *env, const struct conf_server *conf,
@@ -105,10 +154,8 @@ int server_create(struct server **server, struct env *env, const struct conf_ser
 	list_init(&s->node);
 	list_init(&s->users);
 	int rc = copy_conf(s, conf);
-	if (rc == 0 && s->is_secure) {
-		struct dtls_profile_spec spec = { .cid = s->cid, .calls = calls };
-		rc = dtls_profile_create(&s->profile, &spec);
-	}
+	if (rc == 0 && s->is_secure)
+		rc = make_profile(s, calls);
 	if (rc != 0) {
 		server_free(s);
 		return rc;
@@ -131,6 +178,8 @@ void server_free(struct server *s)
 	free(s->host);
 	free(s->uri);
 	free(s->interface);
+	free(s->expected_name);
+	free((void *)(uintptr_t)s->trust.p);
 	free(s);
 }
 
@@ -138,6 +187,9 @@ bool server_matches(const struct server *s, const struct conf_server *conf)
 {
 	return strcmp(s->name, conf->name) == 0 && strcmp(s->host, conf->host) == 0 &&
 		s->port == conf->port && s->is_secure == (conf->security != CONF_NOSEC) &&
+		s->security == security_of(conf) && slice_eq(s->trust, trust_of(conf)) &&
+		strcmp(s->expected_name, conf->server_name != NULL ? conf->server_name :
+			conf->host) == 0 &&
 		s->cid == conf->cid && s->handshake_ms == conf->handshake_timeout * 1000 &&
 		text_is_same(s->interface, conf->interface);
 }

@@ -29,8 +29,14 @@ $(foreach p,$(RAW),$(eval $(p)_BELOW = base))
 tests/rawdevice_BELOW = $(dtls_BELOW)
 tests/rawdevice_LIBS  = $(WOLFSSL_LIBS)
 tests/rawdtls_LIBS = $(shell $(PKG_CONFIG) --libs openssl)
+# The room dtls over a socket, and ends on mbedTLS, which knows connection ids, for it to talk to.
+DTLS_ENDS        = $(addprefix $(BUILD)/tests/,dtls-client dtls-server)
+MBED_ENDS        = $(addprefix $(BUILD)/tests/,mbed-client mbed-server)
+MBEDTLS_DIR     ?= $(BUILD)/deps/mbedtls
+$(foreach f,mbed mbed-client mbed-server,$(eval \
+	tests/peers/$(f)_CFLAGS = -isystem $$(MBEDTLS_DIR)/include))
 PEERS            = $(foreach p,lwm2m-server lwm2m-device,$(PEER_TLS:%=$(BUILD)/tests/$(p)-%)) \
-                   $(RAW:%=$(BUILD)/%)
+                   $(RAW:%=$(BUILD)/%) $(DTLS_ENDS) $(MBED_ENDS)
 
 # ---- unit tests: one binary a room, linked with its archive and the floors below, nothing else --
 UNIT_ROOMS   = base conf lwm2m dtls netfilter io fake msg msg-libcoap trunk trunk-dtls replay control \

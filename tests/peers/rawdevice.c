@@ -18,9 +18,8 @@
 
 static void on_line(char *line);
 static void on_socket(void);
-static int on_turn(void);
 static struct lines lines = {
-	.name = "rawdevice", .on_line = on_line, .on_socket = on_socket, .on_turn = on_turn
+	.name = "rawdevice", .on_line = on_line, .on_socket = on_socket, .wait_ms = 100
 };
 static struct addr local, gateway;
 static struct dtls_profile *profile;
@@ -101,28 +100,25 @@ static void act(enum dtls_event event, const uint8_t *room, size_t n)
 		dtls_forget(&session);
 }
 
-static void on_socket(void)
+static void take(size_t got)
 {
 	static uint8_t room[DTLS_RECORD_MAX];
 	enum dtls_event event;
 	size_t n;
-	ssize_t got = recv(lines.fd, lines.bytes, sizeof(lines.bytes), MSG_DONTWAIT);
-	if (got < 0 || session == NULL)
-		return;
-	dtls_feed(session, lines.bytes, (size_t)got, now());
+	dtls_feed(session, lines.bytes, got, now());
 	while (session != NULL &&
 		(event = dtls_read(session, room, sizeof(room), &n, now())) != DTLS_NOTHING)
 		act(event, room, n);
 }
 
-static int on_turn(void)
+/* Something came, or time went by. */
+static void on_socket(void)
 {
+	ssize_t got = recv(lines.fd, lines.bytes, sizeof(lines.bytes), MSG_DONTWAIT);
+	if (got >= 0 && session != NULL)
+		take((size_t)got);
 	if (session != NULL)
 		act(dtls_tick(session, now()), NULL, 0);
-	if (session == NULL)
-		return -1;
-	int64_t ms = mono_since(now(), dtls_deadline(session));
-	return ms < 0 ? 0 : ms > 1000 ? 1000 : (int)ms;
 }
 
 /* ---- lines ---- */
