@@ -92,14 +92,20 @@ static struct slice trust_of(const struct conf_server *conf)
 	return is_psk ? (struct slice){ NULL, 0 } : (struct slice){ blob->bytes, blob->n };
 }
 
-/* RFC 6066 3: no literal address is asked for, but a name that somebody wrote down always. */
-static void set_names(struct server *s, const struct conf_server *conf)
+/* No literal address is asked for (RFC 6066 3). */
+static void set_sni(struct server *s)
 {
 	struct addr literal;
-	if (s->expected_name != NULL && addr_parse(&literal, s->expected_name) != 0)
+	if (addr_parse(&literal, s->expected_name) != 0)
 		s->sni = s->expected_name;
-	else if (conf->server_name == NULL && addr_parse(&literal, s->host) != 0)
-		s->sni = s->host;
+}
+
+/* A name may be written with the root's dot; no certificate and no SNI has it (RFC 6066 3). */
+static void without_root_dot(char *name)
+{
+	size_t n = strlen(name);
+	if (n > 1 && name[n - 1] == '.')
+		name[n - 1] = '\0';
 }
 
 static int copy_trust(struct server *s, const struct conf_server *conf)
@@ -109,6 +115,7 @@ static int copy_trust(struct server *s, const struct conf_server *conf)
 		return -ENOMEM;
 	if (s->expected_name == NULL && copy_text(&s->expected_name, conf->host) != 0)
 		return -ENOMEM;
+	without_root_dot(s->expected_name);
 	if (trust.n == 0)
 		return 0;
 	uint8_t *copy = malloc(trust.n);
@@ -130,7 +137,7 @@ static int copy_conf(struct server *s, const struct conf_server *conf)
 		copy_text(&s->uri, conf->uri) != 0 ||
 		copy_text(&s->interface, conf->interface) != 0 || copy_trust(s, conf) != 0)
 		return -ENOMEM;
-	set_names(s, conf);
+	set_sni(s);
 	return 0;
 }
 
@@ -183,13 +190,20 @@ void server_free(struct server *s)
 	free(s);
 }
 
+static bool is_same_name(const struct server *s, const struct conf_server *conf)
+{
+	const char *name = conf->server_name != NULL ? conf->server_name : conf->host;
+	size_t n = strlen(s->expected_name);
+	return strncmp(name, s->expected_name, n) == 0 &&
+		(name[n] == '\0' || strcmp(name + n, ".") == 0);
+}
+
 bool server_matches(const struct server *s, const struct conf_server *conf)
 {
 	return strcmp(s->name, conf->name) == 0 && strcmp(s->host, conf->host) == 0 &&
 		s->port == conf->port && s->is_secure == (conf->security != CONF_NOSEC) &&
 		s->security == security_of(conf) && slice_eq(s->trust, trust_of(conf)) &&
-		strcmp(s->expected_name, conf->server_name != NULL ? conf->server_name :
-			conf->host) == 0 &&
+		is_same_name(s, conf) &&
 		s->cid == conf->cid && s->handshake_ms == conf->handshake_timeout * 1000 &&
 		text_is_same(s->interface, conf->interface);
 }
