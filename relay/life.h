@@ -19,6 +19,7 @@ struct life_spec {
 	struct lan_port *port; /* socket towards the device */
 	struct addr called;      /* without port */
 	struct route *route; /* the rule that makes it */
+	struct lan_session *session; /* of the device, or NULL */
 	unsigned source_ticket;  /* of limit.h, or 0 */
 	bool is_proven;          /* restored as live */
 	int64_t delay_ms;        /* before the first handshake */
@@ -32,8 +33,8 @@ void life_prove(struct datapath *dp, struct flow *flow, struct mono now);
 void life_rearm(struct datapath *dp, struct flow *flow, struct mono now);
 /* Ends a flow; why is for the log. */
 void life_end(struct datapath *dp, struct flow *flow, const char *why);
-/* Moves a flow to the address that the parcel came from (rule 3), as a guest where that is another
- * endpoint's. A Register that waits for the old address to stay silent is refused. */
+/* Moves a flow to where the parcel came from (rule 3), as a guest where that is another endpoint's. A
+ * Register that waits for the old address to stay silent is refused. */
 void life_move(struct datapath *dp, struct flow *flow, const struct parcel *p);
 /* Opens flows for static devices that have none yet: requests may reach them before they speak. */
 void life_open_static(struct datapath *dp, struct mono now);
@@ -50,6 +51,7 @@ struct life_saved {
 	struct addr device;       /* with port */
 	uint32_t ifindex; /* interface that the device is behind */
 	struct addr called;       /* without port */
+	bool is_secured;          /* the device came with DTLS */
 	uint16_t port;            /* our source port, host order */
 	const char *location;     /* or NULL */
 	uint32_t lifetime_s;      /* of the registration; 0 is without end */

@@ -183,6 +183,15 @@ struct route *route_find_exact(const struct routes *t, const char *endpoint, con
 	return NULL;
 }
 
+struct route *route_of(const struct routes *t, const char *endpoint, const struct route *after)
+{
+	struct route *r = after != NULL ? after->next_name :
+					  t->by_name[name_bucket(t, slice_str(endpoint))];
+	while (r != NULL && strcmp(r->endpoint, endpoint) != 0)
+		r = r->next_name;
+	return r;
+}
+
 struct route *route_by_address(const struct routes *t, const struct addr *device)
 {
 	struct route *any_port = NULL;

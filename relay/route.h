@@ -47,6 +47,9 @@ struct route *route_find(const struct routes *routes, struct slice endpoint, boo
 /* The route of the endpoint to exactly this server, by name, or NULL. */
 struct route *route_find_exact(const struct routes *routes, const char *endpoint,
 	const char *server, bool is_bootstrap);
+/* The next route of an endpoint: begin with NULL. */
+struct route *route_of(const struct routes *routes, const char *endpoint,
+	const struct route *after);
 /* The route of the static device at this address, or NULL. */
 struct route *route_by_address(const struct routes *routes, const struct addr *device);
 /* Walks all routes of the table: begin with at 0, go on until NULL. */

@@ -2,9 +2,7 @@
 #include "answer.h"
 #include "control/tree.h"
 #include "datapath.h"
-
-/* Characters of an identity that are shown (DESIGN.md 6, rule 14). */
-#define IDENTITY_SHOWN 8
+#include "lan_session.h"
 
 /* ---- the array around the rows, which goes out before it is whole ---- */
 
@@ -86,6 +84,21 @@ static void put_association(struct json_object **o, const struct flow *flow, str
 	tree_string(o, "server_address", wan->has_socket ? addr_print(&wan->peer, address) : NULL);
 }
 
+/* How the device reaches us: "none" is a device that has no session at present. */
+static void put_device(struct json_object **o, const struct flow *flow)
+{
+	char address[ADDR_TEXT];
+	const struct dtls_session *dtls = flow->session != NULL ? flow->session->dtls : NULL;
+	bool is_secured = flow->key.identity != 0;
+	tree_string(o, "device", addr_print(&flow->key.device, address));
+	tree_string(o, "listener", flow->port->listener->name);
+	tree_string(o, "lan_security", is_secured ? "dtls" : "nosec");
+	if (!is_secured)
+		return;
+	tree_string(o, "lan_suite", dtls != NULL ? dtls_suite(dtls) : NULL);
+	tree_bool(o, "lan_cid", dtls != NULL && dtls_has_own_cid(dtls));
+}
+
 static void put_registration(struct json_object **o, const struct flow *flow, struct mono now)
 {
 	tree_string(o, "location", flow->location);
@@ -97,11 +110,9 @@ static void put_registration(struct json_object **o, const struct flow *flow, st
 
 static struct json_object *flow_row(const struct flow *flow, struct mono now)
 {
-	char address[ADDR_TEXT];
 	struct json_object *o = json_object_new_object();
 	tree_string(&o, "endpoint", flow->route->endpoint);
-	tree_string(&o, "device", addr_print(&flow->key.device, address));
-	tree_string(&o, "listener", flow->port->listener->name);
+	put_device(&o, flow);
 	tree_string(&o, "server", flow->route->server->name);
 	tree_string(&o, "mode", "transparent");
 	tree_string(&o, "kind", flow->route->is_bootstrap ? "bootstrap" : "server");
