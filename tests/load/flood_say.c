@@ -195,6 +195,23 @@ static size_t put_record(uint8_t *at)
 	return RECORD + n;
 }
 
+/* Nearly CoAP: requests and answers with a token and a few options. */
+static size_t put_coap(uint8_t *at)
+{
+	static const uint8_t codes[] = { 0, 1, 2, 3, 4, 0x41, 0x44, 0x45, 0x84 };
+	size_t token = below(9), n = 4 + token;
+	fill(at, n);
+	at[0] = (uint8_t)(0x40 | below(4) << 4 | token);
+	at[1] = codes[below(sizeof(codes))];
+	for (unsigned i = below(4); i > 0; i--) {
+		size_t length = below(13);
+		at[n] = (uint8_t)(below(13) << 4 | length);
+		fill(at + n + 1, length);
+		n += 1 + length;
+	}
+	return n;
+}
+
 static size_t put_hello(uint8_t room[SAY_MAX])
 {
 	uint8_t cookie[40];
@@ -242,7 +259,9 @@ static size_t alter(uint8_t *bytes, size_t n)
 size_t say_junk(uint8_t room[SAY_MAX])
 {
 	size_t n;
-	switch (below(8)) {
+	switch (below(9)) {
+	case 8:
+		return alter(room, put_coap(room));
 	case 0:
 		n = below(400);
 		fill(room, n);
