@@ -51,10 +51,10 @@ quiet = $(if $(filter 0,$(V)),@printf '  %-7s %s\n' '$(1)' '$(patsubst $(BUILD)/
 
 # ---- the rooms, floor by floor, each in the order in which a datagram meets its files -----------
 base_SRC    = $(addprefix relay/base/,addr.c bucket.c log.c hash.c rand.c hex.c machine.c secret.c)
-conf_SRC    = $(addprefix conf/,read.c uci.c schema.c value.c uri.c load.c key.c csv.c rules.c unique.c \
-              print.c fault.c arena.c index.c)
+conf_SRC    = $(addprefix conf/,read.c uci.c schema.c value.c uri.c load.c key.c pem.c blob.c csv.c \
+              rules.c endpoint.c unique.c access.c print.c fault.c arena.c index.c)
 lwm2m_SRC   = relay/lwm2m/reg.c
-dtls_SRC    = $(addprefix dtls/,header.c listener.c session.c wolf.c)
+dtls_SRC    = $(addprefix dtls/,header.c listener.c session.c wolf.c wolf_cert.c wolf_file.c)
 trunk_SRC   = $(addprefix relay/,timer.c loop.c udp.c resolve.c stat.c lan.c server.c wan.c \
               wan_round.c wan_socket.c classify.c limit.c msg.c track.c held.c lan_session.c identity.c secure.c flow.c route.c newcomer.c move.c forward.c \
               notice.c life.c reopen.c wanted_listen.c wanted.c datapath.c)
@@ -79,7 +79,7 @@ fake_BELOW    = trunk base
 # Headers of libraries that stand behind one door; wolfSSL also shows at the other end of the tests.
 netfilter/rtnl_CFLAGS = $(shell $(PKG_CONFIG) --cflags libnl-3.0)
 relay/resolve_CFLAGS  = $(shell $(PKG_CONFIG) --cflags libcares)
-$(foreach f,dtls/wolf tests/unit/wolf_peer tests/unit/sealer,$(eval \
+$(foreach f,dtls/wolf dtls/wolf_cert dtls/wolf_file tests/unit/wolf_peer tests/unit/sealer,$(eval \
 	$(f)_CFLAGS = -isystem $$(WOLFSSL_DIR)/include))
 
 # ---- programs: x_SRC, the archives x_BELOW in linking order, x_LIBS --------------------------------
@@ -211,11 +211,16 @@ fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%)
 
 # ---- tests --------------------------------------------------------------------------------------
 unit-tests   = $(UNIT_ROOMS:%=$(BUILD)/tests/unit-%)
+# Keys and certificates, made once; their dates are fixed.
+pki = $(BUILD)/tests/pki/ready
+$(pki): tests/lib/pki | $(DEPS_TEST)
+	$(call quiet,PKI)tests/lib/pki $(@D)
+$(BUILD)/tests/unit-dtls: | $(pki)
 replay-tests = $(FUZZERS:%=$(BUILD)/tests/%)
 test-objects = $(foreach r,$(UNIT_ROOMS),$(patsubst %.c,$(BUILD)/san/obj/%.o,$($(r)_TESTS)))
 peer-objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/*/*.c))
 $(test-objects) $(peer-objects): | $(DEPS_TEST)
-test-programs: all $(unit-tests) $(replay-tests) $(TEST_PROGRAMS)
+test-programs: all $(pki) $(unit-tests) $(replay-tests) $(TEST_PROGRAMS)
 
 check-fast: test-programs | $(DEPS_TEST)
 	+@MAKE='$(MAKE)' tests/run-suites $(SUITES_FAST)

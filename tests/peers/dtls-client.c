@@ -113,11 +113,11 @@ int main(int argc, char **argv)
 	int fd = connected(argv[1], argv[2]);
 	long n = hex_decode(argv[4], strlen(argv[4]), key, sizeof(key));
 	struct dtls_psk psk = { slice_str(argv[3]), { key, n > 0 ? (size_t)n : 0 } };
-	if (fd < 0 ||
-		dtls_profile_create(&profile, &(struct dtls_profile_spec){ true, &calls }) != 0)
+	struct dtls_profile_spec shared = { .cid = true, .calls = &calls };
+	struct dtls_session_spec own = { .psk = psk, .deadline_ms = 15000, .who = &fd };
+	if (fd < 0 || dtls_profile_create(&profile, &shared) != 0)
 		return EXIT_FAILURE;
-	if (dtls_connect(
-		    &s, profile, &(struct dtls_session_spec){ psk, NULL, 15000, &fd }, now()) == 0)
+	if (dtls_connect(&s, profile, &own, now()) == 0)
 		run(s, fd, argc > 5 ? argv[5] : NULL);
 	for (int i = 0; s != NULL && i < DTLS_DROPS; i++)
 		printf("dropped %d: %llu\n", i,

@@ -7,3 +7,5 @@ Suite *handshake_suite(void); /* check_handshake.c: until the session is up */
 Suite *records_suite(void);   /* check_records.c: after that */
 Suite *listener_suite(void);  /* check_listener.c: what strangers get of a server */
 Suite *device_suite(void);    /* check_device.c: sessions of the server role */
+Suite *file_suite(void);      /* check_file.c: keys and certificates in files */
+Suite *cert_suite(void);      /* check_cert.c: who is let in, and who is not */

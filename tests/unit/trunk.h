@@ -19,6 +19,8 @@ Suite *network_suite(void);
 Suite *wan_round_suite(void);
 Suite *wanted_suite(void);
 Suite *frugal_suite(void);
+Suite *secure_suite(void);
+Suite *secure_move_suite(void);
 Suite *soak_suite(void);
 Suite *silence_suite(void);
 Suite *static_suite(void);
