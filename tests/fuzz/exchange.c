@@ -2,6 +2,7 @@
 #include "exchange.h"
 #include <stdlib.h>
 #include <string.h>
+#include "credentials.h"
 
 #define DEADLINE_MS 60000
 #define REPEAT_MS   1000
@@ -60,33 +61,60 @@ static void on_server_data(void *who, const uint8_t *bytes, size_t n)
 	x->speaking->server_got++;
 }
 
-struct exchange *exchange_create(const struct exchange_spec *spec)
+/* ---- credentials ---------------------------------------------------------------------------- */
+
+static int64_t in_2030(void)
 {
-	struct exchange *x = calloc(1, sizeof(*x));
-	BUG_UNLESS(x != NULL);
-	x->spec = *spec;
-	x->now.ms = 1000000;
-	x->address = (struct lan_peer){ slice_str("somewhere"), send_down, x };
-	if (spec->role != EXCHANGE_CLIENT)
-		x->lan = lan_begin(spec->cid);
-	if (spec->role != EXCHANGE_LISTENER) {
-		struct dtls_profile_spec shared = { spec->cid, &calls };
-		BUG_UNLESS(dtls_profile_create(&x->profile, &shared) == 0);
+	return 1893456000;
+}
+
+static struct slice spki(const char *pem, uint8_t room[DTLS_SPKI_MAX])
+{
+	size_t n;
+	BUG_UNLESS(dtls_public_key_read(slice_str(pem), room, &n) == 0);
+	return (struct slice){ room, n };
+}
+
+static void make_profile(struct exchange *x)
+{
+	struct dtls_profile_spec spec = { .cid = x->spec.cid, .calls = &calls };
+	switch (x->spec.kind) {
+	case EXCHANGE_RPK:
+		spec.security = DTLS_RPK;
+		spec.trust = slice_str(pki_server_public);
+		break;
+	case EXCHANGE_X509:
+		spec.security = DTLS_X509;
+		spec.trust = slice_str(pki_ca);
+		spec.expected_name = "lwm2m.example.org";
+		spec.wall_s = in_2030;
+		break;
+	case EXCHANGE_PSK:
+	case EXCHANGE_KINDS:
+		break;
 	}
-	return x;
+	BUG_UNLESS(dtls_profile_create(&x->profile, &spec) == 0);
 }
 
-void exchange_free(struct exchange *x)
+static void make_lan(struct exchange *x)
 {
-	if (x->lan != NULL)
-		lan_end(x->lan);
-	dtls_profile_free(x->profile);
-	free(x);
+	static uint8_t room[DTLS_SPKI_MAX];
+	struct dtls_listener_spec spec = { .cid = x->spec.cid };
+	if (x->spec.kind != EXCHANGE_PSK) {
+		spec.pair = (struct dtls_pair){ slice_str(pki_server), slice_str(pki_server_key) };
+		spec.ca = slice_str(pki_ca);
+		spec.find_key = lan_knows;
+		spec.wall_s = in_2030;
+	}
+	x->lan = lan_begin_with(&spec);
+	x->lan->known_key = spki(pki_device_public, room);
 }
 
+/* The library's end, by the same means. */
 static struct wolf_peer *make_wolf(struct exchange *x, bool is_client)
 {
-	return wolf_peer_create(&(struct wolf_peer_spec){
+	uint8_t room[DTLS_SPKI_MAX];
+	struct wolf_peer_spec spec = {
 		.suites = "PSK-AES128-CCM-8",
 		.is_client = is_client,
 		.identity = credential.identity,
@@ -96,7 +124,42 @@ static struct wolf_peer *make_wolf(struct exchange *x, bool is_client)
 		.send = is_client ? send_up : send_down,
 		.on_data = is_client ? on_client_data : on_server_data,
 		.who = x,
-	});
+	};
+	if (x->spec.kind != EXCHANGE_PSK) {
+		spec.suites = "ECDHE-ECDSA-AES128-CCM-8";
+		spec.cert = slice_str(is_client ? pki_device : pki_server);
+		spec.private_key = slice_str(is_client ? pki_device_key : pki_server_key);
+		spec.asks = !is_client;
+	}
+	if (x->spec.kind == EXCHANGE_RPK) {
+		spec.is_raw = true;
+		spec.cert = spki(is_client ? pki_device_public : pki_server_public, room);
+	}
+	return wolf_peer_create(&spec);
+}
+
+/* ---- both ends ------------------------------------------------------------------------------ */
+
+struct exchange *exchange_create(const struct exchange_spec *spec)
+{
+	struct exchange *x = calloc(1, sizeof(*x));
+	BUG_UNLESS(x != NULL);
+	x->spec = *spec;
+	x->now.ms = 1000000;
+	x->address = (struct lan_peer){ slice_str("somewhere"), send_down, x };
+	if (spec->role != EXCHANGE_CLIENT)
+		make_lan(x);
+	if (spec->role != EXCHANGE_LISTENER)
+		make_profile(x);
+	return x;
+}
+
+void exchange_free(struct exchange *x)
+{
+	if (x->lan != NULL)
+		lan_end(x->lan);
+	dtls_profile_free(x->profile);
+	free(x);
 }
 
 void talk_begin(struct exchange *x, struct talk *t)
@@ -110,7 +173,13 @@ void talk_begin(struct exchange *x, struct talk *t)
 		wolf_peer_begin(t->wolf_client);
 		return;
 	}
-	struct dtls_session_spec own = { credential, NULL, DEADLINE_MS, x };
+	struct dtls_session_spec own = { .deadline_ms = DEADLINE_MS, .who = x };
+	if (x->spec.kind == EXCHANGE_PSK)
+		own.psk = credential;
+	else
+		own.pair.private_key = slice_str(pki_device_key);
+	if (x->spec.kind == EXCHANGE_X509)
+		own.pair.cert = slice_str(pki_device);
 	BUG_UNLESS(dtls_connect(&t->client, x->profile, &own, x->now) == 0);
 }
 

@@ -19,6 +19,9 @@ enum exchange_role {
 	EXCHANGE_ROLES
 };
 
+/* How both prove who they are: the room's kinds. */
+enum exchange_kind { EXCHANGE_PSK, EXCHANGE_RPK, EXCHANGE_X509, EXCHANGE_KINDS };
+
 enum exchange_way { EXCHANGE_UP, EXCHANGE_DOWN };
 
 /* A datagram that left: kept, so that it may be said again. */
@@ -45,6 +48,7 @@ struct talk {
 /* What all of a wire is made of. */
 struct exchange_spec {
 	enum exchange_role role;
+	enum exchange_kind kind;
 	bool cid; /* both ends use connection ids where they can */
 };
 

@@ -1,6 +1,7 @@
 /* Whole handshakes in which datagrams are altered as they leave, to their end on virtual time. Beside
  * them lives a proven conversation between the same addresses; after them a genuine client comes.
- * Input: role, flags (1: connection ids; 2: the proven one has data), then alterations: STEP, which of
+ * Input: role, flags (1: connection ids; 2: the proven one has data; above: PSK, raw keys
+ * or certificates), then alterations: STEP, which of
  * the handshake's datagrams, OP, and what OP wants. OP plus 16 says the genuine one too, before the
  * altered one, plus 32 behind it. Randomness is fixed, so keys and cookies are the same each time. */
 #include <stdlib.h>
@@ -329,11 +330,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	struct exchange_spec spec = { .role = cur_u8(&c) % EXCHANGE_ROLES };
 	uint8_t flags = cur_u8(&c);
 	spec.cid = flags & 1;
+	spec.kind = flags / 4 % EXCHANGE_KINDS;
 	struct run r = { .x = exchange_create(&spec) };
 	struct exchange *x = r.x;
 	while (r.count < ALTERATIONS && cur_left(&c) > 1)
 		r.alteration[r.count++] = read_alteration(&c);
 	converse(x, &x->old, flags & 2);
+	BUG_UNLESS(x->old.client == NULL ||
+		   (int)dtls_security_of(x->old.client) == (int)spec.kind);
 	shake(&r, &x->fresh);
 	BUG_UNLESS(talk_client_is_up(&x->old) && talk_server_is_up(x, &x->old));
 	BUG_UNLESS(talk_passes(x, &x->old));

@@ -64,9 +64,11 @@ static void keep_hello(void *who, const uint8_t *datagram, size_t n)
 int say_learn(bool cid)
 {
 	static const struct dtls_calls calls = { keep_hello };
-	struct dtls_profile_spec shared = { cid, &calls };
-	struct dtls_session_spec own = { { slice_str("flood"), slice_str("0123456789abcdef") },
-		NULL, 1000, NULL };
+	struct dtls_profile_spec shared = { .cid = cid, .calls = &calls };
+	struct dtls_session_spec own = {
+		.psk = { slice_str("flood"), slice_str("0123456789abcdef") },
+		.deadline_ms = 1000,
+	};
 	struct dtls_profile *profile = NULL;
 	struct dtls_session *session = NULL;
 	int rc = dtls_profile_create(&profile, &shared);
