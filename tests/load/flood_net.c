@@ -8,6 +8,7 @@
 #include <netinet/ip.h>
 #include <netinet/udp.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -215,6 +216,7 @@ void flood_net_listen(const struct flood_net *net, const char *interface, int64_
 	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, htons(ETH_P_ALL));
 	if (fd < 0 || bind(fd, (struct sockaddr *)&where, sizeof(where)) != 0)
 		net_die("flood: can not listen on %s: %s", interface, strerror(errno));
+	fprintf(stderr, "listening\n");
 	for (int64_t end = net_now() + ns; net_now() < end;) {
 		struct pollfd p = { fd, POLLIN, 0 };
 		ssize_t n;

@@ -224,6 +224,23 @@ lies() {
 	done
 }
 
+# All that a device said and heard since it began is said again in its name, cookie and all.
+beginnings() {
+	mark again
+	run dev flood "$LOAD/flood" again --capture lan --lie 192.0.2.12:40000 --to "$COAPS" \
+		--count "$JUNK" --rate $((JUNK / SECONDS_EACH)) --seconds $((SECONDS_EACH * 5))
+	dropped >"$WORK/before"
+	want flood '^listening'
+	devices again again --devices 1 --seconds 600 --rate 10 --retries 3 --timeout 1 --from 192.0.2.12:40000
+	want again '^registered: 1 of 1'
+	wait "${NETNS_PID[flood]}" || fail 'the flood failed'
+	unset 'NETNS_PID[flood]'
+	stop again || fail "the device is not content: $(tail -n 1 "$WORK/again.log")"
+	same "$(value lost "$WORK/again.log")" 0 "exchanges that were lost: $(tail -n 1 "$WORK/again.log")"
+	claim "a device's own beginning said again: $(tail -n 1 "$WORK/flood.log")"
+	claim "  it lost nothing, $(value resent "$WORK/again.log") repeated; counted: $(counters "$WORK/before")"
+}
+
 # ticks: user and system time of the relay, 10 ms each.
 ticks() { awk '{ print $14 + $15 }' "/proc/${NETNS_PID[relay]}/stat"; }
 
@@ -247,6 +264,7 @@ relay_up
 quiet
 floods
 lies
+beginnings
 [ "$COST" = 0 ] || cost
 lost | sed 's/^/     /'
 relay_stop
