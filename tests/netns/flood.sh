@@ -141,6 +141,8 @@ live_once() {
 
 ended() { echo $(($(counted device_closed) + $(counted device_idle) + $(counted server_closed))); }
 
+secured() { lwgate --json routes | grep -a '"endpoint":"live' | grep -ac '"lan_security":"dtls"'; }
+
 dropped() {
 	lwgate metrics | sed -nE 's/^lwgate_(drops_total\{reason="([a-z_]+)"\}|(hellos_answered|device_[a-z_]+)_total) ([0-9]+)$/\2\3 \4/p'
 }
@@ -169,6 +171,7 @@ under() {
 	claim "$text: $(tail -n 1 "$WORK/flood.log")"
 	# Those newcomers that took their leave are two.
 	same $(($(ended) - closed)) $((with * 2)) 'sessions that ended'
+	same "$(secured)" $DEVICES 'live devices that have a session'
 	memory=$(resident)
 	stop live
 	live_end $?
