@@ -88,7 +88,8 @@ void dtls_profile_free(struct dtls_profile *profile)
 
 /* wolfSSL repeats our flight whenever the peer repeats its own. Two such ends that do not agree
  * (a wrong key) would never rest, so a repeat leaves only when it is due. A flight with a certificate
- * is several datagrams, and the last may be protected throughout: it shares the fate of the first. */
+ * is several datagrams, and a client's last may be protected throughout: it shares the fate of the
+ * first. A server that begins so is at its end. */
 static bool is_untimely(struct dtls_session *s, const uint8_t *datagram, size_t n)
 {
 	if (s->state != DTLS_HANDSHAKE || datagram[0] == HEADER_ALERT)
@@ -98,7 +99,7 @@ static bool is_untimely(struct dtls_session *s, const uint8_t *datagram, size_t 
 		s->muted = flight <= s->flight && !s->repeating;
 	if (flight > s->flight)
 		s->flight = flight;
-	return s->muted;
+	return s->muted && (flight >= 0 || !s->rules.server);
 }
 
 static void emit(void *who, const uint8_t *datagram, size_t n)

@@ -30,7 +30,8 @@
 
 struct wolf_profile {
 	WOLFSSL_CTX *ctx;
-	bool cid; /* offer one, or take one that is offered */
+	WOLFSSL_CTX *raw; /* a server's: for clients that want its raw public key; or NULL */
+	bool cid;         /* offer one, or take one that is offered */
 	bool is_server;
 	enum dtls_security security; /* a client's */
 	struct wolf_trust *trust;    /* NULL: PSK alone */
@@ -143,7 +144,7 @@ static unsigned on_psk_server(
 	return (unsigned)psk->key.n;
 }
 
-static int profile_setup(WOLFSSL_CTX *ctx, const char *suite_list)
+static int setup_ctx(WOLFSSL_CTX *ctx, const char *suite_list)
 {
 	/* The result matters: on a name that it does not know wolfSSL keeps its default list. */
 	if (wolfSSL_CTX_set_cipher_list(ctx, suite_list) != WOLFSSL_SUCCESS ||
@@ -157,33 +158,6 @@ static int profile_setup(WOLFSSL_CTX *ctx, const char *suite_list)
 	return 0;
 }
 
-static int profile_create(
-	struct wolf_profile **profile, WOLFSSL_METHOD *(*method)(void), const char *suite_list)
-{
-	*profile = NULL;
-	struct wolf_profile *p = calloc(1, sizeof(*p));
-	if (p == NULL)
-		return -ENOMEM;
-	int rc = -ENOMEM;
-	if (wolfSSL_Init() != WOLFSSL_SUCCESS) /* counts its callers */
-		goto no_library;
-	p->ctx = wolfSSL_CTX_new(method());
-	if (p->ctx == NULL)
-		goto out;
-	rc = profile_setup(p->ctx, suite_list);
-	if (rc == 0)
-		*profile = p;
-out:
-	if (rc != 0) {
-		wolfSSL_CTX_free(p->ctx);
-		wolfSSL_Cleanup();
-	}
-no_library:
-	if (rc != 0)
-		free(p);
-	return rc;
-}
-
 static int or_free(struct wolf_profile **profile, int rc)
 {
 	if (rc != 0) {
@@ -191,6 +165,27 @@ static int or_free(struct wolf_profile **profile, int rc)
 		*profile = NULL;
 	}
 	return rc;
+}
+
+static int new_ctx(WOLFSSL_CTX **ctx, WOLFSSL_METHOD *(*method)(void), const char *suite_list)
+{
+	*ctx = wolfSSL_CTX_new(method());
+	return *ctx != NULL ? setup_ctx(*ctx, suite_list) : -ENOMEM;
+}
+
+static int profile_create(
+	struct wolf_profile **profile, WOLFSSL_METHOD *(*method)(void), const char *suite_list)
+{
+	*profile = NULL;
+	struct wolf_profile *p = calloc(1, sizeof(*p));
+	if (p == NULL)
+		return -ENOMEM;
+	if (wolfSSL_Init() != WOLFSSL_SUCCESS) { /* counts its callers */
+		free(p);
+		return -ENOMEM;
+	}
+	*profile = p;
+	return or_free(profile, new_ctx(&p->ctx, method, suite_list));
 }
 
 int wolf_profile_create(struct wolf_profile **profile, const struct dtls_profile_spec *spec)
@@ -209,15 +204,21 @@ int wolf_profile_create(struct wolf_profile **profile, const struct dtls_profile
 int wolf_server_create(struct wolf_profile **profile, const struct dtls_listener_spec *spec)
 {
 	bool certs = spec->pair.private_key.n > 0;
-	int rc = profile_create(profile, wolfDTLSv1_2_server_method,
-		certs ? SUITES_PSK ":" SUITES_ECC : SUITES_PSK);
+	const char *list = certs ? SUITES_PSK ":" SUITES_ECC : SUITES_PSK;
+	int rc = profile_create(profile, wolfDTLSv1_2_server_method, list);
 	if (rc != 0)
 		return rc;
-	(*profile)->cid = spec->cid;
-	(*profile)->is_server = true;
-	(*profile)->find_psk = spec->find_psk;
-	(*profile)->who = spec->psk_who;
-	return or_free(profile, wolf_trust_server(&(*profile)->trust, (*profile)->ctx, spec));
+	struct wolf_profile *p = *profile;
+	p->cid = spec->cid;
+	p->is_server = true;
+	p->find_psk = spec->find_psk;
+	p->who = spec->psk_who;
+	if (certs)
+		rc = new_ctx(&p->raw, wolfDTLSv1_2_server_method, list);
+	struct wolf_ctx both = { p->ctx, p->raw };
+	if (rc == 0)
+		rc = wolf_trust_server(&p->trust, &both, spec);
+	return or_free(profile, rc);
 }
 
 enum wolf_offer wolf_offer_for(
@@ -236,6 +237,7 @@ void wolf_profile_free(struct wolf_profile *profile)
 	if (profile == NULL)
 		return;
 	wolfSSL_CTX_free(profile->ctx);
+	wolfSSL_CTX_free(profile->raw);
 	wolf_trust_free(profile->trust);
 	wolfSSL_Cleanup();
 	free(profile);
@@ -259,8 +261,8 @@ static bool session_setup(struct wolf *w, struct slice cid)
 						   (unsigned)cid.n) == WOLFSSL_SUCCESS);
 }
 
-static int create(struct wolf **out, struct wolf_profile *profile, struct slice cid,
-	const struct wolf_spec *spec)
+static int create(struct wolf **out, struct wolf_profile *profile, WOLFSSL_CTX *ctx,
+	struct slice cid, const struct wolf_spec *spec)
 {
 	*out = NULL;
 	struct wolf *w = calloc(1, sizeof(*w));
@@ -269,7 +271,7 @@ static int create(struct wolf **out, struct wolf_profile *profile, struct slice 
 	w->spec = *spec;
 	w->profile = profile;
 	w->is_server = profile->is_server;
-	w->ssl = wolfSSL_new(profile->ctx);
+	w->ssl = wolfSSL_new(ctx);
 	if (w->ssl == NULL || !session_setup(w, cid)) {
 		wolf_free(w);
 		return -ENOMEM;
@@ -282,7 +284,7 @@ static int create(struct wolf **out, struct wolf_profile *profile, struct slice 
 int wolf_create(struct wolf **w, struct wolf_profile *profile, const struct wolf_spec *spec)
 {
 	/* Our id is empty: our socket names the session, only the server has to be told. */
-	int rc = create(w, profile, (struct slice){ NULL, 0 }, spec);
+	int rc = create(w, profile, profile->ctx, (struct slice){ NULL, 0 }, spec);
 	if (rc == 0 && profile->trust != NULL)
 		rc = wolf_proof_own(profile->trust, (*w)->ssl, &spec->pair);
 	if (rc != 0) {
@@ -293,21 +295,21 @@ int wolf_create(struct wolf **w, struct wolf_profile *profile, const struct wolf
 }
 
 /* Without a certificate of a kind that the client takes, there are only PSK suites to agree on. */
-static bool show(struct wolf *w, enum wolf_offer offer)
+static bool restrict_suites(struct wolf *w, enum wolf_offer offer)
 {
-	const struct wolf_trust *trust = w->profile->trust;
-	if (trust != NULL && offer == WOLF_OFFER_NOTHING)
-		return wolfSSL_set_cipher_list(w->ssl, SUITES_PSK) == WOLFSSL_SUCCESS;
-	return trust == NULL || wolf_proof_show(trust, w->ssl, offer);
+	return w->profile->trust == NULL || offer != WOLF_OFFER_NOTHING ||
+	       wolfSSL_set_cipher_list(w->ssl, SUITES_PSK) == WOLFSSL_SUCCESS;
 }
 
 int wolf_listen(struct wolf **w, struct wolf_profile *profile, const struct wolf_waiting *waiting,
 	const struct wolf_spec *spec)
 {
 	struct slice secret = waiting->secret;
-	int rc = create(w, profile, waiting->cid, spec);
-	if (rc == 0 && (!show(*w, waiting->offer) || wolfSSL_DTLS_SetCookieSecret((*w)->ssl,
-							     secret.p, (word32)secret.n) != 0)) {
+	WOLFSSL_CTX *ctx = waiting->offer == WOLF_OFFER_KEY ? profile->raw : profile->ctx;
+	int rc = create(w, profile, ctx, waiting->cid, spec);
+	if (rc == 0 &&
+		(!restrict_suites(*w, waiting->offer) ||
+			wolfSSL_DTLS_SetCookieSecret((*w)->ssl, secret.p, (word32)secret.n) != 0)) {
 		wolf_free(*w);
 		*w = NULL;
 		rc = -ENOMEM;
@@ -386,7 +388,7 @@ enum wolf_result wolf_handshake(struct wolf *w, struct slice record)
 	wolf_proof_before(&w->proof);
 	int rc = w->is_server ? wolfSSL_accept(w->ssl) : wolfSSL_connect(w->ssl);
 	bool up = rc == WOLFSSL_SUCCESS;
-	wolf_proof_after(&w->proof, w->ssl, up ? 0 : wolfSSL_get_error(w->ssl, rc));
+	wolf_proof_after(&w->proof, up ? 0 : wolfSSL_get_error(w->ssl, rc));
 	return up ? come_up(w) : judge(w, rc, before);
 }
 

@@ -1,10 +1,8 @@
 /* Who is trusted: what a profile wants of the peer's certificate or raw key, and what came of it. wolfSSL
  * builds and verifies the chain; the rest is judged here, and nothing that it refused is let in. */
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <arpa/inet.h>
 #include <time.h>
 #include "dtls/wolf_cert_int.h"
 #include <wolfssl/error-ssl.h>
@@ -18,9 +16,6 @@
 /* RFC 7925 9: nothing weaker. */
 #define RSA_BITS 2048
 #define ECC_BITS 256
-/* Most names of a SAN that are kept of a certificate, and most bytes of all. */
-#define NAMES     32
-#define NAMES_MAX 1024
 /* Longest SubjectPublicKeyInfo that a server may have: RSA of 8192 bits. */
 #define SPKI_MAX 1100
 
@@ -31,13 +26,12 @@ struct anchor {
 };
 
 struct wolf_trust {
-	WOLFSSL_CERT_MANAGER *manager; /* the context's */
-	enum dtls_security security;   /* a client's */
+	WOLFSSL_CERT_MANAGER *manager[2]; /* of each context, or NULL */
+	enum dtls_security security;      /* a client's */
 	bool is_server;
-	bool has_cert;       /* a server's: ours is a certificate */
-	struct wolf_key own; /* a server's: for those that want our raw key; without the secret */
-	struct slice peer;   /* a client's: the server's raw key, owned */
-	char *name;          /* a client's: of the server, owned */
+	bool has_cert;          /* a server's: ours is a certificate */
+	struct slice peer;      /* a client's: the server's raw key, owned */
+	char *name;             /* a client's: of the server, owned */
 	struct anchor *anchors; /* owned */
 	size_t anchors_n;
 	int64_t (*wall_s)(void);
@@ -96,10 +90,11 @@ static int take_anchor(void *who, struct slice der)
 								      : -EBADMSG;
 	wc_FreeDecodedCert(&cert);
 	/* A router boots with its clock in 1970; dates count when a peer comes, see check_anchor. */
-	if (rc == 0 && wolfSSL_CertManagerLoadCABuffer_ex(t->manager, der.p, (long)der.n,
-			       WOLFSSL_FILETYPE_ASN1, 0,
-			       WOLFSSL_LOAD_FLAG_DATE_ERR_OKAY) != WOLFSSL_SUCCESS)
-		rc = -EBADMSG;
+	for (int i = 0; i < 2 && rc == 0 && t->manager[i] != NULL; i++)
+		if (wolfSSL_CertManagerLoadCABuffer_ex(t->manager[i], der.p, (long)der.n,
+			    WOLFSSL_FILETYPE_ASN1, 0,
+			    WOLFSSL_LOAD_FLAG_DATE_ERR_OKAY) != WOLFSSL_SUCCESS)
+			rc = -EBADMSG;
 	return rc;
 }
 
@@ -107,99 +102,6 @@ static int load_anchors(struct wolf_trust *t, struct slice file)
 {
 	int rc = dtls_ca_check(file);
 	return rc == 0 ? wolf_each_cert(file, take_anchor, t) : rc;
-}
-
-/* ---- names ---- */
-
-static bool same_letters(struct slice a, struct slice b)
-{
-	return a.n == b.n &&
-	       (a.n == 0 || strncasecmp((const char *)a.p, (const char *)b.p, a.n) == 0);
-}
-
-/* RFC 6125 6.4: without regard to case; "*" stands for the whole first label, and two follow it. */
-static bool matches(struct slice pattern, struct slice name)
-{
-	if (pattern.n < 2 || pattern.p[0] != '*' || pattern.p[1] != '.')
-		return pattern.n > 0 && same_letters(pattern, name);
-	const uint8_t *dot = memchr(name.p, '.', name.n);
-	if (dot == NULL || dot == name.p || memchr(pattern.p + 2, '.', pattern.n - 2) == NULL)
-		return false;
-	size_t label = (size_t)(dot - name.p);
-	return same_letters((struct slice){ pattern.p + 1, pattern.n - 1 },
-		(struct slice){ dot, name.n - label });
-}
-
-static bool is_for(const DecodedCert *cert, const char *name)
-{
-	uint8_t ip[16];
-	size_t ip_n = inet_pton(AF_INET6, name, ip) == 1 ? 16 : 0;
-	if (ip_n == 0 && inet_pton(AF_INET, name, ip) == 1)
-		ip_n = 4;
-	for (const DNS_entry *e = cert->altNames; e != NULL; e = e->next) {
-		struct slice entry = { (const uint8_t *)e->name, (size_t)e->len };
-		if (ip_n > 0 && e->type == ASN_IP_TYPE &&
-			slice_eq(entry, (struct slice){ ip, ip_n }))
-			return true;
-		if (ip_n == 0 && e->type == ASN_DNS_TYPE && matches(entry, slice_str(name)))
-			return true;
-	}
-	/* RFC 6125 6.4.4: a SAN takes the CN's place. */
-	struct slice cn = { (const uint8_t *)cert->subjectCN, (size_t)cert->subjectCNLen };
-	if (cert->altNames != NULL || cert->subjectCN == NULL)
-		return false;
-	return ip_n > 0 ? same_letters(cn, slice_str(name)) : matches(cn, slice_str(name));
-}
-
-static void add_name(struct wolf_proof *proof, const char *bytes, size_t n)
-{
-	if (bytes == NULL || n == 0 || n > NAMES_MAX - 2 - proof->names_n ||
-		memchr(bytes, 0, n) != NULL)
-		return;
-	struct writer w = put_into(proof->names + proof->names_n, NAMES_MAX - proof->names_n);
-	put_u16(&w, (uint16_t)n);
-	put_bytes(&w, bytes, n);
-	proof->names_n += 2 + n;
-}
-
-/* wolfSSL's list runs backwards. */
-static void add_alternatives(struct wolf_proof *proof, const DecodedCert *cert)
-{
-	const DNS_entry *first[NAMES];
-	size_t n = 0;
-	for (const DNS_entry *e = cert->altNames; e != NULL; e = e->next)
-		if (e->type == ASN_DNS_TYPE || e->type == ASN_URI_TYPE)
-			first[n++ % NAMES] = e;
-	for (size_t k = 0; k < n && k < NAMES; k++) {
-		const DNS_entry *e = first[(n - 1 - k) % NAMES];
-		add_name(proof, e->name, (size_t)e->len);
-	}
-}
-
-static bool keep_names(struct wolf_proof *proof, const DecodedCert *cert)
-{
-	proof->names_n = 0;
-	free(proof->names);
-	proof->names = malloc(NAMES_MAX);
-	if (proof->names == NULL)
-		return false;
-	add_name(proof, cert->subjectCN, (size_t)cert->subjectCNLen);
-	add_alternatives(proof, cert);
-	/* The rest goes back; were it refused, the larger piece is as good. */
-	uint8_t *less = realloc(proof->names, proof->names_n + 1);
-	proof->names = less != NULL ? less : proof->names;
-	return true;
-}
-
-bool wolf_proof_name(const struct wolf_proof *proof, size_t i, struct slice *name)
-{
-	struct cursor c = cur_of(proof->names, proof->names_n);
-	for (size_t k = 0; cur_left(&c) > 0; k++) {
-		*name = cur_take(&c, cur_u16(&c));
-		if (k == i)
-			return !c.broken;
-	}
-	return false;
 }
 
 /* ---- the verdict ---- */
@@ -325,11 +227,11 @@ static enum dtls_fault judge_cert(
 		return DTLS_FAULT_UNTRUSTED;
 	if (wc_GetSubjectPubKeyInfoDerFromCert(
 		    store->certs[0].buffer, store->certs[0].length, spki, &n) != 0 ||
-		!keep_key(proof, spki, n) || !keep_names(proof, cert))
+		!keep_key(proof, spki, n) || !wolf_proof_names(proof, cert))
 		return DTLS_FAULT_BAD;
 	proof->security = DTLS_X509;
 	enum dtls_fault fault = check_anchor(t, store, cert);
-	if (fault == DTLS_FAULT_NONE && !t->is_server && !is_for(cert, t->name))
+	if (fault == DTLS_FAULT_NONE && !t->is_server && !wolf_cert_is_for(cert, t->name))
 		fault = DTLS_FAULT_WRONG_NAME;
 	return fault;
 }
@@ -384,8 +286,21 @@ static int on_verify(int good, WOLFSSL_X509_STORE_CTX *store)
 
 /* ---- profiles ---- */
 
+/* Each device is asked for a certificate, and none comes in without, but for those with PSK. */
+#define FROM_DEVICES (WOLFSSL_VERIFY_PEER | WOLFSSL_VERIFY_FAIL_EXCEPT_PSK)
+
 static const char key_type[] = { WOLFSSL_CERT_TYPE_RPK };
 static const char any_type[] = { WOLFSSL_CERT_TYPE_X509, WOLFSSL_CERT_TYPE_RPK };
+
+static int set_verify(struct wolf_trust *t, WOLFSSL_CTX *ctx, int mode)
+{
+	t->manager[t->manager[0] != NULL] = wolfSSL_CTX_GetCertManager(ctx);
+	wolfSSL_CTX_set_verify(ctx, mode, on_verify);
+	if (wolfSSL_CTX_SetMinEccKey_Sz(ctx, ECC_BITS) != WOLFSSL_SUCCESS ||
+		wolfSSL_CTX_SetMinRsaKey_Sz(ctx, RSA_BITS) != WOLFSSL_SUCCESS)
+		return -ENOTSUP;
+	return 0;
+}
 
 static int new_trust(struct wolf_trust **trust, WOLFSSL_CTX *ctx, int mode)
 {
@@ -393,13 +308,7 @@ static int new_trust(struct wolf_trust **trust, WOLFSSL_CTX *ctx, int mode)
 	*trust = t;
 	if (t == NULL)
 		return -ENOMEM;
-	t->manager = wolfSSL_CTX_GetCertManager(ctx);
-	wolfSSL_CTX_set_verify(ctx, mode, on_verify);
-	if (wc_SetTimeCb(on_time) != 0 ||
-		wolfSSL_CTX_SetMinEccKey_Sz(ctx, ECC_BITS) != WOLFSSL_SUCCESS ||
-		wolfSSL_CTX_SetMinRsaKey_Sz(ctx, RSA_BITS) != WOLFSSL_SUCCESS)
-		return -ENOTSUP;
-	return 0;
+	return wc_SetTimeCb(on_time) == 0 ? set_verify(t, ctx, mode) : -ENOTSUP;
 }
 
 static int trust_key(struct wolf_trust *t, WOLFSSL_CTX *ctx, struct slice file)
@@ -444,45 +353,60 @@ int wolf_trust_client(
 	return rc;
 }
 
-/* All sessions share this copy of the key; of ours, only the public half stays. */
-static int load_pair(struct wolf_trust *t, WOLFSSL_CTX *ctx, const struct dtls_pair *pair)
+static bool use_pair(WOLFSSL_CTX *ctx, struct slice cert, const struct wolf_key *key)
 {
+	bool pem = memmem(cert.p, cert.n, "-----BEGIN", 10) != NULL;
+	return wolfSSL_CTX_use_certificate_chain_buffer_format(ctx, cert.p, (long)cert.n,
+		       pem ? WOLFSSL_FILETYPE_PEM : WOLFSSL_FILETYPE_ASN1) == WOLFSSL_SUCCESS &&
+	       wolfSSL_CTX_use_PrivateKey_buffer(
+		       ctx, key->der, (long)key->der_n, WOLFSSL_FILETYPE_ASN1) == WOLFSSL_SUCCESS;
+}
+
+/* All sessions of a context share its copy of the key. The second context is for clients that want our
+ * raw key: wolfSSL would send the rest of a chain behind it. */
+static int load_pair(struct wolf_trust *t, const struct wolf_ctx *ctx, const struct dtls_pair *pair)
+{
+	struct wolf_key key;
 	int rc = dtls_pair_check(pair);
 	if (rc == 0)
-		rc = wolf_key_read(&t->own, pair->private_key);
+		rc = wolf_key_read(&key, pair->private_key);
 	if (rc != 0)
 		return rc;
 	t->has_cert = pair->cert.n > 0;
-	bool pem = t->has_cert && memmem(pair->cert.p, pair->cert.n, "-----BEGIN", 10) != NULL;
-	struct slice shown =
-		t->has_cert ? pair->cert : (struct slice){ t->own.spki, t->own.spki_n };
-	if (wolfSSL_CTX_use_certificate_chain_buffer_format(ctx, shown.p, (long)shown.n,
-		    pem ? WOLFSSL_FILETYPE_PEM : WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS)
+	struct slice spki = { key.spki, key.spki_n };
+	if ((t->has_cert && !use_pair(ctx->main, pair->cert, &key)) ||
+		!use_pair(ctx->raw, spki, &key))
 		rc = -EBADMSG;
-	else if (wolfSSL_CTX_use_PrivateKey_buffer(ctx, t->own.der, (long)t->own.der_n,
-			 WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS)
-		rc = -ENOKEY;
-	explicit_bzero(t->own.der, sizeof(t->own.der));
+	wolf_key_wipe(&key);
 	return rc;
 }
 
+static bool set_types(WOLFSSL_CTX *ctx, const struct dtls_listener_spec *spec)
+{
+	bool both = spec->ca.n > 0 && spec->find_key != NULL;
+	return wolfSSL_CTX_set_server_cert_type(ctx, any_type, 2) == WOLFSSL_SUCCESS &&
+	       wolfSSL_CTX_set_client_cert_type(
+		       ctx, spec->ca.n > 0 ? any_type : key_type, both ? 2 : 1) == WOLFSSL_SUCCESS;
+}
+
 static int setup_server(
-	struct wolf_trust *t, WOLFSSL_CTX *ctx, const struct dtls_listener_spec *spec)
+	struct wolf_trust *t, const struct wolf_ctx *ctx, const struct dtls_listener_spec *spec)
 {
 	t->is_server = true;
 	t->find_key = spec->find_key;
 	t->who = spec->psk_who;
 	t->wall_s = spec->wall_s;
-	if (wolfSSL_CTX_set_server_cert_type(ctx, any_type, 2) != WOLFSSL_SUCCESS ||
-		wolfSSL_CTX_set_client_cert_type(ctx, spec->ca.n > 0 ? any_type : key_type,
-			spec->ca.n > 0 && spec->find_key != NULL ? 2 : 1) != WOLFSSL_SUCCESS)
+	if (!set_types(ctx->main, spec) || !set_types(ctx->raw, spec) ||
+		wolfSSL_CTX_set_server_cert_type(ctx->raw, key_type, 1) != WOLFSSL_SUCCESS)
 		return -ENOTSUP;
-	int rc = load_pair(t, ctx, &spec->pair);
+	int rc = set_verify(t, ctx->raw, FROM_DEVICES);
+	if (rc == 0)
+		rc = load_pair(t, ctx, &spec->pair);
 	return rc == 0 && spec->ca.n > 0 ? load_anchors(t, spec->ca) : rc;
 }
 
-int wolf_trust_server(
-	struct wolf_trust **trust, WOLFSSL_CTX *ctx, const struct dtls_listener_spec *spec)
+int wolf_trust_server(struct wolf_trust **trust, const struct wolf_ctx *ctx,
+	const struct dtls_listener_spec *spec)
 {
 	bool has_pair = spec->pair.private_key.n > 0, has_ca = spec->ca.n > 0;
 	*trust = NULL;
@@ -491,7 +415,7 @@ int wolf_trust_server(
 		return -EINVAL;
 	if (!has_pair)
 		return 0;
-	int rc = new_trust(trust, ctx, WOLFSSL_VERIFY_PEER | WOLFSSL_VERIFY_FAIL_EXCEPT_PSK);
+	int rc = new_trust(trust, ctx->main, FROM_DEVICES);
 	if (rc == 0)
 		rc = setup_server(*trust, ctx, spec);
 	if (rc != 0) {
@@ -505,7 +429,6 @@ void wolf_trust_free(struct wolf_trust *t)
 {
 	if (t == NULL)
 		return;
-	wolf_key_wipe(&t->own);
 	free((void *)t->peer.p);
 	free(t->name);
 	free(t->anchors);
@@ -577,14 +500,6 @@ int wolf_proof_own(const struct wolf_trust *t, WOLFSSL *ssl, const struct dtls_p
 	return rc;
 }
 
-bool wolf_proof_show(const struct wolf_trust *t, WOLFSSL *ssl, enum wolf_offer offer)
-{
-	if (offer != WOLF_OFFER_KEY)
-		return true; /* the context has the certificate */
-	return wolfSSL_set_server_cert_type(ssl, key_type, 1) == WOLFSSL_SUCCESS &&
-	       (!t->has_cert || use_key(ssl, &t->own));
-}
-
 void wolf_proof_before(const struct wolf_proof *proof)
 {
 	clock_of_step = proof->trust != NULL ? proof->trust->wall_s : NULL;
@@ -592,12 +507,12 @@ void wolf_proof_before(const struct wolf_proof *proof)
 
 /* wolfSSL adds the CAs of a peer's chain to those of the context: later they would vouch for others,
  * beyond their own time. */
-void wolf_proof_after(struct wolf_proof *proof, WOLFSSL *ssl, int error)
+void wolf_proof_after(struct wolf_proof *proof, int error)
 {
-	(void)ssl;
 	if (proof->trust == NULL)
 		return;
-	(void)wolfSSL_CertManagerUnloadIntermediateCerts(proof->trust->manager);
+	for (int i = 0; i < 2 && proof->trust->manager[i] != NULL; i++)
+		(void)wolfSSL_CertManagerUnloadIntermediateCerts(proof->trust->manager[i]);
 	if (error != 0 && proof->fault == DTLS_FAULT_NONE && is_of_certificate(error))
 		proof->fault = fault_of(error);
 }

@@ -37,7 +37,12 @@ struct wolf_trust;
 /* Sets a context up. Returns 0 and a trust, which may be NULL, or an error of dtls.h. */
 int wolf_trust_client(struct wolf_trust **trust, WOLFSSL_CTX *ctx,
 	const struct dtls_profile_spec *spec) MUST_CHECK;
-int wolf_trust_server(struct wolf_trust **trust, WOLFSSL_CTX *ctx,
+/* The same for the contexts of a server. */
+struct wolf_ctx {
+	WOLFSSL_CTX *main; /* shows our certificate, if there is one */
+	WOLFSSL_CTX *raw;  /* shows our raw public key */
+};
+int wolf_trust_server(struct wolf_trust **trust, const struct wolf_ctx *ctx,
 	const struct dtls_listener_spec *spec) MUST_CHECK;
 void wolf_trust_free(struct wolf_trust *trust);
 /* What a server shows to a client with those extensions (struct header_hello); trust may be NULL. */
@@ -61,13 +66,18 @@ void wolf_proof_fini(struct wolf_proof *proof);
 /* Gives a client's session its pair. Returns 0, an error of dtls_pair_check, or -EPROTO. */
 int wolf_proof_own(
 	const struct wolf_trust *trust, WOLFSSL *ssl, const struct dtls_pair *pair) MUST_CHECK;
-/* Gives a server's session what it shows. False when the library refuses. */
-bool wolf_proof_show(
-	const struct wolf_trust *trust, WOLFSSL *ssl, enum wolf_offer offer) MUST_CHECK;
 /* Around each step of a handshake: before it, and after it with the library's error, or 0. */
 void wolf_proof_before(const struct wolf_proof *proof);
-void wolf_proof_after(struct wolf_proof *proof, WOLFSSL *ssl, int error);
+void wolf_proof_after(struct wolf_proof *proof, int error);
 /* Drops what only the handshake needed; ours is among it. */
 void wolf_proof_up(WOLFSSL *ssl);
+
+/* ---- wolf_name.c ---- */
+
+struct DecodedCert;
+/* True when a certificate is for that DNS name or literal address; see struct dtls_profile_spec. */
+bool wolf_cert_is_for(const struct DecodedCert *cert, const char *name) MUST_CHECK;
+/* Keeps the names of a certificate. False when memory is short. */
+bool wolf_proof_names(struct wolf_proof *proof, const struct DecodedCert *cert) MUST_CHECK;
 /* The name with that number; see dtls_peer_name. */
 bool wolf_proof_name(const struct wolf_proof *proof, size_t i, struct slice *name);

@@ -93,8 +93,9 @@ START_TEST(der_tells_keys_from_certificates)
 	for (size_t n = 1; n < sizeof(x509); n++)
 		ck_assert(find(x509, n).broken);
 	ck_assert(find(x509, sizeof(x509)).broken); /* what is signed is followed by a name */
-	static const uint8_t whole[] = { 0x30, 0x81, 8, 0x30, 0x82, 0, 2, 0xa0, 0, 0x30, 0 };
-	ck_assert_uint_eq(find(whole, sizeof(whole)).certificates, 1);
+	static const uint8_t whole[] = { 0x30, 0x81, 8, 0x30, 0x82, 0, 2, 0xa0, 0, 0x30, 0, 10 };
+	ck_assert_uint_eq(find(whole, sizeof(whole) - 1).certificates, 1);
+	ck_assert(find(whole, sizeof(whole)).broken); /* something stands behind it */
 	ck_assert(find("0001020304050607", 16).broken); /* hex begins with the byte of a sequence */
 	static const uint8_t long_length[] = { 0x30, 0x84, 0, 0, 0, 1, 0 };
 	ck_assert(find(long_length, sizeof(long_length)).broken);

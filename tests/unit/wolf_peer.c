@@ -194,7 +194,7 @@ static bool is_hello(const uint8_t *d, size_t n)
 	return n > 13 && d[0] == 22 && d[3] == 0 && d[4] == 0 && d[13] == 1;
 }
 
-void wolf_peer_feed(struct wolf_peer *p, const uint8_t *datagram, size_t n)
+static void feed_one(struct wolf_peer *p, const uint8_t *datagram, size_t n)
 {
 	if (p->dead || (p->up && is_hello(datagram, n)))
 		return;
@@ -204,6 +204,20 @@ void wolf_peer_feed(struct wolf_peer *p, const uint8_t *datagram, size_t n)
 	if (p->up)
 		take(p);
 	p->in.n = 0;
+}
+
+/* With a small MTU the library has a small room too: it gets one record at a time. */
+void wolf_peer_feed(struct wolf_peer *p, const uint8_t *datagram, size_t n)
+{
+	size_t at = 0;
+	while (p->spec.mtu != 0 && n - at > 13) {
+		size_t record = 13 + (size_t)datagram[at + 11] * 256 + datagram[at + 12];
+		if (record >= n - at)
+			break;
+		feed_one(p, datagram + at, record);
+		at += record;
+	}
+	feed_one(p, datagram + at, n - at);
 }
 
 void wolf_peer_write(struct wolf_peer *p, const uint8_t *bytes, size_t n)
