@@ -24,12 +24,13 @@ struct flood {
 	enum mode mode;
 	struct flood_net_spec net_spec;
 	struct flood_net *net;
-	const char *capture; /* interface, or NULL */
-	uint64_t count;      /* first words */
-	double rate;         /* of them, a second; 0: as fast as they go */
-	int64_t most;        /* ns; then it ends, whatever is left */
-	bool cid;            /* hellos offer a connection id */
-	uint16_t *asked;     /* bytes of the last question of each client */
+	const char *capture;             /* interface, or NULL */
+	uint64_t count;                  /* first words */
+	double rate;                     /* of them, a second; 0: as fast as they go */
+	int64_t most;                    /* ns; then it ends, whatever is left */
+	bool cid;                        /* hellos offer a connection id */
+	struct slice private_key, trust; /* hellos are of a client with raw keys; or empty */
+	uint16_t *asked;                 /* bytes of the last question of each client */
 	/* what happened */
 	uint64_t sent, unsent, bytes_out;
 	uint64_t answered, bytes_in;
@@ -152,15 +153,32 @@ static void usage(void)
 		"limit)\n"
 		"  --seconds S     end after that (60)         --seed N     of what is by chance "
 		"(1)\n"
-		"  --cid           hellos offer a connection id");
+		"  --cid           hellos offer a connection id\n"
+		"  --raw-key FILE --trust FILE   hellos are of a client with raw keys: its own "
+		"private\n"
+		"                  one and the server's public one, PEM");
 }
 
-enum { TO = 1000, FROM, SOURCES, PORTS, LIE, CAPTURE, COUNT, RATE, SECONDS, SEED, CID };
+enum {
+	TO = 1000,
+	FROM,
+	SOURCES,
+	PORTS,
+	LIE,
+	CAPTURE,
+	COUNT,
+	RATE,
+	SECONDS,
+	SEED,
+	CID,
+	RAW_KEY,
+	TRUST
+};
 static const struct option known[] = { { "to", 1, NULL, TO }, { "from", 1, NULL, FROM },
 	{ "sources", 1, NULL, SOURCES }, { "ports", 1, NULL, PORTS }, { "lie", 1, NULL, LIE },
 	{ "capture", 1, NULL, CAPTURE }, { "count", 1, NULL, COUNT }, { "rate", 1, NULL, RATE },
 	{ "seconds", 1, NULL, SECONDS }, { "seed", 1, NULL, SEED }, { "cid", 0, NULL, CID },
-	{ 0 } };
+	{ "raw-key", 1, NULL, RAW_KEY }, { "trust", 1, NULL, TRUST }, { 0 } };
 
 static void read_number(struct flood *f, int which)
 {
@@ -188,6 +206,20 @@ static void read_number(struct flood *f, int which)
 	}
 }
 
+/* All of a small file; never freed. */
+static struct slice read_file(const char *path)
+{
+	static uint8_t room[2][4096];
+	static unsigned used;
+	FILE *f = used < 2 ? fopen(path, "rb") : NULL;
+	if (f == NULL)
+		net_die("flood: can not read %s", path);
+	struct slice all = { room[used], fread(room[used], 1, sizeof(room[used]), f) };
+	used++;
+	fclose(f);
+	return all;
+}
+
 static void read_option(struct flood *f, int which)
 {
 	switch (which) {
@@ -206,6 +238,12 @@ static void read_option(struct flood *f, int which)
 		break;
 	case CID:
 		f->cid = true;
+		break;
+	case RAW_KEY:
+		f->private_key = read_file(optarg);
+		break;
+	case TRUST:
+		f->trust = read_file(optarg);
 		break;
 	default:
 		read_number(f, which);
@@ -232,7 +270,7 @@ int main(int argc, char **argv)
 		read_option(&f, c);
 	if (f.net_spec.to.port == 0 || optind != argc - 1)
 		usage();
-	if (say_learn(f.cid) != 0)
+	if (say_learn(f.cid, f.private_key, f.trust) != 0)
 		net_die("flood: the library gives no hello");
 	f.net = flood_net_open(&f.net_spec);
 	f.asked = calloc(flood_net_clients(f.net), sizeof(*f.asked));

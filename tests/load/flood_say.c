@@ -61,12 +61,16 @@ static void keep_hello(void *who, const uint8_t *datagram, size_t n)
 	hello.n = n;
 }
 
-int say_learn(bool cid)
+int say_learn(bool cid, struct slice private_key, struct slice trust)
 {
 	static const struct dtls_calls calls = { keep_hello };
-	struct dtls_profile_spec shared = { .cid = cid, .calls = &calls };
+	struct dtls_profile_spec shared = { .cid = cid,
+		.calls = &calls,
+		.trust = trust,
+		.security = private_key.n > 0 ? DTLS_RPK : DTLS_PSK };
 	struct dtls_session_spec own = {
 		.psk = { slice_str("flood"), slice_str("0123456789abcdef") },
+		.pair.private_key = private_key,
 		.deadline_ms = 1000,
 	};
 	struct dtls_profile *profile = NULL;

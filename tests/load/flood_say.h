@@ -16,8 +16,9 @@ uint64_t say_draw(void);
 /* Where they begin; not 0. */
 void say_seed(uint64_t seed);
 
-/* Keeps a genuine hello of the room's client, with a connection id offered or without. 0 or -errno. */
-int say_learn(bool cid) MUST_CHECK;
+/* Keeps a genuine hello of the room's client, with a connection id offered or without: by PSK, or by raw
+ * keys, ours and the server's, PEM, where those are given. 0 or -errno. */
+int say_learn(bool cid, struct slice private_key, struct slice trust) MUST_CHECK;
 /* The hello as if by a client of that number, with a cookie or (n is 0) without. Bytes, or 0 when the
  * cookie is too long. */
 size_t say_hello(uint8_t room[SAY_MAX], uint64_t client, struct slice cookie);

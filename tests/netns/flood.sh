@@ -40,6 +40,12 @@ lab() {
 	at gw ip route add 10.64.0.0/16 via 203.0.113.2
 }
 
+# raw_key NAME: a key for those that prove themselves without a secret in common.
+raw_key() {
+	openssl ecparam -name prime256v1 -genkey -noout -out "$WORK/$1.key" || fail 'no key'
+	openssl pkey -in "$WORK/$1.key" -pubout -out "$WORK/$1.pub" || fail 'no public key'
+}
+
 # An endpoint for each device that coapload will play.
 people() {
 	local name i
@@ -57,8 +63,13 @@ relay_up() {
 	relay_conf
 	section gateway main log_level info
 	section server cloud uri coaps://$SERVER
-	section listen lan +interface lan0 +interface lan1 server cloud
+	raw_key gateway
+	raw_key device
+	section listen lan +interface lan0 +interface lan1 server cloud \
+		private_key_file "$WORK/gateway.key"
 	people
+	section endpoint - name raw server cloud identity raw key "$KEY" \
+		lan_public_key_file "$WORK/device.pub"
 	run srv echo "$LOAD/coapecho" --address $SERVER --coap 5683 --coaps 5684 \
 		--key ${SEED_KEY}00000000 --derive
 	want echo ready
@@ -183,10 +194,18 @@ under() {
 	claim "  counted: $(counters "$WORK/before"), lan_overflows $(($(counted lan_overflows) - before))"
 }
 
-# strangers MODE COUNT SECONDS [PORT]: a flood from many addresses.
+# strangers MODE COUNT SECONDS [PORT [OPTION..]]: a flood from many addresses.
 strangers() {
-	run bad flood "$LOAD/flood" "$1" --to "203.0.113.1:${4:-5684}" --from 10.64.0.0 \
-		--sources 60000 --count "$2" --rate $(($2 / $3)) --seconds $(($3 * 5))
+	local mode=$1 count=$2 seconds=$3 port=${4:-5684}
+	shift $(($# > 4 ? 4 : $#))
+	run bad flood "$LOAD/flood" "$mode" --to "203.0.113.1:$port" --from 10.64.0.0 \
+		--sources 60000 --count "$count" --rate $((count / seconds)) \
+		--seconds $((seconds * 5)) "$@"
+}
+
+# The same by clients with raw keys: each costs the relay a signature.
+raw_strangers() {
+	strangers half "$1" "$SECONDS_EACH" 5684 --raw-key "$WORK/device.key" --trust "$WORK/gateway.pub"
 }
 
 no_larger() {
@@ -202,6 +221,8 @@ floods() {
 			no_larger
 		done
 	done
+	under "half by raw keys, $JUNK" 1 raw_strangers "$JUNK"
+	no_larger
 	for port in 5684 5683; do
 		under "junk to port $port" 0 strangers junk "$JUNK" "$SECONDS_EACH" $port
 		no_larger
@@ -247,18 +268,26 @@ beginnings() {
 # ticks: user and system time of the relay, 10 ms each.
 ticks() { awk '{ print $14 + $15 }' "/proc/${NETNS_PID[relay]}/stat"; }
 
+# costs TEXT PROGRAM..: the relay's CPU by the hellos that it answered.
+costs() {
+	local text=$1 before hellos ns
+	shift
+	before=$(ticks)
+	hellos=$(counted hellos_answered)
+	"$@"
+	wait "${NETNS_PID[flood]}" || fail 'the flood failed'
+	unset 'NETNS_PID[flood]'
+	hellos=$(($(counted hellos_answered) - hellos))
+	ns=$((($(ticks) - before) * 10000000 / hellos))
+	claim "cost: $text $((ns / 1000)).$((ns % 1000 / 100)) us of CPU" \
+		"(fields 14 and 15 of /proc/PID/stat, $hellos of them)"
+}
+
 cost() {
-	local mode before hellos
-	for mode in hello cookie; do
-		before=$(ticks)
-		hellos=$(counted hellos_answered)
-		strangers $mode "$COST" 2
-		wait "${NETNS_PID[flood]}"
-		unset 'NETNS_PID[flood]'
-		hellos=$(($(counted hellos_answered) - hellos))
-		claim "cost: a refused $mode $((($(ticks) - before) * 10000 / hellos)).$((($(ticks) - before) * 100000 / hellos % 10)) us of CPU" \
-			"(fields 14 and 15 of /proc/PID/stat, $hellos answered)"
-	done
+	costs 'a refused hello' strangers hello "$COST" 2
+	costs 'a refused cookie' strangers cookie "$COST" 2
+	costs 'a half-open handshake' strangers half "$COST" 4
+	costs 'a half-open handshake by raw keys' raw_strangers $((COST / 4))
 }
 
 netns_begin flood
