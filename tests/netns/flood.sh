@@ -152,7 +152,7 @@ live_once() {
 
 ended() { echo $(($(counted device_closed) + $(counted device_idle) + $(counted server_closed))); }
 
-secured() { lwgate --json routes | grep -a '"endpoint":"live' | grep -ac '"lan_security":"dtls"'; }
+secured() { lwgate --json routes | grep -a '"endpoint":"live' | grep -ac '"lan_suite":"TLS_PSK'; }
 
 dropped() {
 	lwgate metrics | sed -nE 's/^lwgate_(drops_total\{reason="([a-z_]+)"\}|(hellos_answered|device_[a-z_]+)_total) ([0-9]+)$/\2\3 \4/p'
