@@ -1,12 +1,15 @@
 # What the tests are made of; the Makefile says how. New tests are named here.
 
 # ---- load: generator, echo server and yardstick, built as the relay is built, never installed --------
-LOAD       = $(addprefix tests/load/,coapload coapecho forward)
+LOAD       = $(addprefix tests/load/,coapload coapecho forward flood)
 LOAD_SHARE = codec.c net.c rand_block.c
 tests/load/coapload_SRC   = $(addprefix tests/load/,coapload.c fleet.c client.c hist.c $(LOAD_SHARE))
 tests/load/coapecho_SRC   = $(addprefix tests/load/,coapecho.c answer.c secure.c $(LOAD_SHARE))
 tests/load/forward_SRC    = $(addprefix tests/load/,forward.c net.c)
+tests/load/flood_SRC      = $(addprefix tests/load/,flood.c flood_say.c flood_net.c net.c)
 $(foreach p,$(LOAD),$(eval $(p)_BELOW = base))
+tests/load/flood_BELOW    = dtls base
+tests/load/flood_LIBS     = $(WOLFSSL_LIBS)
 tests/load/coapload_LIBS  = $(WOLFSSL_DIR)/lib/libwolfssl.a -lm
 tests/load/coapecho_LIBS  = $(WOLFSSL_DIR)/lib/libwolfssl.a -lm
 tests/load/client_CFLAGS  = -I$(WOLFSSL_DIR)/include
@@ -90,6 +93,8 @@ fuzz_record_SRC       = $(addprefix tests/unit/,wire.c lan.c wolf_peer.c)
 fuzz_record_LIBS      = $(WOLFSSL_LIBS)
 fuzz_listener_SRC     = $(fuzz_record_SRC)
 fuzz_listener_LIBS    = $(WOLFSSL_LIBS)
+fuzz_handshake_SRC    = tests/fuzz/exchange.c $(addprefix tests/unit/,lan.c wolf_peer.c fake_rand.c)
+fuzz_handshake_LIBS   = $(WOLFSSL_LIBS)
 fuzz_msg_libcoap_SRC  = tests/unit/msg_libcoap.c
 fuzz_msg_libcoap_LIBS = $(msg-libcoap_LIBS)
 fuzz_control_SRC      = tests/unit/small_relay.c $(FAKE_NET)
