@@ -175,7 +175,8 @@ endef
 $(foreach p,lwm2m-server lwm2m-device,$(foreach t,$(PEER_TLS),$(eval $(call peer,$(p),$(t)))))
 peers: $(PEERS)
 
-demo: all $(BUILD)/tests/lwm2m-server-openssl $(BUILD)/tests/lwm2m-device-notls
+demo: all $(addprefix $(BUILD)/tests/lwm2m-,server-openssl device-notls device-gnutls \
+		device-openssl)
 	@BUILD='$(BUILD)' KEEP='$(KEEP)' tests/demo/demo.sh
 
 define unit

@@ -15,15 +15,19 @@ tests/load/secure_CFLAGS  = -I$(WOLFSSL_DIR)/include
 # ---- peers: a LwM2M server and a LwM2M device on libcoap, for the demo and the network tests ------
 # One program for each TLS library that libcoap is built with; the same objects link with all.
 PEER_TLS         = openssl gnutls notls
-lwm2m-server_SRC = $(addprefix tests/peers/,peer.c lwm2m-server.c credentials.c book.c ops.c)
-lwm2m-device_SRC = $(addprefix tests/peers/,peer.c lwm2m-device.c objects.c)
+lwm2m-server_SRC = $(addprefix tests/peers/,peer.c lwm2m-server.c talk.c security.c \
+                   credentials.c book.c ops.c)
+lwm2m-device_SRC = $(addprefix tests/peers/,peer.c lwm2m-device.c security.c objects.c)
 # Raw ends: datagrams, DTLS records on OpenSSL and random messages as lines of hex.
-RAW              = $(addprefix tests/,rawudp rawdtls randcoap memscan)
+RAW              = $(addprefix tests/,rawudp rawdtls rawdevice randcoap memscan)
 tests/rawudp_SRC   = $(addprefix tests/peers/,rawudp.c lines.c)
 tests/rawdtls_SRC  = $(addprefix tests/peers/,rawdtls.c lines.c)
+tests/rawdevice_SRC = $(addprefix tests/peers/,rawdevice.c lines.c)
 tests/randcoap_SRC = tests/peers/randcoap.c
 tests/memscan_SRC  = tests/peers/memscan.c
 $(foreach p,$(RAW),$(eval $(p)_BELOW = base))
+tests/rawdevice_BELOW = $(dtls_BELOW)
+tests/rawdevice_LIBS  = $(WOLFSSL_LIBS)
 tests/rawdtls_LIBS = $(shell $(PKG_CONFIG) --libs openssl)
 # The room dtls over a socket, and ends on mbedTLS, which knows connection ids, for it to talk to.
 DTLS_ENDS        = $(addprefix $(BUILD)/tests/,dtls-client dtls-server)
