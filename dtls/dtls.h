@@ -1,6 +1,6 @@
 /* DTLS without I/O. A datagram goes in; an event comes out; datagrams to be sent leave through a
  * callback that was handed down; the caller asks when it must call again. The room opens no socket,
- * reads no clock, logs nothing, and shows no wolfSSL type. RFC 6347, RFC 9146. */
+ * reads no clock, logs nothing, and shows no wolfSSL type. RFC 6347, RFC 9146, RFC 9147. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,16 +24,27 @@ struct dtls_calls {
 	void (*emit)(void *who, const uint8_t *datagram, size_t n);
 };
 
-/* What all sessions towards one server share: versions, suites, connection id. */
+/* Versions of the protocol. The library may be built without the newer one. */
+enum dtls_version {
+	DTLS_1_2, /* RFC 6347; what LwM2M asks for */
+	DTLS_1_3  /* RFC 9147 */
+};
+
+/* What all sessions towards one server share: version, suites, connection id. */
 struct dtls_profile;
 
 struct dtls_profile_spec {
-	bool cid;                       /* offer a connection id (RFC 9146); ours has length 0 */
+	bool cid;                       /* offer a connection id (RFC 9146, RFC 9147 9); ours has
+					 * length 0 */
 	const struct dtls_calls *calls; /* borrowed as long as the profile lives */
+	enum dtls_version version;      /* this one and no other: the library can not offer both
+					 * with a connection id */
+	bool no_dhe; /* DTLS 1.3: the key alone, without Diffie-Hellman (psk_ke, RFC 8446 4.2.9):
+			 * a third of the cost, and who learns the key reads what was recorded */
 };
 
-/* Makes a client profile: DTLS 1.2, PSK suites in the order of the LwM2M transport specification.
- * Returns 0, or -ENOMEM, -ENOTSUP when the library lacks a suite. */
+/* Makes a client profile: PSK suites in the order of the LwM2M transport specification. Returns 0,
+ * -ENOMEM, or -ENOTSUP when the library lacks a suite or the version. */
 int dtls_profile_create(
 	struct dtls_profile **profile, const struct dtls_profile_spec *spec) MUST_CHECK;
 /* Ends a profile; its sessions must be gone. NULL is allowed. */
@@ -113,10 +124,11 @@ struct dtls_listener_spec {
 	const struct dtls_psk *(*find_psk)(void *psk_who, struct slice identity);
 	void *psk_who;                  /* handed to find_psk */
 	const struct dtls_calls *calls; /* borrowed as long as the listener and its sessions live */
+	enum dtls_version version;      /* the newest that is served; DTLS_1_3 serves 1.2 too */
 };
 
-/* Makes a listener: DTLS 1.2, PSK suites in the order of the LwM2M transport specification, of which
- * the first that the device offers is taken. Returns 0, or -ENOMEM, -ENOTSUP. */
+/* Makes a listener: PSK suites in the order of the LwM2M transport specification, of which the first
+ * that the device offers is taken. Returns 0, -ENOMEM, or -ENOTSUP as above. */
 int dtls_listener_create(
 	struct dtls_listener **listener, const struct dtls_listener_spec *spec) MUST_CHECK;
 /* Ends a listener; its sessions must be gone. NULL is allowed. */
@@ -208,6 +220,8 @@ void dtls_forget(struct dtls_session **s);
 enum dtls_state dtls_state(const struct dtls_session *s);
 /* Flights of ours that left without an answer since the last datagram of the peer that counted. */
 unsigned dtls_unanswered(const struct dtls_session *s);
+/* The version that is spoken. */
+enum dtls_version dtls_version_of(const struct dtls_session *s);
 /* IANA name of the suite, e.g. TLS_PSK_WITH_AES_128_CCM_8; "" unless up. */
 const char *dtls_suite(const struct dtls_session *s);
 /* Length of the connection id that the peer asked us to use, in bytes; -1 when none was agreed

@@ -40,6 +40,8 @@ struct dtls_listener {
 int dtls_listener_create(struct dtls_listener **listener, const struct dtls_listener_spec *spec)
 {
 	*listener = NULL;
+	if (spec->version != DTLS_1_2)
+		return -ENOTSUP;
 	struct dtls_listener *l = calloc(1, sizeof(*l));
 	if (l == NULL)
 		return -ENOMEM;

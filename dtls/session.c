@@ -63,6 +63,8 @@ struct dtls_session {
 int dtls_profile_create(struct dtls_profile **profile, const struct dtls_profile_spec *spec)
 {
 	*profile = NULL;
+	if (spec->version != DTLS_1_2)
+		return -ENOTSUP;
 	struct dtls_profile *p = calloc(1, sizeof(*p));
 	if (p == NULL)
 		return -ENOMEM;
@@ -406,6 +408,12 @@ enum dtls_state dtls_state(const struct dtls_session *s)
 unsigned dtls_unanswered(const struct dtls_session *s)
 {
 	return s->unanswered;
+}
+
+enum dtls_version dtls_version_of(const struct dtls_session *s)
+{
+	(void)s;
+	return DTLS_1_2;
 }
 
 const char *dtls_suite(const struct dtls_session *s)

@@ -114,7 +114,7 @@ int main(int argc, char **argv)
 	long n = hex_decode(argv[4], strlen(argv[4]), key, sizeof(key));
 	struct dtls_psk psk = { slice_str(argv[3]), { key, n > 0 ? (size_t)n : 0 } };
 	if (fd < 0 ||
-		dtls_profile_create(&profile, &(struct dtls_profile_spec){ true, &calls }) != 0)
+		dtls_profile_create(&profile, &(struct dtls_profile_spec){ .cid = true, .calls = &calls }) != 0)
 		return EXIT_FAILURE;
 	if (dtls_connect(
 		    &s, profile, &(struct dtls_session_spec){ psk, NULL, 15000, &fd }, now()) == 0)

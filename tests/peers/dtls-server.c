@@ -137,7 +137,9 @@ int main(int argc, char **argv)
 	struct sockaddr_in6 at = { .sin6_family = AF_INET6,
 		.sin6_port = htons((uint16_t)strtoul(argv[1], NULL, 10)) };
 	fd = socket(AF_INET6, SOCK_DGRAM, 0);
-	struct dtls_listener_spec spec = { argc > 4, find_psk, NULL, &calls };
+	struct dtls_listener_spec spec = {
+		.cid = argc > 4, .find_psk = find_psk, .calls = &calls
+	};
 	if (bind(fd, (void *)&at, sizeof(at)) != 0 || dtls_listener_create(&l, &spec) != 0)
 		return EXIT_FAILURE;
 	for (;;) {

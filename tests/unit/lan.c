@@ -25,7 +25,9 @@ struct lan *lan_begin(bool cid)
 	l->psk = (struct dtls_psk){ slice_str("meter17"), slice_str("0123456789abcdef") };
 	l->cid = cid;
 	l->deadline_ms = 60000;
-	struct dtls_listener_spec spec = { cid, find_psk, l, &calls };
+	struct dtls_listener_spec spec = {
+		.cid = cid, .find_psk = find_psk, .psk_who = l, .calls = &calls
+	};
 	BUG_UNLESS(dtls_listener_create(&l->listener, &spec) == 0);
 	return l;
 }

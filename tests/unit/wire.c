@@ -76,7 +76,7 @@ struct wire *wire_begin(const struct wire_spec *spec)
 		(struct lan_peer){ either(spec->address, slice_str("somewhere")), send_down, w };
 	if (!spec->no_server && spec->lan == NULL)
 		w->server = make_server(w, spec, &psk);
-	struct dtls_profile_spec shared = { spec->cid, &calls };
+	struct dtls_profile_spec shared = { .cid = spec->cid, .calls = &calls };
 	BUG_UNLESS(dtls_profile_create(&w->profile, &shared) == 0);
 	struct dtls_session_spec own = { psk, spec->server_name,
 		spec->deadline_ms != 0 ? spec->deadline_ms : 60000, w };
