@@ -20,6 +20,8 @@ VERSION    ?= 0.1.0
 
 # wolfSSL: ours, built once into build/deps, or one that a packager brings.
 WOLFSSL_TARBALL ?=
+# full, or small: without DTLS 1.3; with a BUILD of its own.
+WOLFSSL_PROFILE ?= full
 WOLFSSL_DIR     ?= $(BUILD)/deps/wolfssl
 WOLFSSL_LIBS    ?= $(WOLFSSL_DIR)/lib/libwolfssl.a -lm
 # Stamps of packaging/deps; with DEPS= nothing is installed or built for us.
@@ -54,7 +56,7 @@ base_SRC    = $(addprefix relay/base/,addr.c bucket.c log.c hash.c rand.c hex.c 
 conf_SRC    = $(addprefix conf/,read.c uci.c schema.c value.c uri.c load.c key.c csv.c rules.c unique.c \
               print.c fault.c arena.c index.c)
 lwm2m_SRC   = relay/lwm2m/reg.c
-dtls_SRC    = $(addprefix dtls/,header.c listener.c session.c wolf.c)
+dtls_SRC    = $(addprefix dtls/,header.c header13.c listener.c session.c wolf.c wolf13.c)
 trunk_SRC   = $(addprefix relay/,timer.c loop.c udp.c resolve.c stat.c lan.c server.c wan.c \
               wan_round.c wan_socket.c classify.c limit.c msg.c track.c held.c flow.c route.c newcomer.c move.c forward.c \
               notice.c life.c reopen.c wanted.c datapath.c)
@@ -79,7 +81,7 @@ fake_BELOW    = trunk base
 # Headers of libraries that stand behind one door; wolfSSL also shows at the other end of the tests.
 netfilter/rtnl_CFLAGS = $(shell $(PKG_CONFIG) --cflags libnl-3.0)
 relay/resolve_CFLAGS  = $(shell $(PKG_CONFIG) --cflags libcares)
-$(foreach f,dtls/wolf tests/unit/wolf_peer tests/unit/sealer,$(eval \
+$(foreach f,dtls/wolf dtls/wolf13 tests/unit/wolf_peer tests/unit/sealer,$(eval \
 	$(f)_CFLAGS = -isystem $$(WOLFSSL_DIR)/include))
 
 # ---- programs: x_SRC, the archives x_BELOW in linking order, x_LIBS --------------------------------
@@ -116,6 +118,7 @@ all: $(addprefix $(BUILD)/,$(PROGRAMS)) $(ROOMS:%=$(BUILD)/lib/%.a)
 deps: $(DEPS)
 foreign-wolfssl = $(filter-out $(BUILD)/deps/wolfssl,$(WOLFSSL_DIR))
 run-deps = @CC='$(CC)' WOLFSSL_TARBALL='$(WOLFSSL_TARBALL)' WOLFSSL_DIR='$(foreign-wolfssl)' \
+	WOLFSSL_PROFILE='$(WOLFSSL_PROFILE)' \
 	packaging/deps $(1) $(BUILD)/deps
 $(BUILD)/deps/ready: packaging/deps $(WOLFSSL_TARBALL)
 	$(call run-deps)

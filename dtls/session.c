@@ -7,8 +7,8 @@
  *            fatal: DEAD         noted alert: DEAD
  *            alert: noted        else the flight
  *                                is sent again
- * UP         data: told          nothing is due      record  DEAD, with close_notify
- *            fatal alert: DEAD
+ * UP         data: told          DTLS 1.3: a key     record  DEAD, with close_notify
+ *            fatal alert: DEAD   update is repeated
  *            close_notify: DEAD
  * DEAD       nothing             nothing is due      no      -
  *
@@ -27,7 +27,13 @@
 #define IDENTITY_MAX    128
 #define KEY_MAX         64
 
-#define UNKNOWN_PSK     115 /* RFC 4279 6 */
+#define UNKNOWN_PSK      115 /* RFC 4279 6 */
+#define PROTOCOL_VERSION 70  /* RFC 8446 6.2 */
+/* Protected datagrams that leave before a timer asks for them: what is acknowledged makes the peer
+ * speak, and the other way round. */
+#define LOOSE_MAX 16
+/* Repeats of a key update; then it rests until the peer is heard again. */
+#define UPDATE_REPEATS 7
 /* Bytes of a ClientHello's random that are kept; behind the first four, which may be a time. */
 #define RANDOM_AT   4
 #define RANDOM_KEPT 16
@@ -49,6 +55,8 @@ struct dtls_session {
 	unsigned emitted;       /* datagrams that left */
 	int flight;             /* number of the first message in our last flight, or -1 */
 	bool repeating;         /* it is time to send that again */
+	bool waiting;           /* up, and a key update of ours is not acknowledged */
+	unsigned loose;         /* see LOOSE_MAX */
 	unsigned unanswered;
 	int noted; /* alert in plaintext that still stands, or -1 */
 	int alert; /* the one that ended the session, or -1 */
@@ -63,12 +71,10 @@ struct dtls_session {
 int dtls_profile_create(struct dtls_profile **profile, const struct dtls_profile_spec *spec)
 {
 	*profile = NULL;
-	if (spec->version != DTLS_1_2)
-		return -ENOTSUP;
 	struct dtls_profile *p = calloc(1, sizeof(*p));
 	if (p == NULL)
 		return -ENOMEM;
-	int rc = wolf_profile_create(&p->wolf, spec->cid);
+	int rc = wolf_profile_create(&p->wolf, spec);
 	if (rc != 0) {
 		free(p);
 		return rc;
@@ -98,10 +104,17 @@ static bool is_untimely(struct dtls_session *s, const uint8_t *datagram, size_t 
 	return false;
 }
 
+/* Of DTLS 1.3, whose protected flights and acknowledgements look alike. */
+static bool is_too_much(struct dtls_session *s, const uint8_t *datagram)
+{
+	bool counts = s->state == DTLS_HANDSHAKE && !s->repeating && header13_is(*datagram);
+	return counts && ++s->loose > LOOSE_MAX;
+}
+
 static void emit(void *who, const uint8_t *datagram, size_t n)
 {
 	struct dtls_session *s = who;
-	if (is_untimely(s, datagram, n))
+	if (is_untimely(s, datagram, n) || is_too_much(s, datagram))
 		return;
 	int64_t last = s->rules.server ? header_last_number(datagram, n) : -1;
 	if (last >= 0)
@@ -138,7 +151,8 @@ static enum dtls_event fail(struct dtls_session *s)
 {
 	if (!wolf_is_stranger(s->wolf))
 		return die(s, DTLS_ALERTED, wolf_alert(s->wolf));
-	refuse_stranger(s);
+	if (!s->rules.v13)
+		refuse_stranger(s);
 	return die(s, DTLS_ALERTED, UNKNOWN_PSK);
 }
 
@@ -208,6 +222,7 @@ int dtls_connect(struct dtls_session **session, struct dtls_profile *profile,
 		return -ENOMEM;
 	int rc = wolf_create(&s->wolf, profile->wolf,
 		&(struct wolf_spec){ spec->psk, spec->server_name, emit, s });
+	s->rules.v13 = rc == 0 && wolf_version(s->wolf) == DTLS_1_3;
 	if (rc == 0 && handshake(s, (struct slice){ NULL, 0 }, now) != DTLS_NOTHING)
 		rc = -EPROTO;
 	if (rc != 0) {
@@ -227,12 +242,16 @@ struct dtls_session *session_born(
 		return NULL;
 	}
 	s->wolf = w;
+	s->rules.v13 = wolf_version(w) == DTLS_1_3;
 	s->rules.server = true;
 	s->rules.cid = birth->cid;
 	BUG_UNLESS(birth->random.n >= RANDOM_AT + RANDOM_KEPT);
 	memcpy(s->random, birth->random.p + RANDOM_AT, RANDOM_KEPT);
 	wolf_redirect(w, emit, s);
-	if (handshake(s, (struct slice){ NULL, 0 }, now) != DTLS_NOTHING)
+	if (birth->refused) {
+		s->noted = wolf_is_stranger(w) ? UNKNOWN_PSK : wolf_alert(w);
+		s->flight_due = now;
+	} else if (handshake(s, (struct slice){ NULL, 0 }, now) != DTLS_NOTHING)
 		dtls_forget(&s);
 	return s;
 }
@@ -272,6 +291,10 @@ static enum dtls_event take_flight(struct dtls_session *s, const struct header *
 		note_alert(s, h->body);
 		return DTLS_NOTHING;
 	}
+	if (h->is_verify && s->rules.v13) {
+		s->noted = PROTOCOL_VERSION; /* as believable as an alert */
+		return DTLS_NOTHING;
+	}
 	if (h->epoch == 0) { /* a session that the peer still has would speak in epoch 1 */
 		s->unanswered = 0;
 		s->noted = -1;
@@ -285,21 +308,42 @@ static enum dtls_event repeat_last(struct dtls_session *s)
 	return wolf_repeat_last(s->wolf) ? DTLS_NOTHING : fail(s);
 }
 
-static enum dtls_event take_record(
-	struct dtls_session *s, const struct header *h, uint8_t *room, size_t size, size_t *n)
+/* A key update of ours, which answers the peer's, must be acknowledged (RFC 9147 8). */
+static void watch_update(struct dtls_session *s, struct mono now)
 {
-	switch (wolf_read(s->wolf, h->record, room, size, n)) {
+	bool waiting = wolf_is_waiting(s->wolf);
+	if (waiting && !s->waiting)
+		arm(s, FLIGHT_FIRST_MS, now);
+	if (!waiting)
+		s->unanswered = 0;
+	s->waiting = waiting;
+}
+
+/* DTLS 1.3 hides its record numbers, and wolfSSL tells them to nobody. */
+static bool is_newest(struct dtls_session *s, const struct header *h)
+{
+	bool newest = !s->rules.v13 && h->number > s->top;
+	s->top = newest ? h->number : s->top;
+	return newest;
+}
+
+static enum dtls_event take_record(struct dtls_session *s, const struct header *h, uint8_t *room,
+	size_t size, size_t *n, struct mono now)
+{
+	enum wolf_result result = wolf_read(s->wolf, h->record, room, size, n);
+	if (result != WOLF_DROPPED && result != WOLF_FAILED && s->rules.v13)
+		watch_update(s, now);
+	switch (result) {
 	case WOLF_BYTES:
 		s->rules.last_flight = false; /* the peer has it, or it would not speak */
-		s->newest = h->number > s->top;
-		s->top = s->newest ? h->number : s->top;
+		s->newest = is_newest(s, h);
 		return DTLS_DATA;
 	case WOLF_DROPPED:
 		s->dropped[DTLS_DROP_RECORD]++;
 		return DTLS_NOTHING;
 	case WOLF_NOTHING:
 	case WOLF_UP:
-		if (s->rules.last_flight && h->type != HEADER_ALERT)
+		if (s->rules.last_flight && h->type != HEADER_ALERT && !s->rules.v13)
 			return repeat_last(s);
 		return DTLS_NOTHING;
 	case WOLF_CLOSED:
@@ -327,7 +371,7 @@ static enum dtls_event take_next(
 		return DTLS_NOTHING;
 	}
 	if (s->state == DTLS_UP)
-		return take_record(s, &h, room, size, n);
+		return take_record(s, &h, room, size, n, now);
 	return take_flight(s, &h, now);
 }
 
@@ -358,12 +402,15 @@ int dtls_write(struct dtls_session *s, const uint8_t *bytes, size_t n)
 
 struct mono dtls_deadline(const struct dtls_session *s)
 {
+	if (s->state == DTLS_UP && s->waiting)
+		return s->flight_due;
 	return s->state == DTLS_HANDSHAKE ? mono_min(s->give_up, s->flight_due) : MONO_NEVER;
 }
 
 static enum dtls_event repeat(struct dtls_session *s, struct mono now)
 {
 	unsigned ms = s->flight_ms * 2;
+	s->loose = 0;
 	s->repeating = true;
 	bool sent = wolf_repeat(s->wolf);
 	s->repeating = false;
@@ -373,10 +420,18 @@ static enum dtls_event repeat(struct dtls_session *s, struct mono now)
 	return DTLS_NOTHING;
 }
 
+static enum dtls_event repeat_update(struct dtls_session *s, struct mono now)
+{
+	s->waiting = s->unanswered < UPDATE_REPEATS;
+	return s->waiting ? repeat(s, now) : DTLS_NOTHING;
+}
+
 enum dtls_event dtls_tick(struct dtls_session *s, struct mono now)
 {
-	if (s->state != DTLS_HANDSHAKE || !mono_reached(dtls_deadline(s), now))
+	if (s->state == DTLS_DEAD || !mono_reached(dtls_deadline(s), now))
 		return DTLS_NOTHING;
+	if (s->state == DTLS_UP)
+		return repeat_update(s, now);
 	if (s->noted >= 0)
 		return die(s, DTLS_ALERTED, s->noted);
 	if (mono_reached(s->give_up, now))
@@ -412,8 +467,7 @@ unsigned dtls_unanswered(const struct dtls_session *s)
 
 enum dtls_version dtls_version_of(const struct dtls_session *s)
 {
-	(void)s;
-	return DTLS_1_2;
+	return s->rules.v13 ? DTLS_1_3 : DTLS_1_2;
 }
 
 const char *dtls_suite(const struct dtls_session *s)

@@ -1,5 +1,5 @@
-/* The only file that knows wolfSSL. */
-#include "dtls/wolf_int.h"
+/* The door to wolfSSL: what both versions share, and what DTLS 1.2 needs. */
+#include "dtls/wolf_door_int.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -26,25 +26,6 @@
 #define READ_SPARE 500
 /* Enough for an alert that is sent while reading. */
 #define LEAST_MTU 256
-
-struct wolf_profile {
-	WOLFSSL_CTX *ctx;
-	bool cid; /* offer one, or take one that is offered */
-	/* A server's; see struct dtls_listener_spec. */
-	const struct dtls_psk *(*find_psk)(void *who, struct slice identity);
-	void *who;
-};
-
-struct wolf {
-	WOLFSSL *ssl;
-	struct wolf_spec spec;
-	struct slice in;              /* the record that wolfSSL may fetch, or empty */
-	struct wolf_profile *profile; /* borrowed */
-	uint8_t *identity;            /* the client's, of identity_n bytes, or NULL */
-	size_t identity_n;
-	bool is_server;
-	bool stranger; /* nobody knows that identity */
-};
 
 /* In the order of the LwM2M transport specification (OMA-TS-LightweightM2M_Transport 5.2.8), then
  * the same key exchange with other ciphers. */
@@ -91,11 +72,9 @@ static int on_send(WOLFSSL *ssl, char *bytes, int n, void *who)
 }
 
 /* wolfSSL ends the identity behind MAX_PSK_ID_LEN bytes by itself. */
-static unsigned on_psk(WOLFSSL *ssl, const char *hint, char *identity, unsigned identity_max,
+unsigned wolf_tell_psk(const struct dtls_psk *psk, char *identity, unsigned identity_max,
 	unsigned char *key, unsigned key_max)
 {
-	const struct dtls_psk *psk = wolfSSL_get_psk_callback_ctx(ssl);
-	(void)hint;
 	if (psk->identity.n > identity_max || psk->key.n > key_max)
 		return 0;
 	memcpy(identity, psk->identity.p, psk->identity.n);
@@ -105,11 +84,17 @@ static unsigned on_psk(WOLFSSL *ssl, const char *hint, char *identity, unsigned 
 	return (unsigned)psk->key.n;
 }
 
-/* wolfSSL ends an identity at its first zero byte, so a longer one is known as that. */
-static unsigned on_psk_server(
-	WOLFSSL *ssl, const char *identity, unsigned char *key, unsigned key_max)
+static unsigned on_psk(WOLFSSL *ssl, const char *hint, char *identity, unsigned identity_max,
+	unsigned char *key, unsigned key_max)
 {
-	struct wolf *w = wolfSSL_get_psk_callback_ctx(ssl);
+	(void)hint;
+	return wolf_tell_psk(
+		wolfSSL_get_psk_callback_ctx(ssl), identity, identity_max, key, key_max);
+}
+
+/* wolfSSL ends an identity at its first zero byte, so a longer one is known as that. */
+unsigned wolf_look_up(struct wolf *w, const char *identity, unsigned char *key, unsigned key_max)
+{
 	struct slice name = slice_str(identity);
 	free(w->identity);
 	w->identity_n = 0;
@@ -126,33 +111,61 @@ static unsigned on_psk_server(
 	return (unsigned)psk->key.n;
 }
 
-static int profile_setup(WOLFSSL_CTX *ctx)
+static unsigned on_psk_server(
+	WOLFSSL *ssl, const char *identity, unsigned char *key, unsigned key_max)
+{
+	return wolf_look_up(wolfSSL_get_psk_callback_ctx(ssl), identity, key, key_max);
+}
+
+static int psk12_setup(WOLFSSL_CTX *ctx)
 {
 	/* The result matters: on a name that it does not know wolfSSL keeps its default list. */
-	if (wolfSSL_CTX_set_cipher_list(ctx, suite_list) != WOLFSSL_SUCCESS ||
-		wolfSSL_CTX_set_group_messages(ctx) != WOLFSSL_SUCCESS ||
-		wolfSSL_CTX_dtls_set_mtu(ctx, FLIGHT_MTU) != WOLFSSL_SUCCESS)
+	if (wolfSSL_CTX_set_cipher_list(ctx, suite_list) != WOLFSSL_SUCCESS)
 		return -ENOTSUP;
 	wolfSSL_CTX_set_psk_client_callback(ctx, on_psk);
 	wolfSSL_CTX_set_psk_server_callback(ctx, on_psk_server);
+	return 0;
+}
+
+static int profile_setup(const struct wolf_profile *p, bool no_dhe)
+{
+	WOLFSSL_CTX *ctx = p->ctx;
+	int rc = p->version == DTLS_1_3 ? wolf13_profile_setup(ctx, no_dhe) : psk12_setup(ctx);
+	if (rc != 0)
+		return rc;
+	if (wolfSSL_CTX_set_group_messages(ctx) != WOLFSSL_SUCCESS ||
+		wolfSSL_CTX_dtls_set_mtu(ctx, FLIGHT_MTU) != WOLFSSL_SUCCESS)
+		return -ENOTSUP;
 	wolfSSL_CTX_SetIORecv(ctx, on_recv);
 	wolfSSL_CTX_SetIOSend(ctx, on_send);
 	return 0;
 }
 
-static int profile_create(struct wolf_profile **profile, WOLFSSL_METHOD *(*method)(void))
+static WOLFSSL_CTX *make_ctx(enum dtls_version version, bool is_server)
+{
+	if (version == DTLS_1_3)
+		return wolf13_ctx(is_server);
+	return wolfSSL_CTX_new(
+		is_server ? wolfDTLSv1_2_server_method() : wolfDTLSv1_2_client_method());
+}
+
+static int profile_create(struct wolf_profile **profile, enum dtls_version version, bool is_server,
+	bool no_dhe)
 {
 	*profile = NULL;
+	if (version == DTLS_1_3 && !wolf13_is_there())
+		return -ENOTSUP;
 	struct wolf_profile *p = calloc(1, sizeof(*p));
 	if (p == NULL)
 		return -ENOMEM;
 	int rc = -ENOMEM;
 	if (wolfSSL_Init() != WOLFSSL_SUCCESS) /* counts its callers */
 		goto no_library;
-	p->ctx = wolfSSL_CTX_new(method());
+	p->version = version;
+	p->ctx = make_ctx(version, is_server);
 	if (p->ctx == NULL)
 		goto out;
-	rc = profile_setup(p->ctx);
+	rc = profile_setup(p, no_dhe);
 	if (rc == 0)
 		*profile = p;
 out:
@@ -166,17 +179,18 @@ no_library:
 	return rc;
 }
 
-int wolf_profile_create(struct wolf_profile **profile, bool cid)
+int wolf_profile_create(struct wolf_profile **profile, const struct dtls_profile_spec *spec)
 {
-	int rc = profile_create(profile, wolfDTLSv1_2_client_method);
+	int rc = profile_create(profile, spec->version, false, spec->no_dhe);
 	if (rc == 0)
-		(*profile)->cid = cid;
+		(*profile)->cid = spec->cid;
 	return rc;
 }
 
-int wolf_server_create(struct wolf_profile **profile, const struct dtls_listener_spec *spec)
+int wolf_server_create(struct wolf_profile **profile, const struct dtls_listener_spec *spec,
+	enum dtls_version version)
 {
-	int rc = profile_create(profile, wolfDTLSv1_2_server_method);
+	int rc = profile_create(profile, version, true, false);
 	if (rc != 0)
 		return rc;
 	(*profile)->cid = spec->cid;
@@ -194,6 +208,11 @@ void wolf_profile_free(struct wolf_profile *profile)
 	free(profile);
 }
 
+static bool is_13(const struct wolf *w)
+{
+	return w->profile->version == DTLS_1_3;
+}
+
 static bool session_setup(struct wolf *w, struct slice cid)
 {
 	const char *name = w->spec.server_name;
@@ -201,7 +220,8 @@ static bool session_setup(struct wolf *w, struct slice cid)
 	wolfSSL_dtls_set_using_nonblock(w->ssl, 1);
 	wolfSSL_SetIOReadCtx(w->ssl, w);
 	wolfSSL_SetIOWriteCtx(w->ssl, w);
-	if (wolfSSL_set_psk_callback_ctx(w->ssl, psk_who) != WOLFSSL_SUCCESS)
+	if (wolfSSL_set_psk_callback_ctx(w->ssl, psk_who) != WOLFSSL_SUCCESS ||
+		(is_13(w) && !wolf13_session_setup(w)))
 		return false;
 	if (name != NULL && wolfSSL_UseSNI(w->ssl, WOLFSSL_SNI_HOST_NAME, name,
 				    (unsigned short)strlen(name)) != WOLFSSL_SUCCESS)
@@ -241,17 +261,24 @@ int wolf_listen(struct wolf **w, struct wolf_profile *profile, struct slice secr
 	struct slice cid, const struct wolf_spec *spec)
 {
 	int rc = create(w, profile, cid, spec);
-	if (rc == 0 && wolfSSL_DTLS_SetCookieSecret((*w)->ssl, secret.p, (word32)secret.n) != 0) {
-		wolf_free(*w);
-		*w = NULL;
-		rc = -ENOMEM;
-	}
-	return rc;
+	if (rc != 0)
+		return rc;
+	/* wolfSSL wants that of 1.2 in any case, or draws one. */
+	bool good = wolfSSL_DTLS_SetCookieSecret((*w)->ssl, secret.p, (word32)secret.n) == 0 &&
+		    (!is_13(*w) || wolf13_wait(*w, secret));
+	if (good)
+		return 0;
+	wolf_free(*w);
+	*w = NULL;
+	return -ENOMEM;
 }
 
 /* The cookie is made from the address, and with own I/O nobody else sets it. */
-enum wolf_result wolf_hello(struct wolf *w, struct slice record, struct slice peer)
+enum wolf_result wolf_hello(
+	struct wolf *w, struct slice record, struct slice offered, struct slice peer)
 {
+	if (is_13(w) && !wolf13_choose(w, offered))
+		return WOLF_FAILED;
 	if (wolfSSL_dtls_set_peer(w->ssl, (void *)peer.p, (unsigned)peer.n) != WOLFSSL_SUCCESS)
 		return WOLF_FAILED;
 	w->in = record;
@@ -286,6 +313,17 @@ static uint64_t drops(const struct wolf *w)
 	return (uint64_t)mac << 32 | replay;
 }
 
+/* Throws away what did not fit the caller's room. */
+static bool was_cut(struct wolf *w)
+{
+	uint8_t rest[256];
+	bool cut = false;
+	while (wolfSSL_pending(w->ssl) > 0 && wolfSSL_read(w->ssl, rest, sizeof(rest)) > 0)
+		cut = true;
+	explicit_bzero(rest, sizeof(rest));
+	return cut;
+}
+
 /* What a call that brought neither a handshake nor bytes means. */
 static enum wolf_result judge(struct wolf *w, int rc, uint64_t drops_before)
 {
@@ -294,6 +332,10 @@ static enum wolf_result judge(struct wolf *w, int rc, uint64_t drops_before)
 	w->in = (struct slice){ NULL, 0 };
 	if (error == WOLFSSL_ERROR_ZERO_RETURN)
 		return WOLF_CLOSED;
+	if (is_13(w) && wolf13_is_early(error)) {
+		(void)was_cut(w);
+		return WOLF_DROPPED;
+	}
 	if (error != WOLFSSL_ERROR_WANT_READ)
 		return WOLF_FAILED;
 	return fetched && drops(w) == drops_before ? WOLF_NOTHING : WOLF_DROPPED;
@@ -311,6 +353,8 @@ enum wolf_result wolf_handshake(struct wolf *w, struct slice record)
 
 bool wolf_repeat(struct wolf *w)
 {
+	if (is_13(w))
+		return wolf13_repeat(w);
 	return wolfSSL_dtls_retransmit(w->ssl) == WOLFSSL_SUCCESS;
 }
 
@@ -329,17 +373,7 @@ static bool fit_input(struct wolf *w, size_t n)
 	return wolfSSL_dtls_set_mtu(w->ssl, (word16)mtu) == WOLFSSL_SUCCESS;
 }
 
-/* Throws away what did not fit the caller's room. */
-static bool was_cut(struct wolf *w)
-{
-	uint8_t rest[256];
-	bool cut = false;
-	while (wolfSSL_pending(w->ssl) > 0 && wolfSSL_read(w->ssl, rest, sizeof(rest)) > 0)
-		cut = true;
-	explicit_bzero(rest, sizeof(rest));
-	return cut;
-}
-
+/* 1.3 and connection ids hide the type. */
 static bool is_data(struct slice record)
 {
 	return record.p[0] == 23; /* RFC 5246 6.2.1, application_data */
@@ -383,7 +417,8 @@ const char *wolf_suite(const struct wolf *w)
 	for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++)
 		if (suites[i].number == number)
 			return suites[i].name;
-	return "";
+	const char *name = wolf13_suite(number);
+	return name != NULL ? name : "";
 }
 
 int wolf_peer_cid(const struct wolf *w)
@@ -404,6 +439,21 @@ bool wolf_has_own_cid(const struct wolf *w)
 struct slice wolf_identity(const struct wolf *w)
 {
 	return (struct slice){ w->identity, w->identity_n };
+}
+
+enum dtls_version wolf_version(const struct wolf *w)
+{
+	return w->profile->version;
+}
+
+bool wolf_is_proven(const struct wolf *w)
+{
+	return w->proven;
+}
+
+bool wolf_is_waiting(const struct wolf *w)
+{
+	return is_13(w) && wolf13_is_waiting(w);
 }
 
 bool wolf_is_stranger(const struct wolf *w)

@@ -232,7 +232,7 @@ START_TEST(a_listener_that_died_is_alive_again)
 	const struct wire_packet *p = hello[1];
 	/* The cookie covers neither the record number nor the extensions. */
 	unsigned replaced = 0;
-	for (size_t at = p->n - 8; at < p->n; at++) {
+	for (size_t at = p->n - 40; at < p->n; at++) {
 		memcpy(bad, p->bytes, p->n);
 		bad[at] ^= 0xff;
 		lan_feed(l, &w->address, bad, p->n, now);

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum dtls_version lan_version = DTLS_1_2;
+
 static void emit(void *who, const uint8_t *datagram, size_t n)
 {
 	const struct lan_peer *peer = who;
@@ -26,7 +28,7 @@ struct lan *lan_begin(bool cid)
 	l->cid = cid;
 	l->deadline_ms = 60000;
 	struct dtls_listener_spec spec = {
-		.cid = cid, .find_psk = find_psk, .psk_who = l, .calls = &calls
+		.cid = cid, .find_psk = find_psk, .psk_who = l, .calls = &calls, .version = lan_version
 	};
 	BUG_UNLESS(dtls_listener_create(&l->listener, &spec) == 0);
 	return l;

@@ -3,6 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum dtls_version wire_version = DTLS_1_2;
+
+void wire_speak_13(void)
+{
+	wire_version = lan_version = DTLS_1_3;
+}
+
 static const struct slice usual_identity = { (const uint8_t *)"meter17", 7 };
 static const struct slice usual_key = { (const uint8_t *)"0123456789abcdef", 16 };
 
@@ -50,8 +57,11 @@ static struct slice either(struct slice a, struct slice b)
 static struct wolf_peer *make_server(
 	struct wire *w, const struct wire_spec *spec, const struct dtls_psk *psk)
 {
+	bool v13 = wire_version == DTLS_1_3 && !spec->old_server;
+	const char *usual = v13 ? "TLS13-AES128-GCM-SHA256" : "PSK-AES128-CCM-8";
 	return wolf_peer_create(&(struct wolf_peer_spec){
-		.suites = spec->suites != NULL ? spec->suites : "PSK-AES128-CCM-8",
+		.suites = spec->suites != NULL ? spec->suites : usual,
+		.v13 = v13,
 		.identity = either(spec->server_identity, psk->identity),
 		.key = either(spec->server_key, psk->key),
 		.cid = spec->server_cid,
@@ -76,7 +86,10 @@ struct wire *wire_begin(const struct wire_spec *spec)
 		(struct lan_peer){ either(spec->address, slice_str("somewhere")), send_down, w };
 	if (!spec->no_server && spec->lan == NULL)
 		w->server = make_server(w, spec, &psk);
-	struct dtls_profile_spec shared = { .cid = spec->cid, .calls = &calls };
+	struct dtls_profile_spec shared = { .cid = spec->cid,
+		.calls = &calls,
+		.version = spec->old_client ? DTLS_1_2 : wire_version,
+		.no_dhe = spec->no_dhe };
 	BUG_UNLESS(dtls_profile_create(&w->profile, &shared) == 0);
 	struct dtls_session_spec own = { psk, spec->server_name,
 		spec->deadline_ms != 0 ? spec->deadline_ms : 60000, w };

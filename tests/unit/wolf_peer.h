@@ -1,4 +1,4 @@
-/* A DTLS 1.2 PSK server, or client, on wolfSSL, without I/O: the far end of a virtual wire. It has no timer of
+/* A DTLS PSK server, or client, of either version, on wolfSSL, without I/O: the far end of a virtual wire. It has no timer of
  * its own and repeats its flight when the client repeats its own. */
 #pragma once
 #include <stdbool.h>
@@ -10,6 +10,8 @@ struct wolf_peer;
 
 struct wolf_peer_spec {
 	const char *suites;    /* wolfSSL's names */
+	bool v13;              /* DTLS 1.3, and nothing else */
+	bool no_dhe;           /* then: the key alone */
 	bool is_client;        /* the other role: it speaks first, see wolf_peer_begin */
 	struct slice identity; /* the one that is known, or a client's own; borrowed */
 	struct slice key;      /* borrowed */
@@ -28,6 +30,8 @@ void wolf_peer_begin(struct wolf_peer *p);
 void wolf_peer_feed(struct wolf_peer *p, const uint8_t *datagram, size_t n);
 /* Sends n bytes as one record; aborts when the library refuses. */
 void wolf_peer_write(struct wolf_peer *p, const uint8_t *bytes, size_t n);
+/* Asks for new keys, of which the other end learns (DTLS 1.3). */
+void wolf_peer_update(struct wolf_peer *p);
 /* Sends close_notify. */
 void wolf_peer_close(struct wolf_peer *p);
 bool wolf_peer_is_up(const struct wolf_peer *p);
