@@ -11,6 +11,7 @@ enum header_type {
 	HEADER_HANDSHAKE = 22,
 	HEADER_APPLICATION = 23,
 	HEADER_CID = 25, /* the true type is inside, protected */
+	HEADER_ACK = 26, /* RFC 9147 7 */
 	HEADER_UNIFIED = 32
 };
 

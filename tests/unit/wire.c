@@ -162,6 +162,8 @@ static void tick(struct wire *w)
 	enum dtls_event event = dtls_tick(w->client, w->now);
 	if (event != DTLS_NOTHING)
 		note(w, event, NULL, 0);
+	if (w->server != NULL)
+		wolf_peer_tick(w->server);
 	if (w->lan != NULL)
 		lan_tick(w->lan, w->now);
 }

@@ -120,6 +120,8 @@ static void setup(struct wolf_peer *p)
 	wolfSSL_SetIOReadCtx(p->ssl, p);
 	wolfSSL_SetIOWriteCtx(p->ssl, p);
 	BUG_UNLESS(wolfSSL_set_psk_callback_ctx(p->ssl, p) == WOLFSSL_SUCCESS);
+	if (p->spec.v13)
+		wolfSSL_dtls13_set_send_more_acks(p->ssl, 1); /* or it wants two timers */
 	if (p->spec.v13 && !p->spec.is_client)
 		BUG_UNLESS(wolfSSL_send_hrr_cookie(p->ssl, NULL, 0) == WOLFSSL_SUCCESS);
 	if (!p->spec.cid)
@@ -187,6 +189,14 @@ static void take(struct wolf_peer *p)
 static bool is_hello(const uint8_t *d, size_t n)
 {
 	return n > 13 && d[0] == 22 && d[3] == 0 && d[4] == 0 && d[13] == 1;
+}
+
+void wolf_peer_tick(struct wolf_peer *p)
+{
+	if (!p->spec.v13 || p->up || p->dead)
+		return;
+	BUG_UNLESS(wolfSSL_dtls_set_timeout_init(p->ssl, 1) == WOLFSSL_SUCCESS);
+	BUG_UNLESS(wolfSSL_dtls_got_timeout(p->ssl) == WOLFSSL_SUCCESS);
 }
 
 void wolf_peer_feed(struct wolf_peer *p, const uint8_t *datagram, size_t n)

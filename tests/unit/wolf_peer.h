@@ -1,5 +1,4 @@
-/* A DTLS PSK server, or client, of either version, on wolfSSL, without I/O: the far end of a virtual wire. It has no timer of
- * its own and repeats its flight when the client repeats its own. */
+/* A DTLS PSK server, or client, of either version, on wolfSSL, without I/O: the far end of a virtual wire. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,6 +27,9 @@ void wolf_peer_free(struct wolf_peer *p);
 void wolf_peer_begin(struct wolf_peer *p);
 /* Takes a datagram and does all that follows from it. */
 void wolf_peer_feed(struct wolf_peer *p, const uint8_t *datagram, size_t n);
+/* The time of its flight is over. In DTLS 1.2 it has no timer, and repeats its flight when the other end
+ * does; in 1.3 it can not, since it drops what comes in plaintext. */
+void wolf_peer_tick(struct wolf_peer *p);
 /* Sends n bytes as one record; aborts when the library refuses. */
 void wolf_peer_write(struct wolf_peer *p, const uint8_t *bytes, size_t n);
 /* Asks for new keys, of which the other end learns (DTLS 1.3). */
