@@ -36,7 +36,7 @@ conf_TESTS    = $(addprefix tests/unit/,check_conf.c check_conf_uci.c check_conf
                 check_conf_print.c check_conf_key.c)
 lwm2m_TESTS   = $(addprefix tests/unit/,check_reg.c)
 dtls_TESTS    = $(addprefix tests/unit/,check_dtls.c check_header.c check_handshake.c \
-                check_records.c check_listener.c check_device.c wire.c lan.c wolf_peer.c sealer.c)
+                check_records.c check_listener.c check_device.c check_dtls13.c wire.c lan.c wolf_peer.c sealer.c)
 dtls_LIBS     = $(WOLFSSL_LIBS)
 netfilter_TESTS = $(addprefix tests/unit/,check_rtnl.c netns.c)
 netfilter_LIBS  = $(NL_LIBS)

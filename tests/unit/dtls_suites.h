@@ -7,3 +7,4 @@ Suite *handshake_suite(void); /* check_handshake.c: until the session is up */
 Suite *records_suite(void);   /* check_records.c: after that */
 Suite *listener_suite(void);  /* check_listener.c: what strangers get of a server */
 Suite *device_suite(void);    /* check_device.c: sessions of the server role */
+Suite *dtls13_suite(void);    /* check_dtls13.c: what is of DTLS 1.3 alone */
