@@ -57,6 +57,19 @@ static unsigned on_psk_client(WOLFSSL *ssl, const char *hint, char *identity, un
 	return (unsigned)p->spec.key.n;
 }
 
+static int on_sni(WOLFSSL *ssl, int *alert, void *who)
+{
+	struct wolf_peer *p = who;
+	void *name = NULL;
+	(void)alert;
+	size_t n = wolfSSL_SNI_GetRequest(ssl, WOLFSSL_SNI_HOST_NAME, &name);
+	if (name != NULL && n < sizeof(p->sni))
+		memcpy(p->sni, name, n);
+	return 0;
+}
+
+#ifdef WOLFSSL_DTLS13
+
 /* DTLS 1.3 names a suite with each key: the first of ours, since tests offer one. */
 static unsigned on_psk13(WOLFSSL *ssl, const char *identity, unsigned char *key, unsigned key_max,
 	const char **suite)
@@ -73,26 +86,12 @@ static unsigned on_psk_client13(WOLFSSL *ssl, const char *hint, char *identity,
 	return on_psk_client(ssl, hint, identity, identity_max, key, key_max);
 }
 
-static int on_sni(WOLFSSL *ssl, int *alert, void *who)
+static WOLFSSL_METHOD *method13(bool is_client)
 {
-	struct wolf_peer *p = who;
-	void *name = NULL;
-	(void)alert;
-	size_t n = wolfSSL_SNI_GetRequest(ssl, WOLFSSL_SNI_HOST_NAME, &name);
-	if (name != NULL && n < sizeof(p->sni))
-		memcpy(p->sni, name, n);
-	return 0;
+	return is_client ? wolfDTLSv1_3_client_method() : wolfDTLSv1_3_server_method();
 }
 
-static WOLFSSL_METHOD *method(const struct wolf_peer_spec *spec)
-{
-	if (spec->v13)
-		return spec->is_client ? wolfDTLSv1_3_client_method() :
-					 wolfDTLSv1_3_server_method();
-	return spec->is_client ? wolfDTLSv1_2_client_method() : wolfDTLSv1_2_server_method();
-}
-
-static void setup13(struct wolf_peer *p)
+static void setup13_ctx(struct wolf_peer *p)
 {
 	int groups[] = { WOLFSSL_ECC_SECP256R1 };
 	wolfSSL_CTX_set_psk_server_tls13_callback(p->ctx, on_psk13);
@@ -101,12 +100,67 @@ static void setup13(struct wolf_peer *p)
 	BUG_UNLESS(!p->spec.no_dhe || wolfSSL_CTX_no_dhe_psk(p->ctx) == 0);
 }
 
+static void setup13(struct wolf_peer *p)
+{
+	wolfSSL_dtls13_set_send_more_acks(p->ssl, 1); /* or it wants two timers */
+	if (!p->spec.is_client)
+		BUG_UNLESS(wolfSSL_send_hrr_cookie(p->ssl, NULL, 0) == WOLFSSL_SUCCESS);
+}
+
+bool wolf_peer_has_13(void)
+{
+	return true;
+}
+
+void wolf_peer_update(struct wolf_peer *p)
+{
+	BUG_UNLESS(wolfSSL_update_keys(p->ssl) == WOLFSSL_SUCCESS);
+}
+
+#else /* a library without it: tests of DTLS 1.3 are not run */
+
+static WOLFSSL_METHOD *method13(bool is_client)
+{
+	(void)is_client;
+	BUG("wolfSSL is built without DTLS 1.3");
+}
+
+static void setup13_ctx(struct wolf_peer *p)
+{
+	(void)p;
+}
+
+static void setup13(struct wolf_peer *p)
+{
+	(void)p;
+}
+
+bool wolf_peer_has_13(void)
+{
+	return false;
+}
+
+void wolf_peer_update(struct wolf_peer *p)
+{
+	(void)p;
+	BUG("wolfSSL is built without DTLS 1.3");
+}
+
+#endif
+
+static WOLFSSL_METHOD *method(const struct wolf_peer_spec *spec)
+{
+	if (spec->v13)
+		return method13(spec->is_client);
+	return spec->is_client ? wolfDTLSv1_2_client_method() : wolfDTLSv1_2_server_method();
+}
+
 static void setup(struct wolf_peer *p)
 {
 	p->ctx = wolfSSL_CTX_new(method(&p->spec));
 	BUG_UNLESS(p->ctx != NULL);
 	if (p->spec.v13)
-		setup13(p);
+		setup13_ctx(p);
 	BUG_UNLESS(wolfSSL_CTX_set_cipher_list(p->ctx, p->spec.suites) == WOLFSSL_SUCCESS);
 	wolfSSL_CTX_set_psk_server_callback(p->ctx, on_psk);
 	wolfSSL_CTX_set_psk_client_callback(p->ctx, on_psk_client);
@@ -121,9 +175,7 @@ static void setup(struct wolf_peer *p)
 	wolfSSL_SetIOWriteCtx(p->ssl, p);
 	BUG_UNLESS(wolfSSL_set_psk_callback_ctx(p->ssl, p) == WOLFSSL_SUCCESS);
 	if (p->spec.v13)
-		wolfSSL_dtls13_set_send_more_acks(p->ssl, 1); /* or it wants two timers */
-	if (p->spec.v13 && !p->spec.is_client)
-		BUG_UNLESS(wolfSSL_send_hrr_cookie(p->ssl, NULL, 0) == WOLFSSL_SUCCESS);
+		setup13(p);
 	if (!p->spec.cid)
 		return;
 	BUG_UNLESS(wolfSSL_dtls_cid_use(p->ssl) == WOLFSSL_SUCCESS);
@@ -214,11 +266,6 @@ void wolf_peer_feed(struct wolf_peer *p, const uint8_t *datagram, size_t n)
 void wolf_peer_write(struct wolf_peer *p, const uint8_t *bytes, size_t n)
 {
 	BUG_UNLESS(wolfSSL_write(p->ssl, bytes, (int)n) == (int)n);
-}
-
-void wolf_peer_update(struct wolf_peer *p)
-{
-	BUG_UNLESS(wolfSSL_update_keys(p->ssl) == WOLFSSL_SUCCESS);
 }
 
 void wolf_peer_close(struct wolf_peer *p)

@@ -21,6 +21,8 @@ struct wolf_peer_spec {
 	void *who;
 };
 
+/* True when the library speaks DTLS 1.3. */
+bool wolf_peer_has_13(void);
 struct wolf_peer *wolf_peer_create(const struct wolf_peer_spec *spec);
 void wolf_peer_free(struct wolf_peer *p);
 /* Lets a client say its first word. */
