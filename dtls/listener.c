@@ -156,10 +156,10 @@ static enum look look_at(struct dtls_listener *l, enum age age, const struct hea
 	bool alerted = l->answer_n > 0 && l->answer[0] == HEADER_ALERT;
 	if (result == WOLF_UP)
 		return LOOK_GOOD;
-	if (result == WOLF_FAILED && wolf_is_proven(w))
-		return LOOK_REFUSED;
 	if (result == WOLF_FAILED)
 		tell_failure(l, hello);
+	if (result == WOLF_FAILED && wolf_is_proven(w))
+		return LOOK_REFUSED;
 	if (result == WOLF_FAILED || alerted) {
 		l->count[DTLS_HELLO_REPLACED]++;
 		drop_waiting(&l->waiting[hello->version][age]);

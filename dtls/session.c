@@ -27,8 +27,9 @@
 #define IDENTITY_MAX    128
 #define KEY_MAX         64
 
-#define UNKNOWN_PSK      115 /* RFC 4279 6 */
-#define PROTOCOL_VERSION 70  /* RFC 8446 6.2 */
+#define UNKNOWN_PSK       115 /* RFC 4279 6 */
+#define HANDSHAKE_FAILURE 40 /* RFC 8446 6.2 */
+#define PROTOCOL_VERSION  70
 /* Protected datagrams that leave before a timer asks for them: what is acknowledged makes the peer
  * speak, and the other way round. */
 #define LOOSE_MAX 16
@@ -212,6 +213,7 @@ static struct dtls_session *make(
 	s->state = DTLS_HANDSHAKE;
 	s->give_up = mono_add(now, deadline_ms);
 	s->flight = s->noted = s->alert = -1;
+	s->flight_ms = FLIGHT_FIRST_MS;
 	return s;
 }
 
@@ -253,7 +255,8 @@ struct dtls_session *session_born(
 	memcpy(s->random, birth->random.p + RANDOM_AT, RANDOM_KEPT);
 	wolf_redirect(w, emit, s);
 	if (birth->refused) {
-		s->noted = wolf_is_stranger(w) ? UNKNOWN_PSK : wolf_alert(w);
+		int alert = wolf_is_stranger(w) ? UNKNOWN_PSK : wolf_alert(w);
+		s->noted = alert >= 0 ? alert : HANDSHAKE_FAILURE;
 		s->flight_due = now;
 	} else if (handshake(s, (struct slice){ NULL, 0 }, now) != DTLS_NOTHING)
 		dtls_forget(&s);
