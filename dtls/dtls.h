@@ -179,8 +179,8 @@ bool dtls_owns_hello(const struct dtls_session *s, const uint8_t *datagram, size
 bool dtls_cid_of(const uint8_t *datagram, size_t n, size_t length, struct slice *cid);
 
 /* The identity that the client gave, authentic once the session was up; empty before. With
- * DTLS_ALERTED and dtls_alert 115 (unknown_psk_identity) nobody knew it; with DTLS_TIMED_OUT its key
- * was perhaps another one. The session's; a client's own session has none. */
+ * DTLS_ALERTED and dtls_alert 115 (unknown_psk_identity) nobody knew it; with DTLS_TIMED_OUT, or in
+ * DTLS 1.3 with DTLS_ALERTED and 47, its key was perhaps another one. The session's; a client's own session has none. */
 struct slice dtls_identity(const struct dtls_session *s);
 /* True when the device calls us by the connection id that it was given; only when up. */
 bool dtls_has_own_cid(const struct dtls_session *s);
@@ -189,7 +189,8 @@ bool dtls_has_own_cid(const struct dtls_session *s);
 
 /* True when the last DTLS_DATA came in a record newer than all authentic ones before: then, and only
  * then, may the peer's address be changed to where it came from (RFC 9146 6). Asked between that
- * event and the next call with the session. */
+ * event and the next call with the session. Never true in DTLS 1.3, which hides the number: a device
+ * that moves is heard, and must begin anew to be reached. */
 bool dtls_was_newest(const struct dtls_session *s);
 
 /* Takes one datagram from the peer, which stays the caller's and must stay where it is: call
@@ -205,7 +206,8 @@ enum dtls_event dtls_read(
  * -ENOTCONN unless up, -EINVAL for none, -EMSGSIZE for too many, -EPROTO when the library refuses
  * (session dead). */
 int dtls_write(struct dtls_session *s, const uint8_t *bytes, size_t n) MUST_CHECK;
-/* When dtls_tick must be called; MONO_NEVER when it need not. */
+/* When dtls_tick must be called; MONO_NEVER when it need not. DTLS 1.3: a session that is up may need it
+ * too, after dtls_read. */
 struct mono dtls_deadline(const struct dtls_session *s);
 /* Retransmits, or gives up at the deadline. Returns DTLS_NOTHING, DTLS_TIMED_OUT or DTLS_ALERTED.
  * An alert in plaintext can be forged, so it ends a handshake only here, when the time of our
