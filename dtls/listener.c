@@ -26,6 +26,7 @@ struct waiting {
 	struct wolf *wolf; /* made when needed, and anew after each error */
 	uint8_t cid[DTLS_CID_MAX];
 	size_t cid_n;
+	enum wolf_offer offer;
 };
 
 struct dtls_listener {
@@ -104,19 +105,23 @@ static void hold_answer(void *who, const uint8_t *datagram, size_t n)
 	l->answer_n = l->answer_n == 0 && n <= ANSWER_MAX ? n : ANSWER_MAX + 1;
 }
 
-/* Only a hello with a cookie can become a session, so only then the id matters. */
+/* Only a hello with a cookie can become a session, so only then it matters what that is made with. */
 static struct wolf *get_waiting(
 	struct dtls_listener *l, enum age age, const struct header_hello *hello, struct slice cid)
 {
 	struct waiting *w = &l->waiting[hello->version][age];
-	struct slice secret = { l->secret[age], SECRET_LEN };
+	struct wolf_profile *profile = l->wolf[hello->version];
 	struct wolf_spec spec = { .send = hold_answer, .who = l };
-	if (hello->has_cookie && !slice_eq(cid, (struct slice){ w->cid, w->cid_n }))
+	struct wolf_waiting with = { { l->secret[age], SECRET_LEN }, cid,
+		wolf_offer_for(profile, hello->server_types, hello->client_types) };
+	if (hello->has_cookie &&
+		(with.offer != w->offer || !slice_eq(cid, (struct slice){ w->cid, w->cid_n })))
 		drop_waiting(w);
 	if (w->wolf != NULL)
 		return w->wolf;
-	if (wolf_listen(&w->wolf, l->wolf[hello->version], secret, cid, &spec) != 0)
+	if (wolf_listen(&w->wolf, profile, &with, &spec) != 0)
 		return NULL;
+	w->offer = with.offer;
 	w->cid_n = cid.n;
 	if (cid.n > 0)
 		memcpy(w->cid, cid.p, cid.n);
@@ -213,7 +218,8 @@ static struct dtls_session *take_hello(struct dtls_listener *l, const struct hea
 	if (look == LOOK_REFUSED)
 		(void)answer(l, l->answer, l->answer_n, hello->record.n, spec->who);
 	struct session_birth birth = { l->calls, hello->random, (uint8_t)spec->cid.n,
-		spec->deadline_ms, spec->who, look == LOOK_REFUSED };
+		wolf_has_certs(l->wolf[hello->version]), spec->deadline_ms, spec->who,
+		look == LOOK_REFUSED };
 	return begin(l, &l->waiting[hello->version][age], &birth, now);
 }
 

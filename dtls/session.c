@@ -27,7 +27,6 @@
 #define IDENTITY_MAX    128
 #define KEY_MAX         64
 
-#define UNKNOWN_PSK       115 /* RFC 4279 6 */
 #define HANDSHAKE_FAILURE 40 /* RFC 8446 6.2 */
 #define PROTOCOL_VERSION  70
 /* Protected datagrams that leave before a timer asks for them: what is acknowledged makes the peer
@@ -35,12 +34,14 @@
 #define LOOSE_MAX 16
 /* Repeats of a key update; then it rests until the peer is heard again. */
 #define UPDATE_REPEATS 7
+
 /* Bytes of a ClientHello's random that are kept; behind the first four, which may be a time. */
 #define RANDOM_AT   4
 #define RANDOM_KEPT 16
 
 struct dtls_profile {
 	struct wolf_profile *wolf;
+	enum dtls_security security;
 	const struct dtls_calls *calls;
 };
 
@@ -54,10 +55,11 @@ struct dtls_session {
 	struct mono flight_due; /* when our flight is sent again */
 	unsigned flight_ms;     /* how long the peer has for its answer */
 	unsigned emitted;       /* datagrams that left */
-	int flight;             /* number of the first message in our last flight, or -1 */
+	int64_t flight;         /* where the newest part of our last flight begins, or -1 */
 	bool repeating;         /* it is time to send that again */
 	bool waiting;           /* up, and a key update of ours is not acknowledged */
 	unsigned loose;         /* see LOOSE_MAX */
+	bool muted;             /* what leaves now is a repeat, and it is not time */
 	unsigned unanswered;
 	int noted; /* alert in plaintext that still stands, or -1 */
 	int alert; /* the one that ended the session, or -1 */
@@ -80,6 +82,7 @@ int dtls_profile_create(struct dtls_profile **profile, const struct dtls_profile
 		free(p);
 		return rc;
 	}
+	p->security = spec->security;
 	p->calls = spec->calls;
 	*profile = p;
 	return 0;
@@ -94,15 +97,19 @@ void dtls_profile_free(struct dtls_profile *profile)
 }
 
 /* wolfSSL repeats our flight whenever the peer repeats its own. Two such ends that do not agree
- * (a wrong key) would never rest, so a repeat leaves only when it is due. */
+ * (a wrong key) would never rest, so a repeat leaves only when it is due. A flight with a certificate
+ * is several datagrams, and a client's last may be protected throughout: it shares the fate of the
+ * first. A server that begins so is at its end. */
 static bool is_untimely(struct dtls_session *s, const uint8_t *datagram, size_t n)
 {
-	int flight = s->state == DTLS_HANDSHAKE ? header_flight(datagram, n) : -1;
+	if (s->state != DTLS_HANDSHAKE || datagram[0] == HEADER_ALERT)
+		return false;
+	int64_t flight = header_flight(datagram, n);
+	if (flight >= 0)
+		s->muted = flight <= s->flight && !s->repeating;
 	if (flight > s->flight)
 		s->flight = flight;
-	else if (flight >= 0)
-		return !s->repeating;
-	return false;
+	return s->muted && (flight >= 0 || (!s->rules.server && !s->rules.v13));
 }
 
 /* DTLS 1.3: protected flights and acknowledgements look alike, so they are counted together. One in
@@ -144,21 +151,17 @@ static void arm(struct dtls_session *s, unsigned ms, struct mono now)
 	s->flight_due = mono_add(now, ms);
 }
 
-/* wolfSSL keeps silent, and a device that is not told tries again and again. */
-static void refuse_stranger(struct dtls_session *s)
-{
-	uint8_t alert[HEADER_ALERT_LEN];
-	header_fatal(alert, s->next_number, UNKNOWN_PSK);
-	emit(s, alert, sizeof(alert));
-}
-
+/* Where wolfSSL keeps silent, a device that is not told tries again and again. */
 static enum dtls_event fail(struct dtls_session *s)
 {
-	if (!wolf_is_stranger(s->wolf))
+	uint8_t alert[HEADER_ALERT_LEN];
+	int unsaid = wolf_unsaid(s->wolf);
+	if (unsaid < 0)
 		return die(s, DTLS_ALERTED, wolf_alert(s->wolf));
-	if (!s->rules.v13)
-		refuse_stranger(s);
-	return die(s, DTLS_ALERTED, UNKNOWN_PSK);
+	header_fatal(alert, s->next_number, (uint8_t)unsaid);
+	if (!s->rules.v13) /* there wolfSSL speaks, and says the same to all */
+		emit(s, alert, sizeof(alert));
+	return die(s, DTLS_ALERTED, unsaid);
 }
 
 static enum dtls_event come_up(struct dtls_session *s)
@@ -221,13 +224,14 @@ int dtls_connect(struct dtls_session **session, struct dtls_profile *profile,
 	const struct dtls_session_spec *spec, struct mono now)
 {
 	*session = NULL;
-	if (!is_psk(&spec->psk))
+	if (profile->security == DTLS_PSK && !is_psk(&spec->psk))
 		return -EINVAL;
 	struct dtls_session *s = make(profile->calls, spec->who, spec->deadline_ms, now);
 	if (s == NULL)
 		return -ENOMEM;
+	s->rules.certs = profile->security != DTLS_PSK;
 	int rc = wolf_create(&s->wolf, profile->wolf,
-		&(struct wolf_spec){ spec->psk, spec->server_name, emit, s });
+		&(struct wolf_spec){ spec->psk, spec->pair, spec->server_name, emit, s });
 	s->rules.v13 = rc == 0 && wolf_version(s->wolf) == DTLS_1_3;
 	if (rc == 0 && handshake(s, (struct slice){ NULL, 0 }, now) != DTLS_NOTHING)
 		rc = -EPROTO;
@@ -250,12 +254,13 @@ struct dtls_session *session_born(
 	s->wolf = w;
 	s->rules.v13 = wolf_version(w) == DTLS_1_3;
 	s->rules.server = true;
+	s->rules.certs = birth->certs;
 	s->rules.cid = birth->cid;
 	BUG_UNLESS(birth->random.n >= RANDOM_AT + RANDOM_KEPT);
 	memcpy(s->random, birth->random.p + RANDOM_AT, RANDOM_KEPT);
 	wolf_redirect(w, emit, s);
 	if (birth->refused) {
-		int alert = wolf_is_stranger(w) ? UNKNOWN_PSK : wolf_alert(w);
+		int alert = wolf_unsaid(w) >= 0 ? wolf_unsaid(w) : wolf_alert(w);
 		s->noted = alert >= 0 ? alert : HANDSHAKE_FAILURE;
 		s->flight_due = now;
 	} else if (handshake(s, (struct slice){ NULL, 0 }, now) != DTLS_NOTHING)
@@ -490,6 +495,26 @@ int dtls_peer_cid(const struct dtls_session *s)
 struct slice dtls_identity(const struct dtls_session *s)
 {
 	return wolf_identity(s->wolf);
+}
+
+enum dtls_security dtls_security_of(const struct dtls_session *s)
+{
+	return wolf_security(s->wolf);
+}
+
+struct slice dtls_public_key(const struct dtls_session *s)
+{
+	return wolf_public_key(s->wolf);
+}
+
+bool dtls_peer_name(const struct dtls_session *s, size_t i, struct slice *name)
+{
+	return wolf_peer_name(s->wolf, i, name);
+}
+
+enum dtls_fault dtls_why(const struct dtls_session *s)
+{
+	return s->state == DTLS_DEAD ? wolf_why(s->wolf) : DTLS_FAULT_NONE;
 }
 
 bool dtls_has_own_cid(const struct dtls_session *s)

@@ -1,4 +1,4 @@
-/* The door to wolfSSL: what both versions share, and what DTLS 1.2 needs. */
+/* The door to wolfSSL: sessions. Keys and certificates are wolf_cert.c's and wolf_file.c's. */
 #include "dtls/wolf_door_int.h"
 #include <errno.h>
 #include <limits.h>
@@ -29,8 +29,14 @@
 
 /* In the order of the LwM2M transport specification (OMA-TS-LightweightM2M_Transport 5.2.8), then
  * the same key exchange with other ciphers. */
-static const char suite_list[] = "PSK-AES128-CCM-8:PSK-AES128-CBC-SHA256:PSK-AES128-CCM:"
-				 "PSK-AES128-GCM-SHA256";
+#define SUITES_PSK                                                                                 \
+	"PSK-AES128-CCM-8:PSK-AES128-CBC-SHA256:PSK-AES128-CCM:"                                   \
+	"PSK-AES128-GCM-SHA256"
+#define SUITES_ECC                                                                                 \
+	"ECDHE-ECDSA-AES128-CCM-8:ECDHE-ECDSA-AES128-SHA256:ECDHE-ECDSA-AES128-CCM:"               \
+	"ECDHE-ECDSA-AES128-GCM-SHA256"
+/* A server on the net may have a certificate of that kind; we and devices have not. */
+#define SUITES_RSA "ECDHE-RSA-AES128-GCM-SHA256"
 /* wolfSSL's own name of a suite depends on how it was built, the number does not. */
 static const struct {
 	int number;
@@ -40,6 +46,11 @@ static const struct {
 	{ 0x00ae, "TLS_PSK_WITH_AES_128_CBC_SHA256" },
 	{ 0xc0a4, "TLS_PSK_WITH_AES_128_CCM" },
 	{ 0x00a8, "TLS_PSK_WITH_AES_128_GCM_SHA256" },
+	{ 0xc0ae, "TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8" },
+	{ 0xc023, "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256" },
+	{ 0xc0ac, "TLS_ECDHE_ECDSA_WITH_AES_128_CCM" },
+	{ 0xc02b, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256" },
+	{ 0xc02f, "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256" },
 };
 
 /* wolfSSL is built to call this instead of a generator of its own, which would cost a hash and a
@@ -103,7 +114,8 @@ unsigned wolf_look_up(struct wolf *w, const char *identity, unsigned char *key, 
 		return 0;
 	memcpy(w->identity, name.p, name.n + 1);
 	w->identity_n = name.n;
-	const struct dtls_psk *psk = w->profile->find_psk(w->profile->who, name);
+	const struct dtls_psk *psk =
+		w->profile->find_psk != NULL ? w->profile->find_psk(w->profile->who, name) : NULL;
 	w->stranger = psk == NULL || psk->key.n == 0 || psk->key.n > key_max;
 	if (w->stranger)
 		return 0;
@@ -117,86 +129,121 @@ static unsigned on_psk_server(
 	return wolf_look_up(wolfSSL_get_psk_callback_ctx(ssl), identity, key, key_max);
 }
 
-static int psk12_setup(WOLFSSL_CTX *ctx)
+static int setup_ctx(WOLFSSL_CTX *ctx, const char *suite_list)
 {
 	/* The result matters: on a name that it does not know wolfSSL keeps its default list. */
-	if (wolfSSL_CTX_set_cipher_list(ctx, suite_list) != WOLFSSL_SUCCESS)
+	if ((suite_list != NULL &&
+		    wolfSSL_CTX_set_cipher_list(ctx, suite_list) != WOLFSSL_SUCCESS) ||
+		wolfSSL_CTX_set_group_messages(ctx) != WOLFSSL_SUCCESS ||
+		wolfSSL_CTX_dtls_set_mtu(ctx, FLIGHT_MTU) != WOLFSSL_SUCCESS)
 		return -ENOTSUP;
 	wolfSSL_CTX_set_psk_client_callback(ctx, on_psk);
 	wolfSSL_CTX_set_psk_server_callback(ctx, on_psk_server);
-	return 0;
-}
-
-static int profile_setup(const struct wolf_profile *p, bool no_dhe)
-{
-	WOLFSSL_CTX *ctx = p->ctx;
-	int rc = p->version == DTLS_1_3 ? wolf13_profile_setup(ctx, no_dhe) : psk12_setup(ctx);
-	if (rc != 0)
-		return rc;
-	if (wolfSSL_CTX_set_group_messages(ctx) != WOLFSSL_SUCCESS ||
-		wolfSSL_CTX_dtls_set_mtu(ctx, FLIGHT_MTU) != WOLFSSL_SUCCESS)
-		return -ENOTSUP;
 	wolfSSL_CTX_SetIORecv(ctx, on_recv);
 	wolfSSL_CTX_SetIOSend(ctx, on_send);
 	return 0;
 }
 
-static WOLFSSL_CTX *make_ctx(enum dtls_version version, bool is_server)
+static int or_free(struct wolf_profile **profile, int rc)
 {
-	if (version == DTLS_1_3)
-		return wolf13_ctx(is_server);
-	return wolfSSL_CTX_new(
-		is_server ? wolfDTLSv1_2_server_method() : wolfDTLSv1_2_client_method());
-}
-
-static int profile_create(struct wolf_profile **profile, enum dtls_version version, bool is_server,
-	bool no_dhe)
-{
-	*profile = NULL;
-	if (version == DTLS_1_3 && !wolf13_is_there())
-		return -ENOTSUP;
-	struct wolf_profile *p = calloc(1, sizeof(*p));
-	if (p == NULL)
-		return -ENOMEM;
-	int rc = -ENOMEM;
-	if (wolfSSL_Init() != WOLFSSL_SUCCESS) /* counts its callers */
-		goto no_library;
-	p->version = version;
-	p->ctx = make_ctx(version, is_server);
-	if (p->ctx == NULL)
-		goto out;
-	rc = profile_setup(p, no_dhe);
-	if (rc == 0)
-		*profile = p;
-out:
 	if (rc != 0) {
-		wolfSSL_CTX_free(p->ctx);
-		wolfSSL_Cleanup();
+		wolf_profile_free(*profile);
+		*profile = NULL;
 	}
-no_library:
-	if (rc != 0)
-		free(p);
 	return rc;
 }
 
-int wolf_profile_create(struct wolf_profile **profile, const struct dtls_profile_spec *spec)
+static int new_ctx(WOLFSSL_CTX **ctx, WOLFSSL_METHOD *(*method)(void), const char *suite_list)
 {
-	int rc = profile_create(profile, spec->version, false, spec->no_dhe);
+	*ctx = method != NULL ? wolfSSL_CTX_new(method()) : NULL;
+	return *ctx != NULL ? setup_ctx(*ctx, suite_list) : -ENOMEM;
+}
+
+static int profile_create(
+	struct wolf_profile **profile, WOLFSSL_METHOD *(*method)(void), const char *suite_list)
+{
+	*profile = NULL;
+	struct wolf_profile *p = calloc(1, sizeof(*p));
+	if (p == NULL)
+		return -ENOMEM;
+	if (wolfSSL_Init() != WOLFSSL_SUCCESS) { /* counts its callers */
+		free(p);
+		return -ENOMEM;
+	}
+	*profile = p;
+	return or_free(profile, new_ctx(&p->ctx, method, suite_list));
+}
+
+/* A profile of DTLS 1.3: PSK alone, so far. */
+static int profile_create13(struct wolf_profile **profile, bool is_server, bool no_dhe)
+{
+	*profile = NULL;
+	if (!wolf13_is_there())
+		return -ENOTSUP;
+	int rc = profile_create(profile, wolf13_method(is_server), NULL);
+	if (rc != 0)
+		return rc;
+	(*profile)->version = DTLS_1_3;
+	return or_free(profile, wolf13_profile_setup((*profile)->ctx, is_server, no_dhe));
+}
+
+static int create_client13(struct wolf_profile **profile, const struct dtls_profile_spec *spec)
+{
+	*profile = NULL;
+	int rc = spec->security == DTLS_PSK ? profile_create13(profile, false, spec->no_dhe)
+					    : -ENOTSUP;
 	if (rc == 0)
 		(*profile)->cid = spec->cid;
 	return rc;
 }
 
-int wolf_server_create(struct wolf_profile **profile, const struct dtls_listener_spec *spec,
-	enum dtls_version version)
+int wolf_profile_create(struct wolf_profile **profile, const struct dtls_profile_spec *spec)
 {
-	int rc = profile_create(profile, version, true, false);
+	if (spec->version == DTLS_1_3)
+		return create_client13(profile, spec);
+	static const char *const lists[] = { [DTLS_PSK] = SUITES_PSK,
+		[DTLS_RPK] = SUITES_ECC,
+		[DTLS_X509] = SUITES_ECC ":" SUITES_RSA };
+	int rc = profile_create(profile, wolfDTLSv1_2_client_method, lists[spec->security]);
 	if (rc != 0)
 		return rc;
 	(*profile)->cid = spec->cid;
-	(*profile)->find_psk = spec->find_psk;
-	(*profile)->who = spec->psk_who;
-	return 0;
+	(*profile)->security = spec->security;
+	return or_free(profile, wolf_trust_client(&(*profile)->trust, (*profile)->ctx, spec));
+}
+
+int wolf_server_create(struct wolf_profile **profile, const struct dtls_listener_spec *spec,
+	enum dtls_version version)
+{
+	bool certs = version == DTLS_1_2 && spec->pair.private_key.n > 0;
+	const char *list = certs ? SUITES_PSK ":" SUITES_ECC : SUITES_PSK;
+	int rc = version == DTLS_1_3 ?
+			 profile_create13(profile, true, false) :
+			 profile_create(profile, wolfDTLSv1_2_server_method, list);
+	if (rc != 0)
+		return rc;
+	struct wolf_profile *p = *profile;
+	p->cid = spec->cid;
+	p->is_server = true;
+	p->find_psk = spec->find_psk;
+	p->who = spec->psk_who;
+	if (certs)
+		rc = new_ctx(&p->raw, wolfDTLSv1_2_server_method, list);
+	struct wolf_ctx both = { p->ctx, p->raw };
+	if (rc == 0 && version == DTLS_1_2)
+		rc = wolf_trust_server(&p->trust, &both, spec);
+	return or_free(profile, rc);
+}
+
+enum wolf_offer wolf_offer_for(
+	const struct wolf_profile *profile, struct slice server_types, struct slice client_types)
+{
+	return wolf_trust_offer(profile->trust, server_types, client_types);
+}
+
+bool wolf_has_certs(const struct wolf_profile *profile)
+{
+	return profile->trust != NULL;
 }
 
 void wolf_profile_free(struct wolf_profile *profile)
@@ -204,6 +251,8 @@ void wolf_profile_free(struct wolf_profile *profile)
 	if (profile == NULL)
 		return;
 	wolfSSL_CTX_free(profile->ctx);
+	wolfSSL_CTX_free(profile->raw);
+	wolf_trust_free(profile->trust);
 	wolfSSL_Cleanup();
 	free(profile);
 }
@@ -218,6 +267,7 @@ static bool session_setup(struct wolf *w, struct slice cid)
 	const char *name = w->spec.server_name;
 	void *psk_who = w->is_server ? (void *)w : (void *)&w->spec.psk;
 	wolfSSL_dtls_set_using_nonblock(w->ssl, 1);
+	wolf_proof_init(&w->proof, w->profile->trust, w->ssl);
 	wolfSSL_SetIOReadCtx(w->ssl, w);
 	wolfSSL_SetIOWriteCtx(w->ssl, w);
 	if (wolfSSL_set_psk_callback_ctx(w->ssl, psk_who) != WOLFSSL_SUCCESS ||
@@ -231,8 +281,8 @@ static bool session_setup(struct wolf *w, struct slice cid)
 						   (unsigned)cid.n) == WOLFSSL_SUCCESS);
 }
 
-static int create(struct wolf **out, struct wolf_profile *profile, struct slice cid,
-	const struct wolf_spec *spec)
+static int create(struct wolf **out, struct wolf_profile *profile, WOLFSSL_CTX *ctx,
+	struct slice cid, const struct wolf_spec *spec)
 {
 	*out = NULL;
 	struct wolf *w = calloc(1, sizeof(*w));
@@ -240,8 +290,8 @@ static int create(struct wolf **out, struct wolf_profile *profile, struct slice 
 		return -ENOMEM;
 	w->spec = *spec;
 	w->profile = profile;
-	w->is_server = profile->find_psk != NULL;
-	w->ssl = wolfSSL_new(profile->ctx);
+	w->is_server = profile->is_server;
+	w->ssl = wolfSSL_new(ctx);
 	if (w->ssl == NULL || !session_setup(w, cid)) {
 		wolf_free(w);
 		return -ENOMEM;
@@ -254,23 +304,39 @@ static int create(struct wolf **out, struct wolf_profile *profile, struct slice 
 int wolf_create(struct wolf **w, struct wolf_profile *profile, const struct wolf_spec *spec)
 {
 	/* Our id is empty: our socket names the session, only the server has to be told. */
-	return create(w, profile, (struct slice){ NULL, 0 }, spec);
+	int rc = create(w, profile, profile->ctx, (struct slice){ NULL, 0 }, spec);
+	if (rc == 0 && profile->trust != NULL)
+		rc = wolf_proof_own(profile->trust, (*w)->ssl, &spec->pair);
+	if (rc != 0) {
+		wolf_free(*w);
+		*w = NULL;
+	}
+	return rc;
 }
 
-int wolf_listen(struct wolf **w, struct wolf_profile *profile, struct slice secret,
-	struct slice cid, const struct wolf_spec *spec)
+/* Without a certificate of a kind that the client takes, there are only PSK suites to agree on. */
+static bool restrict_suites(struct wolf *w, enum wolf_offer offer)
 {
-	int rc = create(w, profile, cid, spec);
-	if (rc != 0)
-		return rc;
-	/* wolfSSL wants that of 1.2 in any case, or draws one. */
-	bool good = wolfSSL_DTLS_SetCookieSecret((*w)->ssl, secret.p, (word32)secret.n) == 0 &&
-		    (!is_13(*w) || wolf13_wait(*w, secret));
-	if (good)
-		return 0;
-	wolf_free(*w);
-	*w = NULL;
-	return -ENOMEM;
+	return w->profile->trust == NULL || offer != WOLF_OFFER_NOTHING ||
+	       wolfSSL_set_cipher_list(w->ssl, SUITES_PSK) == WOLFSSL_SUCCESS;
+}
+
+int wolf_listen(struct wolf **w, struct wolf_profile *profile, const struct wolf_waiting *waiting,
+	const struct wolf_spec *spec)
+{
+	struct slice secret = waiting->secret;
+	WOLFSSL_CTX *ctx = waiting->offer == WOLF_OFFER_KEY ? profile->raw : profile->ctx;
+	int rc = create(w, profile, ctx, waiting->cid, spec);
+	/* wolfSSL wants the secret of 1.2 in any case, or draws one. */
+	if (rc == 0 &&
+		(!restrict_suites(*w, waiting->offer) ||
+			wolfSSL_DTLS_SetCookieSecret((*w)->ssl, secret.p, (word32)secret.n) != 0 ||
+			(is_13(*w) && !wolf13_wait(*w, secret)))) {
+		wolf_free(*w);
+		*w = NULL;
+		rc = -ENOMEM;
+	}
+	return rc;
 }
 
 /* The cookie is made from the address, and with own I/O nobody else sets it. */
@@ -301,6 +367,7 @@ void wolf_free(struct wolf *w)
 	if (w == NULL)
 		return;
 	wolfSSL_free(w->ssl);
+	wolf_proof_fini(&w->proof);
 	free(w->identity);
 	free(w);
 }
@@ -341,14 +408,30 @@ static enum wolf_result judge(struct wolf *w, int rc, uint64_t drops_before)
 	return fetched && drops(w) == drops_before ? WOLF_NOTHING : WOLF_DROPPED;
 }
 
+static bool is_psk(const struct wolf *w)
+{
+	if (is_13(w))
+		return wolf13_is_psk(w);
+	int number = wolfSSL_get_current_cipher_suite(w->ssl);
+	return number == 0x00a8 || number == 0x00ae || number == 0xc0a4 || number == 0xc0a8;
+}
+
+/* Nobody comes in who has proven nothing, whatever the library says. */
+static enum wolf_result come_up(struct wolf *w)
+{
+	wolf_proof_up(w->ssl);
+	return w->proof.proven || is_psk(w) ? WOLF_UP : WOLF_FAILED;
+}
+
 enum wolf_result wolf_handshake(struct wolf *w, struct slice record)
 {
 	uint64_t before = drops(w);
 	w->in = record;
+	wolf_proof_before(&w->proof);
 	int rc = w->is_server ? wolfSSL_accept(w->ssl) : wolfSSL_connect(w->ssl);
-	if (rc == WOLFSSL_SUCCESS)
-		return WOLF_UP;
-	return judge(w, rc, before);
+	bool up = rc == WOLFSSL_SUCCESS;
+	wolf_proof_after(&w->proof, up ? 0 : wolfSSL_get_error(w->ssl, rc));
+	return up ? come_up(w) : judge(w, rc, before);
 }
 
 bool wolf_repeat(struct wolf *w)
@@ -456,9 +539,32 @@ bool wolf_is_waiting(const struct wolf *w)
 	return is_13(w) && wolf13_is_waiting(w);
 }
 
-bool wolf_is_stranger(const struct wolf *w)
+int wolf_unsaid(const struct wolf *w)
 {
-	return w->stranger;
+	if (w->stranger)
+		return unknown_psk_identity;
+	bool silent = w->proof.fault != DTLS_FAULT_NONE && wolf_alert(w) < 0;
+	return silent ? handshake_failure : -1;
+}
+
+enum dtls_security wolf_security(const struct wolf *w)
+{
+	return w->proof.spki.n > 0 ? w->proof.security : w->profile->security;
+}
+
+struct slice wolf_public_key(const struct wolf *w)
+{
+	return w->proof.spki;
+}
+
+bool wolf_peer_name(const struct wolf *w, size_t i, struct slice *name)
+{
+	return wolf_proof_name(&w->proof, i, name);
+}
+
+enum dtls_fault wolf_why(const struct wolf *w)
+{
+	return w->proof.fault;
 }
 
 int wolf_alert(const struct wolf *w)

@@ -4,10 +4,14 @@
 #include <stdlib.h>
 #include "base/log.h"
 #include "classify.h"
+#include "base/rand.h"
 #include "forward.h"
+#include "identity.h"
+#include "lan_session.h"
 #include "life.h"
 #include "newcomer.h"
 #include "reopen.h"
+#include "secure.h"
 #include "track.h"
 #include "wanted.h"
 
@@ -27,7 +31,7 @@ static enum verdict check_slot(struct datapath *dp, const struct udp_slot *slot)
 	return PASS;
 }
 
-/* CoAP, or something that this listener does not speak? */
+/* CoAP, or something that this port does not speak? */
 static enum verdict check_kind(struct datapath *dp, const struct parcel *p)
 {
 	switch (classify(p->bytes, p->n)) {
@@ -77,6 +81,21 @@ static enum verdict check_message(struct datapath *dp, struct parcel *p)
 	return PASS;
 }
 
+/* Does it speak for whom it came from? A name is asked for only where DTLS gave another (rule 2). */
+static enum verdict check_name(struct datapath *dp, const struct parcel *p)
+{
+	if (p->session == NULL || !p->reg.has_ep)
+		return PASS;
+	if (!p->reg.ep_doubtful && slice_is(p->reg.ep, p->session->identity->endpoint))
+		return PASS;
+	dp->env.stat.drop[DROP_OTHER_ENDPOINT]++;
+	notice(&dp->notices, NOTICE_REFUSED, LOG_LEVEL_WARN, p->now,
+		"lan: %s registers under another name than its own; it gets 4.00",
+		p->session->identity->endpoint);
+	newcomer_refuse(dp, p, MSG_CODE(4, 0), -1);
+	return GONE;
+}
+
 /* Does the message prove that the old address of somebody who wants to move still answers? */
 static enum verdict check_moves(struct datapath *dp, struct flow *first, const struct parcel *p)
 {
@@ -103,13 +122,24 @@ static void follow_called(struct datapath *dp, struct flow *first, const struct 
 		dp->changed(dp->who);
 }
 
+/* The first flow of the conversation that the message is part of, or NULL. */
+static struct flow *flow_of_parcel(struct datapath *dp, const struct parcel *p)
+{
+	struct flow *flow = NULL;
+	if (p->session != NULL)
+		flow = flow_by_id(dp->flows, p->session->flow);
+	if (flow == NULL || flow->is_shared)
+		flow = flow_find(dp->flows, &p->key);
+	if (flow == NULL && p->session == NULL)
+		flow = reopen_follow(dp, p);
+	return flow;
+}
+
 void datapath_up(struct datapath *dp, struct parcel *p)
 {
-	if (check_kind(dp, p) != PASS || check_message(dp, p) != PASS)
+	if (check_message(dp, p) != PASS || check_name(dp, p) != PASS)
 		return;
-	struct flow *flow = flow_find(dp->flows, &p->key);
-	if (flow == NULL)
-		flow = reopen_follow(dp, p);
+	struct flow *flow = flow_of_parcel(dp, p);
 	if (flow == NULL || newcomer_is_other(flow, p)) {
 		newcomer_up(dp, p);
 		return;
@@ -122,6 +152,15 @@ void datapath_up(struct datapath *dp, struct parcel *p)
 	forward_up(dp, flow, p);
 }
 
+void datapath_refuse(struct datapath *dp, struct parcel *p)
+{
+	if (check_message(dp, p) != PASS)
+		return;
+	dp->env.stat.drop[DROP_NO_ROUTE]++;
+	if (msg_is_request(&p->msg))
+		newcomer_refuse(dp, p, MSG_CODE(4, 3), -1);
+}
+
 static void datagram(void *who, struct lan_port *port, struct udp_slot *slot, struct mono now)
 {
 	struct datapath *dp = who;
@@ -129,8 +168,11 @@ static void datagram(void *who, struct lan_port *port, struct udp_slot *slot, st
 		return;
 	struct parcel p = { .port = port, .called = slot->called, .bytes = slot->bytes,
 		.n = slot->n, .now = now };
-	p.key = (struct lan_key){ slot->peer, slot->ifindex, port->listener->number };
-	datapath_up(dp, &p);
+	p.key = (struct lan_key){ slot->peer, slot->ifindex, port->listener->number, 0 };
+	if (port->is_secure)
+		secure_up(dp, &p);
+	else if (check_kind(dp, &p) == PASS)
+		datapath_up(dp, &p);
 }
 
 static void refused(void *who, unsigned count)
@@ -142,6 +184,28 @@ static void refused(void *who, unsigned count)
 const struct lan_calls datapath_lan_calls = { .datagram = datagram, .refused = refused };
 
 /* ---- server to device ---- */
+
+/* The message stands in its slot already. */
+static enum drop post(struct flow *flow, const uint8_t *bytes, size_t n)
+{
+	struct udp_slot *slot = lan_slot(flow->port);
+	BUG_UNLESS(slot->bytes == bytes);
+	slot->n = n;
+	slot->peer = flow->key.device;
+	slot->called = flow->called;
+	slot->ifindex = flow->key.ifindex;
+	lan_commit(flow->port);
+	return DROP_COUNT;
+}
+
+/* The device gets it as a record of its session. */
+static enum drop seal(struct flow *flow, const uint8_t *bytes, size_t n)
+{
+	int rc = flow->session != NULL ? secure_send(flow->session, bytes, n) : -ENOTCONN;
+	if (rc == 0)
+		return DROP_COUNT;
+	return rc == -EMSGSIZE ? DROP_DEVICE_TOO_LARGE : DROP_DEVICE_AWAY;
+}
 
 void datapath_down(struct datapath *dp, struct flow *flow, uint8_t *bytes, size_t n,
 	struct mono now)
@@ -155,13 +219,11 @@ void datapath_down(struct datapath *dp, struct flow *flow, uint8_t *bytes, size_
 	track_down(dp, flow, &m, now);
 	if (flow->is_shared)
 		track_recent(flow, &m);
-	struct udp_slot *slot = lan_slot(flow->port);
-	BUG_UNLESS(slot->bytes == bytes);
-	slot->n = n;
-	slot->peer = flow->key.device;
-	slot->called = flow->called;
-	slot->ifindex = flow->key.ifindex;
-	lan_commit(flow->port);
+	enum drop why = flow->key.identity != 0 ? seal(flow, bytes, n) : post(flow, bytes, n);
+	if (why != DROP_COUNT) {
+		flow_drop(flow, &dp->env.stat, why);
+		return;
+	}
 	flow->last_down = now;
 	flow->last_down_mid = m.mid;
 	flow->down.messages++;
@@ -183,7 +245,8 @@ static struct datapath *datapath_of(const struct wan *wan)
 static uint8_t *wan_room(struct wan *wan, struct mono now)
 {
 	(void)now;
-	return lan_slot(flow_of(wan)->port)->bytes;
+	struct flow *flow = flow_of(wan);
+	return flow->key.identity != 0 ? wan->env->plain : lan_slot(flow->port)->bytes;
 }
 
 static void wan_message(struct wan *wan, uint8_t *bytes, size_t n, struct mono now)
@@ -287,7 +350,10 @@ int datapath_create(struct datapath **datapath, struct loop *loop, struct resolv
 	list_init(&dp->listeners);
 	list_init(&dp->servers);
 	moves_init(&dp->moves);
+	rand_bytes(dp->next_cid, sizeof(dp->next_cid));
 	int rc = sources_create(&dp->sources);
+	if (rc == 0)
+		rc = lan_sessions_create(&dp->sessions);
 	if (rc == 0)
 		rc = flows_create(&dp->flows, 1);
 	if (rc == 0)
@@ -306,11 +372,12 @@ void datapath_free(struct datapath *dp)
 		return;
 	dp->changed = NULL;
 	timer_disarm(dp->env.timers, &dp->moving);
-	if (dp->flows != NULL)
+	if (dp->in != NULL)
 		wanted_nothing(dp);
 	timers_release(dp->env.timers, dp->reserved);
 	udp_batch_free(dp->in);
 	flows_free(dp->flows);
+	lan_sessions_free(dp->sessions);
 	sources_free(dp->sources);
 	free(dp);
 }

@@ -17,6 +17,8 @@
 #include "server.h"
 
 struct conf;
+struct identities;
+struct lan_sessions;
 
 /* What a station says of a datagram. */
 enum verdict {
@@ -34,6 +36,7 @@ struct parcel {
 	struct lan_key key;     /* who sent it */
 	struct msg msg;         /* the peek */
 	struct reg_info reg;    /* what it says to the registration interface, REG_OTHER if nothing */
+	struct lan_session *session; /* that it came in, or NULL without DTLS */
 	struct mono now; /* when the datagram was read */
 };
 
@@ -41,6 +44,9 @@ struct datapath {
 	struct env env;               /* loop, timers, names, counters */
 	struct flows *flows; /* the routing table at work */
 	struct routes *routes; /* the configuration as a table */
+	struct identities *identities; /* who may come with DTLS */
+	struct lan_sessions *sessions; /* of devices */
+	uint8_t next_cid[DTLS_CID_MAX]; /* connection id of the next session of a device */
 	struct sources *sources;      /* unproven entries by host */
 	size_t unproven;              /* unproven flows of endpoints that no section names */
 	struct held_budget held; /* what all waiting messages take */
@@ -68,10 +74,12 @@ int datapath_create(struct datapath **dp, struct loop *loop, struct resolver *re
 /* Ends all flows (each with a close_notify), sockets and servers. NULL is allowed. */
 void datapath_free(struct datapath *dp);
 
-/* Device to server: what came in by a LAN socket. */
+/* Device to server: a message that came in by a LAN socket, or out of a record. */
 void datapath_up(struct datapath *dp, struct parcel *p);
-/* Server to device: a message of a flow's association. bytes is the room that the flow's LAN socket
- * gave for it. */
+/* The same of somebody who is no endpoint of ours, though his session is sound: 4.03 (rule 2). */
+void datapath_refuse(struct datapath *dp, struct parcel *p);
+/* Server to device: a message of a flow's association. bytes is the room that was given for it: of the
+ * flow's LAN socket, or with DTLS one to be encrypted from. */
 void datapath_down(struct datapath *dp, struct flow *flow, uint8_t *bytes, size_t n,
 	struct mono now);
 /* Addresses or routes of the machine changed: sockets are looked at soon, in steps (rule 20). */

@@ -2,6 +2,7 @@
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
+#include "limits.h"
 #include "loop.h"
 #include "resolve.h"
 #include "stat.h"
@@ -16,4 +17,5 @@ struct env {
 	struct resolver *resolver; /* borrowed */
 	struct counters stat;      /* all counters */
 	uint8_t scratch[ENV_SCRATCH]; /* for one datagram on its way into dtls/; used within one call */
+	uint8_t plain[UDP_ROOM];      /* for one message between two sessions; used within one call */
 };

@@ -18,6 +18,7 @@
 #include "wan.h"
 
 struct lan_port;
+struct lan_session;
 struct route;
 struct move;
 
@@ -27,11 +28,12 @@ struct flow_id {
 	uint32_t generation; /* how often the place was used before */
 };
 
-/* What names a LAN association without DTLS (DESIGN.md 6, rule 1). */
+/* What names a LAN association (DESIGN.md 6, rule 1). */
 struct lan_key {
 	struct addr device; /* where it sends from */
 	uint32_t ifindex;   /* interface that it came in by; 0 when that is not known yet */
 	uint32_t listener;  /* number of the listener */
+	uint32_t identity;  /* number of who proved itself by DTLS; 0: nobody, it speaks plain CoAP */
 };
 
 /* Up or down, in counters. */
@@ -58,6 +60,7 @@ struct flow {
 	bool is_shared;           /* the LAN association has, or had, several flows */
 	struct lan_port *port;    /* socket towards the device */
 	struct addr called;       /* our address that the device calls, without port; any: routed */
+	struct lan_session *session; /* of the device, where its key has an identity; NULL: none now */
 	struct wan wan;           /* association towards the server */
 	struct held_queue held;   /* messages that wait for it */
 	struct route *route;      /* the rule that made it; never NULL */

@@ -5,9 +5,15 @@
 #include "base/log.h"
 #include "datapath.h"
 #include "life.h"
+#include "secure.h"
 
 void forward_to_device(struct flow *flow, const uint8_t *bytes, size_t n)
 {
+	if (flow->key.identity != 0) {
+		if (flow->session != NULL && secure_send(flow->session, bytes, n) != 0)
+			log_debug("flow: %s: an answer found no session", flow->route->endpoint);
+		return;
+	}
 	lan_send(flow->port, &flow->key.device, &flow->called, flow->key.ifindex, bytes, n);
 }
 

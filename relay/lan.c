@@ -38,6 +38,7 @@ static int port_init(struct lan_port *p, const struct lan_spec *spec)
 {
 	p->listener = spec->listener;
 	p->bound = spec->at.address;
+	p->is_secure = spec->is_secure;
 	p->in = spec->in;
 	p->calls = spec->calls;
 	p->who = spec->who;

@@ -6,11 +6,13 @@
 #include <stdint.h>
 #include "base/addr.h"
 #include "base/bug.h"
+#include "base/hash.h"
 #include "base/list.h"
 #include "env.h"
 #include "limit.h"
 #include "udp.h"
 
+struct dtls_listener;
 struct lan_port;
 struct server;
 
@@ -24,6 +26,12 @@ struct listener {
 	struct bucket not_found;  /* 4.04 to strangers (rule 1) */
 	struct bucket refusals;   /* other answers to strangers */
 	struct list ports;        /* ring of struct lan_port */
+	struct dtls_listener *dtls; /* serves its ports with DTLS; NULL where it has none */
+	bool cid;                 /* that uses connection ids */
+	struct hash_key secret;   /* for the fingerprint */
+	uint64_t fingerprint;     /* of the settings behind dtls */
+	struct timers *timers;    /* borrowed; for rotate */
+	struct timer rotate;      /* draws new cookie secrets */
 };
 
 /* Calls to the owner. */
@@ -40,6 +48,8 @@ struct lan_port {
 	struct listener *listener; /* borrowed */
 	struct addr bound;         /* where it listens, with port */
 	char *interface;           /* or NULL */
+	bool is_secure;            /* DTLS comes here, else plain CoAP */
+	bool is_leaving;           /* private to one apply: nobody wants it any more */
 	uint32_t ifindex;          /* of the interface when the socket was opened; 0 without one */
 	int fd; /* the socket; -1 while it is shut */
 	struct watch watch; /* for reading */
@@ -56,6 +66,7 @@ struct lan_port {
 struct lan_spec {
 	struct listener *listener; /* whose section it is; borrowed */
 	struct udp_listen_spec at; /* where to listen */
+	bool is_secure; /* for DTLS */
 	struct udp_batch *in; /* for reading; borrowed */
 	const struct lan_calls *calls; /* borrowed */
 	void *who; /* handed to the calls */

@@ -6,6 +6,8 @@
 #include "base/log.h"
 #include "datapath.h"
 #include "forward.h"
+#include "identity.h"
+#include "lan_session.h"
 #include "wanted.h"
 
 static void changed(struct datapath *dp)
@@ -83,6 +85,15 @@ static void settle(struct datapath *dp, struct flow *f)
 			f->is_guest = true;
 }
 
+void life_open_wan(struct datapath *dp, struct flow *f, int64_t delay_ms, struct mono now)
+{
+	const struct route *r = f->route;
+	struct wan_spec spec = { .server = r->server, .calls = &datapath_wan_calls,
+		.psk = { r->identity, r->key }, .pair = { r->cert, r->private_key },
+		.label = r->endpoint, .port = r->port, .delay_ms = delay_ms };
+	wan_open(&f->wan, &dp->env, &spec, now);
+}
+
 struct flow *life_begin(struct datapath *dp, const struct life_spec *spec, struct mono now)
 {
 	struct flow *f = flow_add(dp->flows, &spec->key);
@@ -92,6 +103,9 @@ struct flow *life_begin(struct datapath *dp, const struct life_spec *spec, struc
 	f->called = spec->called;
 	f->route = spec->route;
 	f->route->flow = f->id;
+	f->session = spec->session;
+	if (f->session != NULL)
+		f->session->flow = f->id;
 	f->born = f->last_up = f->last_down = now;
 	f->expires = MONO_NEVER;
 	f->is_live = spec->is_proven;
@@ -99,10 +113,7 @@ struct flow *life_begin(struct datapath *dp, const struct life_spec *spec, struc
 	f->life.fire = fire;
 	if (!f->is_live && f->route->is_dynamic)
 		dp->unproven++;
-	struct wan_spec wan = { .server = f->route->server, .calls = &datapath_wan_calls,
-		.psk = { f->route->identity, f->route->key }, .label = f->route->endpoint,
-		.port = f->route->port, .delay_ms = spec->delay_ms };
-	wan_open(&f->wan, &dp->env, &wan, now);
+	life_open_wan(dp, f, spec->delay_ms, now);
 	settle(dp, f);
 	life_rearm(dp, f, now);
 	dp->env.stat.count[COUNT_FLOWS_OPENED]++;
@@ -172,18 +183,25 @@ void life_end(struct datapath *dp, struct flow *f, const char *why)
 	changed(dp);
 }
 
-void life_move(struct datapath *dp, struct flow *f, const struct parcel *p)
+static void tell_moved(struct datapath *dp, const struct flow *f, const struct parcel *p)
 {
 	char from[ADDR_TEXT], to[ADDR_TEXT];
-	move_refuse(dp, f, &p->key, p->now);
+	if (addr_eq(&f->key.device, &p->key.device))
+		return;
 	notice(&dp->notices, NOTICE_MOVED, LOG_LEVEL_INFO, p->now, "flow: %s moved from %s to %s",
 		f->route->endpoint, addr_print(&f->key.device, from),
 		addr_print(&p->key.device, to));
+	dp->env.stat.count[COUNT_FLOWS_MOVED]++;
+}
+
+void life_move(struct datapath *dp, struct flow *f, const struct parcel *p)
+{
+	move_refuse(dp, f, &p->key, p->now);
+	tell_moved(dp, f, p);
 	flow_rekey(dp->flows, f, &p->key);
 	f->port = p->port;
 	f->called = p->called;
 	settle(dp, f);
-	dp->env.stat.count[COUNT_FLOWS_MOVED]++;
 	changed(dp);
 }
 
@@ -196,7 +214,7 @@ static struct lan_port *port_for(struct datapath *dp, const struct addr *device)
 	for (size_t at = 0; (listener = wanted_listener(dp, &at)) != NULL;) {
 		list_each(node, &listener->ports) {
 			struct lan_port *p = container_of(node, struct lan_port, node);
-			if (addr_is_v4(&p->bound) == addr_is_v4(device))
+			if (!p->is_secure && addr_is_v4(&p->bound) == addr_is_v4(device))
 				return p;
 		}
 	}
@@ -243,6 +261,7 @@ void life_save(const struct flow *f, struct life_saved *saved, struct mono now)
 		.device = f->key.device,
 		.ifindex = f->key.ifindex,
 		.called = f->called,
+		.is_secured = f->key.identity != 0,
 		.port = f->route->port,
 		.location = f->location,
 		.lifetime_s = f->lifetime_s,
@@ -265,7 +284,8 @@ static struct lan_port *port_of(struct datapath *dp, const struct life_saved *sa
 			continue;
 		list_each(node, &listener->ports) {
 			struct lan_port *p = container_of(node, struct lan_port, node);
-			if (addr_is_v4(&p->bound) != addr_is_v4(&saved->device))
+			if (p->is_secure != saved->is_secured ||
+				addr_is_v4(&p->bound) != addr_is_v4(&saved->device))
 				continue;
 			if (addr_is_any(&p->bound) || addr_same_host(&p->bound, &saved->called))
 				return p;
@@ -275,13 +295,13 @@ static struct lan_port *port_of(struct datapath *dp, const struct life_saved *sa
 }
 
 /* The route that the configuration of today has for a saved row; NULL when it wants none. */
-static struct route *route_of(struct datapath *dp, const struct life_saved *saved,
+static struct route *saved_route(struct datapath *dp, const struct life_saved *saved,
 	const struct listener *listener)
 {
 	struct route *r = route_find_exact(dp->routes, saved->endpoint, saved->server,
 		saved->is_bootstrap);
 	if (r != NULL)
-		return r->is_lan_secured ? NULL : r;
+		return r->is_lan_secured && !saved->is_secured ? NULL : r;
 	bool same = listener->server != NULL && strcmp(listener->server->name, saved->server) == 0;
 	struct slice name = slice_str(saved->endpoint);
 	if (!listener->accepts_unknown || !same || saved->is_bootstrap || !saved->is_live ||
@@ -318,19 +338,32 @@ static void give_way(struct datapath *dp, struct route *r, const struct life_sav
 	r->port = saved->port;
 }
 
+/* The LAN association of a saved row; false when nobody may come by it any more. */
+static bool saved_key(const struct datapath *dp, const struct life_saved *saved,
+	const struct lan_port *port, const struct route *r, struct lan_key *key)
+{
+	*key = (struct lan_key){ saved->device, saved->ifindex, port->listener->number, 0 };
+	if (!saved->is_secured)
+		return life_fits(r, &saved->device);
+	const struct identity *id =
+		identity_by_endpoint(dp->identities, slice_str(saved->endpoint));
+	key->identity = id != NULL ? id->number : 0;
+	return id != NULL;
+}
+
 int life_restore(struct datapath *dp, const struct life_saved *saved, int64_t delay_ms,
 	struct mono now)
 {
 	struct lan_port *port = port_of(dp, saved);
-	struct route *r = port != NULL ? route_of(dp, saved, port->listener) : NULL;
-	if (r == NULL || !life_fits(r, &saved->device))
+	struct route *r = port != NULL ? saved_route(dp, saved, port->listener) : NULL;
+	struct lan_key key;
+	if (r == NULL || !saved_key(dp, saved, port, r, &key))
 		return -ENOENT;
 	give_way(dp, r, saved);
 	if (r->port == 0)
 		r->port = saved->port;
-	struct life_spec spec = { .port = port, .route = r, .called = saved->called,
+	struct life_spec spec = { .key = key, .port = port, .route = r, .called = saved->called,
 		.is_proven = saved->is_live, .delay_ms = delay_ms };
-	spec.key = (struct lan_key){ saved->device, saved->ifindex, port->listener->number };
 	const struct flow *there = flow_find(dp->flows, &spec.key);
 	int rc = 0;
 	if (flow_by_id(dp->flows, r->flow) != NULL ||

@@ -19,6 +19,7 @@ struct life_spec {
 	struct lan_port *port; /* socket towards the device */
 	struct addr called;      /* without port */
 	struct route *route; /* the rule that makes it */
+	struct lan_session *session; /* of the device, or NULL */
 	unsigned source_ticket;  /* of limit.h, or 0 */
 	bool is_proven;          /* restored as live */
 	int64_t delay_ms;        /* before the first handshake */
@@ -26,14 +27,16 @@ struct life_spec {
 
 /* Makes a flow and opens its association; NULL when the table is full or there is no memory. */
 struct flow *life_begin(struct datapath *dp, const struct life_spec *spec, struct mono now);
+/* Opens the association that the flow's route asks for, its first try after delay_ms. */
+void life_open_wan(struct datapath *dp, struct flow *flow, int64_t delay_ms, struct mono now);
 /* A server answered with success: the entry counts as live, and a guest gets its address. */
 void life_prove(struct datapath *dp, struct flow *flow, struct mono now);
 /* Computes the flow's end anew and arms its timer. */
 void life_rearm(struct datapath *dp, struct flow *flow, struct mono now);
 /* Ends a flow; why is for the log. */
 void life_end(struct datapath *dp, struct flow *flow, const char *why);
-/* Moves a flow to the address that the parcel came from (rule 3), as a guest where that is another
- * endpoint's. A Register that waits for the old address to stay silent is refused. */
+/* Moves a flow to where the parcel came from (rule 3), as a guest where that is another endpoint's. A
+ * Register that waits for the old address to stay silent is refused. */
 void life_move(struct datapath *dp, struct flow *flow, const struct parcel *p);
 /* Opens flows for static devices that have none yet: requests may reach them before they speak. */
 void life_open_static(struct datapath *dp, struct mono now);
@@ -50,6 +53,7 @@ struct life_saved {
 	struct addr device;       /* with port */
 	uint32_t ifindex; /* interface that the device is behind */
 	struct addr called;       /* without port */
+	bool is_secured;          /* the device came with DTLS */
 	uint16_t port;            /* our source port, host order */
 	const char *location;     /* or NULL */
 	uint32_t lifetime_s;      /* of the registration; 0 is without end */

@@ -50,6 +50,20 @@
 /* Max-Age of a 5.03, s. */
 #define BUSY_MAX_AGE_S 60
 
+/* Handshakes of devices under way, of all and of one host; the oldest has to go for a new one. */
+#define HALF_OPEN_MAX 512
+#define HALF_OPEN_PER_SOURCE 64
+/* A device's handshake ends after this, ms. */
+#define HALF_OPEN_MS 60000
+/* A device's session without a flow ends when nothing passed for this long, ms. */
+#define SESSION_IDLE_MS 247000
+/* The same for a device with a good certificate that no section names, ms: time for a refusal. */
+#define STRANGER_SESSION_MS 10000
+/* A listener's cookie secret is drawn anew after this, ms. */
+#define COOKIE_MS 60000
+/* Bytes of an identity that a log line may show. */
+#define IDENTITY_SHOWN 8
+
 /* Silence of the old address that lets an endpoint move, ms (rule 3). */
 #define MOVE_SILENCE_MS 2000
 /* Moves that may be waited for at the same time; a further Register waits for its next copy. */

@@ -5,7 +5,10 @@
 #include "datapath.h"
 #include "forward.h"
 #include "life.h"
+#include "identity.h"
+#include "lan_session.h"
 #include "move.h"
+#include "secure.h"
 #include "track.h"
 
 static void lost(struct datapath *dp, enum drop why)
@@ -15,7 +18,10 @@ static void lost(struct datapath *dp, enum drop why)
 
 static void answer(struct datapath *dp, const struct parcel *p, const uint8_t *bytes, size_t n)
 {
-	lan_send(p->port, &p->key.device, &p->called, p->key.ifindex, bytes, n);
+	if (p->session == NULL)
+		lan_send(p->port, &p->key.device, &p->called, p->key.ifindex, bytes, n);
+	else if (secure_send(p->session, bytes, n) != 0)
+		return;
 	dp->env.stat.count[COUNT_ANSWERS]++;
 }
 
@@ -52,6 +58,13 @@ static void pass_on(struct datapath *dp, struct flow *flow, struct parcel *p)
 	forward_up(dp, flow, p);
 }
 
+/* An endpoint with LAN credentials, or that is here by DTLS at present, is not served without (rule 2). */
+static bool is_secured(const struct datapath *dp, const struct route *r)
+{
+	const struct flow *flow = flow_by_id(dp->flows, r->flow);
+	return r->is_lan_secured || (flow != NULL && flow->key.identity != 0);
+}
+
 /* ---- a static device ---- */
 
 static bool is_bootstrap(const struct parcel *p)
@@ -76,7 +89,7 @@ static bool is_other_than(const struct parcel *p, const struct route *r)
 static bool try_static(struct datapath *dp, struct parcel *p)
 {
 	struct route *r = route_by_address(dp->routes, &p->key.device);
-	if (r == NULL || r->is_lan_secured || is_other_than(p, r))
+	if (r == NULL || is_secured(dp, r) || is_other_than(p, r))
 		return false;
 	struct flow *flow = flow_by_id(dp->flows, r->flow);
 	if (flow != NULL) {
@@ -121,7 +134,7 @@ static struct route *route_for(struct datapath *dp, struct parcel *p, bool to_bo
 	struct listener *l = p->port->listener;
 	struct slice ep = p->reg.ep;
 	struct route *r = route_find(dp->routes, ep, to_bootstrap, l->server);
-	if (r != NULL && !r->is_lan_secured)
+	if (r != NULL && !is_secured(dp, r))
 		return r;
 	bool is_known = r != NULL || route_find(dp->routes, ep, !to_bootstrap, NULL) != NULL;
 	if (r != NULL)
@@ -161,7 +174,7 @@ static void begin(struct datapath *dp, struct parcel *p, struct route *r)
 	struct flow *flow = NULL;
 	if (has_room(dp, p, r, &ticket)) {
 		struct life_spec spec = { .key = p->key, .port = p->port, .called = p->called,
-			.route = r, .source_ticket = ticket };
+			.route = r, .source_ticket = ticket, .session = p->session };
 		flow = life_begin(dp, &spec, p->now);
 		if (flow == NULL) {
 			sources_remove(dp->sources, ticket);
@@ -179,7 +192,7 @@ static void begin(struct datapath *dp, struct parcel *p, struct route *r)
 static bool is_owned(const struct datapath *dp, const struct parcel *p)
 {
 	const struct route *r = route_by_address(dp->routes, &p->key.device);
-	if (r == NULL || r->is_lan_secured || slice_is(p->reg.ep, r->endpoint))
+	if (r == NULL || is_secured(dp, r) || slice_is(p->reg.ep, r->endpoint))
 		return false;
 	const struct flow *f = flow_by_id(dp->flows, r->flow);
 	return r->address.port != 0 || (f != NULL && addr_eq(&f->key.device, &p->key.device));
@@ -227,8 +240,46 @@ static void try_location(struct datapath *dp, struct parcel *p)
 	pass_on(dp, flow, p);
 }
 
+/* ---- a device whose name is proven ---- */
+
+static bool is_registration(const struct parcel *p)
+{
+	return p->reg.kind == REG_REGISTER || is_bootstrap(p);
+}
+
+/* Any request may be the first (rule 1). */
+static void admit_secured(struct datapath *dp, struct parcel *p)
+{
+	struct slice ep = slice_str(p->session->identity->endpoint);
+	struct listener *l = p->port->listener;
+	struct route *r = route_find(dp->routes, ep, is_bootstrap(p), l->server);
+	if (r == NULL && p->session->identity->is_dynamic && !is_bootstrap(p) && l->server != NULL)
+		r = route_dynamic(dp->routes, ep, l->server);
+	if (!msg_is_request(&p->msg) && p->msg.type != MSG_CON)
+		lost(dp, DROP_STRANGER_OTHER);
+	else if (r != NULL)
+		begin(dp, p, r);
+	else if (is_bootstrap(p))
+		refuse(dp, p, DROP_NO_BOOTSTRAP, MSG_CODE(4, 4), -1);
+	else
+		refuse(dp, p, DROP_NO_ROUTE, MSG_CODE(4, 3), -1);
+}
+
+/* A Register needs no name here; it goes to a server, or to a bootstrap server. */
+static bool is_other_kind(const struct flow *first, const struct parcel *p)
+{
+	if (!is_registration(p))
+		return false;
+	for (const struct flow *f = first; f != NULL; f = f->sibling)
+		if (f->route->is_bootstrap == is_bootstrap(p))
+			return false;
+	return true;
+}
+
 bool newcomer_is_other(const struct flow *first, const struct parcel *p)
 {
+	if (p->session != NULL)
+		return is_other_kind(first, p);
 	if (!is_named(p))
 		return false;
 	for (const struct flow *f = first; f != NULL && !p->reg.ep_doubtful; f = f->sibling)
@@ -241,6 +292,10 @@ bool newcomer_is_other(const struct flow *first, const struct parcel *p)
 void newcomer_up(struct datapath *dp, struct parcel *p)
 {
 	bool is_con = p->msg.type == MSG_CON;
+	if (p->session != NULL) {
+		admit_secured(dp, p);
+		return;
+	}
 	if (try_static(dp, p))
 		return;
 	if (is_con && p->msg.code == MSG_EMPTY) {

@@ -9,6 +9,8 @@ enum notice {
 	NOTICE_MOVED,     /* a flow follows its device */
 	NOTICE_KNOWN,     /* a server accepted an endpoint that no section names */
 	NOTICE_ENDED,     /* a flow ended that no server had accepted, or that no section names */
+	NOTICE_SESSION,   /* a device came with DTLS */
+	NOTICE_REFUSED,   /* a device could not prove who it is */
 	NOTICE_COUNT
 };
 

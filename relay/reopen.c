@@ -51,8 +51,8 @@ static struct lan_key nowhere(const struct lan_key *key)
 void reopen_flow(struct datapath *dp, struct flow *flow, uint32_t *known)
 {
 	uint32_t ifindex = flow->key.ifindex;
-	if (ifindex == 0 || ifindex == *known)
-		return;
+	if (ifindex == 0 || ifindex == *known || flow->session != NULL)
+		return; /* a session finds out by itself */
 	if (udp_is_link(ifindex)) {
 		*known = ifindex;
 		return;

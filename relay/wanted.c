@@ -9,64 +9,14 @@
 #include "base/log.h"
 #include "conf/conf.h"
 #include "datapath.h"
+#include "identity.h"
+#include "lan_session.h"
 #include "life.h"
+#include "reason.h"
+#include "secure.h"
+#include "wanted_int.h"
 
-/* A listener in the datapath's ring. */
-struct listener_entry {
-	struct list node;
-	struct listener listener;
-	bool is_wanted; /* private to one apply */
-};
-
-/* A socket that the configuration asks for. */
-struct wanted_port {
-	size_t listen;             /* which section */
-	struct udp_listen_spec at; /* texts borrowed from the configuration */
-	struct lan_port *port;     /* the one that is there, or was opened for it */
-	bool is_new;
-};
-
-/* What one apply prepares, and undoes when something fails. */
-struct plan {
-	struct datapath *dp;
-	const struct conf *conf;
-	struct server **server;           /* one for each section, kept or new */
-	bool *server_is_new;
-	struct listener_entry **listener; /* one for each section, kept or new */
-	bool *listener_is_new;
-	struct wanted_port *port;
-	size_t ports;
-	struct routes *routes;
-};
-
-static struct listener_entry *entry_of(struct list *node)
-{
-	return container_of(node, struct listener_entry, node);
-}
-
-struct listener *wanted_listener(const struct datapath *dp, size_t *at)
-{
-	size_t i = 0;
-	list_each(node, &((struct datapath *)(uintptr_t)dp)->listeners)
-		if (i++ == *at) {
-			++*at;
-			return &entry_of(node)->listener;
-		}
-	return NULL;
-}
-
-struct listener *wanted_listener_by_number(const struct datapath *dp, uint32_t number)
-{
-	struct listener *l;
-	for (size_t at = 0; (l = wanted_listener(dp, &at)) != NULL;)
-		if (l->number == number)
-			return l;
-	return NULL;
-}
-
-/* Says which section can not be had, in the log and for whoever asked. */
-__attribute__((format(printf, 3, 4)))
-static void fault(struct plan *plan, const struct conf_where *where, const char *format, ...)
+void wanted_fault(struct plan *plan, const struct conf_where *where, const char *format, ...)
 {
 	char what[256];
 	va_list args;
@@ -99,8 +49,9 @@ static int prepare_servers(struct plan *plan)
 			continue;
 		int rc = server_create(&plan->server[i], &plan->dp->env, conf, &wan_dtls_calls);
 		if (rc != 0) {
-			fault(plan, &conf->where, "server '%s' can not be served: %s", conf->name,
-				strerror(-rc));
+			wanted_fault(plan, &conf->where, "server '%s' can not be served: %s", conf->name,
+				conf->ca.n + conf->server_key.n > 0 ? reason_of_file(rc) :
+								      strerror(-rc));
 			return rc;
 		}
 		plan->server_is_new[i] = true;
@@ -108,181 +59,13 @@ static int prepare_servers(struct plan *plan)
 	return 0;
 }
 
-static struct server *server_named(void *who, const char *name)
+struct server *wanted_server(void *who, const char *name)
 {
 	const struct plan *plan = who;
 	for (size_t i = 0; i < plan->conf->server_count; i++)
 		if (strcmp(plan->conf->server[i].name, name) == 0)
 			return plan->server[i];
 	return NULL;
-}
-
-/* ---- listeners and their sockets ---- */
-
-static struct listener_entry *listener_present(const struct plan *plan, const char *name)
-{
-	list_each(node, &plan->dp->listeners)
-		if (strcmp(entry_of(node)->listener.name, name) == 0)
-			return entry_of(node);
-	return NULL;
-}
-
-static int listener_make(struct listener_entry **made, struct datapath *dp, const char *name)
-{
-	struct listener_entry *e = calloc(1, sizeof(*e));
-	if (e == NULL)
-		return -ENOMEM;
-	list_init(&e->node);
-	list_init(&e->listener.ports);
-	e->listener.number = ++dp->listener_numbers;
-	e->listener.name = strdup(name);
-	if (e->listener.name == NULL) {
-		free(e);
-		return -ENOMEM;
-	}
-	*made = e;
-	return 0;
-}
-
-static void listener_free(struct listener_entry *e)
-{
-	list_each(node, &e->listener.ports)
-		lan_close(container_of(node, struct lan_port, node));
-	list_remove(&e->node);
-	free(e->listener.name);
-	free(e);
-}
-
-static int prepare_listeners(struct plan *plan)
-{
-	for (size_t i = 0; i < plan->conf->listen_count; i++) {
-		const char *name = plan->conf->listen[i].name;
-		plan->listener[i] = listener_present(plan, name);
-		if (plan->listener[i] != NULL)
-			continue;
-		int rc = listener_make(&plan->listener[i], plan->dp, name);
-		if (rc != 0)
-			return rc;
-		plan->listener_is_new[i] = true;
-	}
-	return 0;
-}
-
-static struct lan_port *port_present(const struct plan *plan, const struct udp_listen_spec *at)
-{
-	struct listener *l;
-	for (size_t i = 0; (l = wanted_listener(plan->dp, &i)) != NULL;) {
-		list_each(node, &l->ports) {
-			struct lan_port *p = container_of(node, struct lan_port, node);
-			if (addr_eq(&p->bound, &at->address) &&
-				text_is_same(p->interface, at->interface))
-				return p;
-		}
-	}
-	return NULL;
-}
-
-static bool is_wanted(const struct plan *plan, const struct lan_port *port)
-{
-	for (size_t i = 0; i < plan->ports; i++)
-		if (plan->port[i].port == port)
-			return true;
-	return false;
-}
-
-/* Shuts the sockets of the same family and number that nobody wants any more: an old one on all
- * interfaces stands in the way of a new one on one of them, and the other way round. The ports stay for
- * their flows; undo opens them again. True when there was one. */
-static bool make_way(struct plan *plan, const struct addr *at)
-{
-	bool was_there = false;
-	struct listener *l;
-	for (size_t i = 0; (l = wanted_listener(plan->dp, &i)) != NULL;) {
-		list_each(node, &l->ports) {
-			struct lan_port *p = container_of(node, struct lan_port, node);
-			if (p->fd < 0 || p->bound.port != at->port ||
-				addr_is_v4(&p->bound) != addr_is_v4(at) || is_wanted(plan, p))
-				continue;
-			lan_shut(p);
-			was_there = true;
-		}
-	}
-	return was_there;
-}
-
-static int port_open(struct plan *plan, struct wanted_port *w)
-{
-	char text[ADDR_TEXT];
-	const struct conf_listen *conf = &plan->conf->listen[w->listen];
-	struct lan_spec spec = { .listener = &plan->listener[w->listen]->listener, .at = w->at,
-		.in = plan->dp->in, .calls = &datapath_lan_calls, .who = plan->dp };
-	int rc = lan_open(&w->port, &plan->dp->env, &spec);
-	if (rc == -EADDRINUSE && make_way(plan, &w->at.address))
-		rc = lan_open(&w->port, &plan->dp->env, &spec);
-	bool no_ipv6 = rc == -EAFNOSUPPORT && !addr_is_v4(&w->at.address);
-	if (rc == 0 || (no_ipv6 && conf->address_count == 0)) {
-		w->is_new = rc == 0;
-		return 0;
-	}
-	fault(plan, &conf->where, "listen '%s' can not listen on %s%s%s: %s", conf->name,
-		addr_print(&w->at.address, text), w->at.interface != NULL ? " of " : "",
-		w->at.interface != NULL ? w->at.interface : "", strerror(-rc));
-	return rc;
-}
-
-/* Opens a kept socket that was lost. */
-static void port_reopen(struct lan_port *port)
-{
-	char text[ADDR_TEXT];
-	int rc = lan_reopen(port);
-	if (rc != 0)
-		log_err("listen: section '%s' does not listen on %s any more: %s",
-			port->listener->name, addr_print(&port->bound, text), strerror(-rc));
-}
-
-/* Writes the sockets that one section asks for, at most as many as ports_most says. */
-static size_t ports_of(const struct conf_listen *conf, size_t listen, struct wanted_port *to)
-{
-	struct addr any[2] = { addr_any(true, 0), addr_any(false, 0) };
-	const struct addr *address = conf->address_count > 0 ? conf->address : any;
-	size_t addresses = conf->address_count > 0 ? conf->address_count : 2;
-	size_t interfaces = conf->interface.count > 0 ? conf->interface.count : 1;
-	size_t n = 0;
-	for (size_t i = 0; conf->coap != 0 && i < interfaces; i++)
-		for (size_t a = 0; a < addresses; a++) {
-			to[n] = (struct wanted_port){ .listen = listen };
-			to[n].at.address = address[a];
-			to[n].at.address.port = conf->coap;
-			if (conf->interface.count > 0)
-				to[n].at.interface = conf->interface.item[i];
-			n++;
-		}
-	return n;
-}
-
-static size_t ports_most(const struct conf *conf)
-{
-	size_t n = 1;
-	for (size_t i = 0; i < conf->listen_count; i++)
-		n += (conf->listen[i].interface.count + 1) * (conf->listen[i].address_count + 2);
-	return n;
-}
-
-static int prepare_ports(struct plan *plan)
-{
-	for (size_t i = 0; i < plan->conf->listen_count; i++)
-		plan->ports += ports_of(&plan->conf->listen[i], i, &plan->port[plan->ports]);
-	for (size_t i = 0; i < plan->ports; i++)
-		plan->port[i].port = port_present(plan, &plan->port[i].at);
-	for (size_t i = 0; i < plan->ports; i++) {
-		struct lan_port *present = plan->port[i].port;
-		int rc = present != NULL ? 0 : port_open(plan, &plan->port[i]);
-		if (rc != 0)
-			return rc;
-		if (present != NULL && present->fd < 0)
-			port_reopen(present);
-	}
-	return 0;
 }
 
 /* ---- the flows ---- */
@@ -296,7 +79,8 @@ static struct lan_port *port_for(struct listener *l, const struct flow *flow)
 		struct lan_port *p = container_of(node, struct lan_port, node);
 		if (p == flow->port)
 			return p;
-		if (addr_is_v4(&p->bound) != addr_is_v4(&flow->key.device) ||
+		if (p->is_secure != (flow->key.identity != 0) ||
+			addr_is_v4(&p->bound) != addr_is_v4(&flow->key.device) ||
 			!(addr_is_any(&p->bound) || addr_same_host(&p->bound, &flow->called)))
 			continue;
 		fitting = p;
@@ -312,8 +96,9 @@ static struct route *route_for(struct plan *plan, struct listener *l, struct flo
 	struct route *old = flow->route;
 	struct route *r = route_find_exact(plan->routes, old->endpoint, old->server->name,
 		old->is_bootstrap);
+	bool has_dtls = flow->key.identity != 0;
 	if (r != NULL)
-		return r->is_lan_secured ? NULL : r;
+		return r->is_lan_secured && !has_dtls ? NULL : r;
 	bool stays = old->is_dynamic && l->accepts_unknown && l->server != NULL &&
 		strcmp(l->server->name, old->server->name) == 0 &&
 		route_find(plan->routes, slice_str(old->endpoint), false, NULL) == NULL;
@@ -338,9 +123,15 @@ static void flow_to_route(struct plan *plan, struct flow *flow, struct route *r,
 	if (same)
 		return;
 	wan_close(&flow->wan);
-	struct wan_spec spec = { .server = r->server, .calls = &datapath_wan_calls,
-		.psk = { r->identity, r->key }, .label = r->endpoint, .port = r->port };
-	wan_open(&flow->wan, &plan->dp->env, &spec, now);
+	life_open_wan(plan->dp, flow, 0, now);
+}
+
+/* The one that the configuration means: by its DTLS identity, or by its address. */
+static bool is_device(const struct plan *plan, const struct flow *flow, const struct route *r)
+{
+	if (flow->key.identity == 0)
+		return life_fits(r, &flow->key.device);
+	return identity_by_endpoint(plan->identities, slice_str(r->endpoint)) != NULL;
 }
 
 static void flow_apply(struct plan *plan, struct flow *flow, struct mono now)
@@ -349,7 +140,7 @@ static void flow_apply(struct plan *plan, struct flow *flow, struct mono now)
 	struct listener *l = wanted_listener_by_number(dp, flow->key.listener);
 	struct lan_port *port = l != NULL ? port_for(l, flow) : NULL;
 	struct route *r = port != NULL ? route_for(plan, l, flow) : NULL;
-	if (r != NULL && !life_fits(r, &flow->key.device))
+	if (r != NULL && !is_device(plan, flow, r))
 		r = NULL;
 	if (r == NULL) {
 		life_end(dp, flow, "the configuration does not allow it any more");
@@ -367,46 +158,6 @@ static void flow_apply(struct plan *plan, struct flow *flow, struct mono now)
 
 /* ---- the change ---- */
 
-static void listener_apply(struct plan *plan, size_t i)
-{
-	const struct conf_listen *conf = &plan->conf->listen[i];
-	struct listener *l = &plan->listener[i]->listener;
-	l->server = conf->server != NULL ? server_named(plan, conf->server->name) : NULL;
-	l->accepts_unknown = conf->unknown_endpoints == CONF_UNKNOWN_ACCEPT;
-	l->may_move = conf->move;
-	plan->listener[i]->is_wanted = true;
-	if (plan->listener_is_new[i])
-		list_append(&plan->dp->listeners, &plan->listener[i]->node);
-}
-
-/* Takes all sockets from their listeners; those that are wanted go to theirs, the rest stays. */
-static void sort_ports(struct plan *plan, struct list *rest)
-{
-	list_each(node, &plan->dp->listeners) {
-		struct listener *l = &entry_of(node)->listener;
-		list_each(at, &l->ports) {
-			list_remove(at);
-			list_append(rest, at);
-		}
-	}
-	for (size_t i = 0; i < plan->ports; i++) {
-		struct lan_port *p = plan->port[i].port;
-		if (p == NULL)
-			continue; /* a family that this machine does not have */
-		p->listener = &plan->listener[plan->port[i].listen]->listener;
-		list_remove(&p->node);
-		list_append(&p->listener->ports, &p->node);
-	}
-}
-
-static void commit_listeners(struct plan *plan)
-{
-	list_each(node, &plan->dp->listeners)
-		entry_of(node)->is_wanted = false;
-	for (size_t i = 0; i < plan->conf->listen_count; i++)
-		listener_apply(plan, i);
-}
-
 /* Remembered source ports outlive the flows. */
 static void keep_ports(struct plan *plan)
 {
@@ -423,6 +174,7 @@ static void commit_flows(struct plan *plan, struct mono now)
 {
 	struct datapath *dp = plan->dp;
 	struct flow *flow;
+	secure_adopt(dp, plan->identities);
 	if (dp->routes != NULL)
 		keep_ports(plan);
 	list_each(node, &dp->moves.waiting)
@@ -432,6 +184,8 @@ static void commit_flows(struct plan *plan, struct mono now)
 	routes_free(dp->routes);
 	dp->routes = plan->routes;
 	plan->routes = NULL;
+	secure_apply(dp, plan->identities);
+	plan->identities = NULL;
 }
 
 static void commit_servers(struct plan *plan)
@@ -455,14 +209,14 @@ static void commit(struct plan *plan, struct mono now)
 {
 	struct list rest;
 	list_init(&rest);
-	commit_listeners(plan);
-	sort_ports(plan, &rest);
+	wanted_listen_commit(plan, &rest);
+	wanted_dtls_commit(plan, now);
 	commit_flows(plan, now);
 	list_each(node, &rest)
 		lan_close(container_of(node, struct lan_port, node));
 	list_each(node, &plan->dp->listeners)
-		if (!entry_of(node)->is_wanted)
-			listener_free(entry_of(node));
+		if (!wanted_entry(node)->is_wanted)
+			wanted_listener_free(wanted_entry(node));
 	commit_servers(plan);
 	life_open_static(plan->dp, now);
 }
@@ -477,7 +231,7 @@ static int plan_init(struct plan *plan, struct datapath *dp, const struct conf *
 	plan->server_is_new = calloc(servers, sizeof(bool));
 	plan->listener = calloc(listens, sizeof(struct listener_entry *));
 	plan->listener_is_new = calloc(listens, sizeof(bool));
-	plan->port = calloc(ports_most(conf), sizeof(*plan->port));
+	plan->port = calloc(wanted_ports_most(conf), sizeof(*plan->port));
 	bool all = plan->server != NULL && plan->server_is_new != NULL && plan->listener != NULL &&
 		plan->listener_is_new != NULL && plan->port != NULL;
 	return all ? 0 : -ENOMEM;
@@ -486,6 +240,7 @@ static int plan_init(struct plan *plan, struct datapath *dp, const struct conf *
 static void plan_fini(struct plan *plan)
 {
 	routes_free(plan->routes);
+	identities_free(plan->identities);
 	free(plan->server);
 	free(plan->server_is_new);
 	free(plan->listener);
@@ -493,41 +248,30 @@ static void plan_fini(struct plan *plan)
 	free(plan->port);
 }
 
-/* Opens again what had to make way. */
-static void undo_shut(struct plan *plan)
-{
-	struct listener *l;
-	for (size_t i = 0; (l = wanted_listener(plan->dp, &i)) != NULL;) {
-		list_each(node, &l->ports) {
-			struct lan_port *p = container_of(node, struct lan_port, node);
-			if (p->fd < 0)
-				port_reopen(p);
-		}
-	}
-}
-
 /* Ends what prepare made. */
 static void undo(struct plan *plan)
 {
-	for (size_t i = 0; plan->port != NULL && i < plan->ports; i++)
-		if (plan->port[i].is_new)
-			lan_close(plan->port[i].port);
-	undo_shut(plan);
-	for (size_t i = 0; plan->listener_is_new != NULL && i < plan->conf->listen_count; i++)
-		if (plan->listener_is_new[i])
-			listener_free(plan->listener[i]);
+	wanted_listen_undo(plan);
 	for (size_t i = 0; plan->server_is_new != NULL && i < plan->conf->server_count; i++)
 		if (plan->server_is_new[i])
 			server_free(plan->server[i]);
 }
 
-/* Room for two timers of each flow, and of each server for as long as the old ones stand beside the
- * new. It only grows: the old flows and servers are there until the change is made. */
-static int reserve_timers(struct datapath *dp, size_t most, size_t servers)
+/* Room for two timers of each flow, one of each device's session, two of each server and listener for
+ * as long as the old ones stand beside the new. It only grows: the old ones are there until the change
+ * is made. */
+static int reserve_timers(struct plan *plan, size_t most)
 {
+	struct datapath *dp = plan->dp;
 	size_t flows = most > flows_count(dp->flows) ? most : flows_count(dp->flows);
-	size_t wanted = flows * 2 + MOVES_MAX + servers * 2 + 1;
+	size_t sessions = identities_most(plan->identities), before = 0;
+	if (dp->identities != NULL)
+		before = identities_most(dp->identities);
+	size_t wanted = flows * 2 + (sessions > before ? sessions : before) + HALF_OPEN_MAX +
+		MOVES_MAX + (plan->conf->server_count + plan->conf->listen_count) * 2 + 1;
 	list_each(node, &dp->servers)
+		wanted++;
+	list_each(at, &dp->listeners)
 		wanted++;
 	if (wanted <= dp->reserved)
 		return 0;
@@ -537,21 +281,68 @@ static int reserve_timers(struct datapath *dp, size_t most, size_t servers)
 	return rc;
 }
 
+/* Who may come with DTLS; this decides how many timers there may be. */
+static int prepare_identities(struct plan *plan)
+{
+	struct datapath *dp = plan->dp;
+	const struct conf_endpoint *bad;
+	int rc = identities_create(&plan->identities, plan->conf, dp->identities, &bad);
+	if (rc != 0 && bad != NULL)
+		wanted_fault(plan, &bad->where, "endpoint '%s': lan_public_key_file can not be used: %s",
+			bad->name, reason_of_file(rc));
+	if (rc == 0 && identities_most(plan->identities) > 0)
+		rc = lan_sessions_set_most(dp->sessions, identities_most(plan->identities));
+	return rc;
+}
+
+/* Present routes with the same files need not be looked at again: it costs time. */
+static bool is_known_pair(const struct plan *plan, const struct conf_endpoint *e)
+{
+	struct route *r = NULL;
+	while (plan->dp->routes != NULL && (r = route_of(plan->dp->routes, e->name, r)) != NULL)
+		if (slice_eq(r->cert, (struct slice){ e->cert.bytes, e->cert.n }) &&
+			slice_eq(r->private_key,
+				(struct slice){ e->private_key.bytes, e->private_key.n }))
+			return true;
+	return false;
+}
+
+/* Certificates and keys towards servers are looked at now, not when a handshake needs them. */
+static int check_pairs(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->conf->endpoint_count; i++) {
+		const struct conf_endpoint *e = &plan->conf->endpoint[i];
+		struct dtls_pair pair = { { e->cert.bytes, e->cert.n },
+			{ e->private_key.bytes, e->private_key.n } };
+		if (e->private_key.n == 0 || is_known_pair(plan, e))
+			continue;
+		int rc = dtls_pair_check(&pair);
+		if (rc == 0)
+			continue;
+		wanted_fault(plan, &e->where, "endpoint '%s': %s can not be used: %s", e->name,
+			e->cert.n > 0 ? "cert_file with private_key_file" : "private_key_file",
+			reason_of_file(rc));
+		return rc;
+	}
+	return 0;
+}
+
 static int prepare(struct plan *plan)
 {
 	size_t most = plan->conf->gateway.max_endpoints;
-	struct datapath *dp = plan->dp;
-	int rc = reserve_timers(dp, most, plan->conf->server_count);
+	int rc = prepare_identities(plan);
+	if (rc == 0)
+		rc = reserve_timers(plan, most);
+	if (rc == 0)
+		rc = check_pairs(plan);
 	if (rc == 0)
 		rc = prepare_servers(plan);
 	if (rc == 0)
-		rc = routes_create(&plan->routes, plan->conf, server_named, plan);
+		rc = routes_create(&plan->routes, plan->conf, wanted_server, plan);
 	if (rc == 0)
-		rc = prepare_listeners(plan);
+		rc = wanted_listen_prepare(plan);
 	if (rc == 0)
-		rc = prepare_ports(plan);
-	if (rc == 0)
-		rc = flows_set_most(dp->flows, most);
+		rc = flows_set_most(plan->dp->flows, most);
 	return rc;
 }
 
@@ -575,10 +366,13 @@ void wanted_nothing(struct datapath *dp)
 	struct flow *flow;
 	for (size_t at = 0; (flow = flow_next(dp->flows, &at)) != NULL;)
 		life_end(dp, flow, "the relay stops");
+	secure_end_all(dp, NULL);
 	list_each(node, &dp->listeners)
-		listener_free(entry_of(node));
+		wanted_listener_free(wanted_entry(node));
 	routes_free(dp->routes);
 	dp->routes = NULL;
+	identities_free(dp->identities);
+	dp->identities = NULL;
 	list_each(node, &dp->servers)
 		server_free(container_of(node, struct server, node));
 }

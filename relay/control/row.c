@@ -15,7 +15,7 @@ enum member {
 	VERSION, SAVED_AT, ROWS,
 	ENDPOINT, ENDPOINT_HEX, SERVER, BOOTSTRAP, PORT,
 	LISTENER, DEVICE, INTERFACE, ZONE, CALLED, LOCATION, LIFETIME, EXPIRES, LIVE,
-	UP_MESSAGES, UP_BYTES, DOWN_MESSAGES, DOWN_BYTES,
+	SECURED, UP_MESSAGES, UP_BYTES, DOWN_MESSAGES, DOWN_BYTES,
 	MEMBERS
 };
 
@@ -40,6 +40,7 @@ static const struct {
 	[LIFETIME] = { "lifetime_s", json_type_int },
 	[EXPIRES] = { "expires_in_ms", json_type_int },
 	[LIVE] = { "live", json_type_boolean },
+	[SECURED] = { "secured", json_type_boolean },
 	[UP_MESSAGES] = { "up_messages", json_type_int },
 	[UP_BYTES] = { "up_bytes", json_type_int },
 	[DOWN_MESSAGES] = { "down_messages", json_type_int },
@@ -59,7 +60,8 @@ static const struct {
 	uint32_t needs, may;
 } kinds[] = {
 	[ROW_HEADER] = { BIT(VERSION) | BIT(SAVED_AT), 0 },
-	[ROW_FLOW] = { FLOW_NEEDS, NAMES | BIT(INTERFACE) | BIT(ZONE) | BIT(LOCATION) },
+	[ROW_FLOW] = { FLOW_NEEDS, NAMES | BIT(INTERFACE) | BIT(ZONE) | BIT(LOCATION) |
+		BIT(SECURED) },
 	[ROW_PORT] = { PORT_NEEDS, NAMES },
 	[ROW_END] = { BIT(ROWS), 0 },
 };
@@ -211,6 +213,7 @@ static void get_flow(struct found *f, struct row *row)
 	s->lifetime_s = (uint32_t)get_int(f, LIFETIME, 0, UINT32_MAX);
 	s->expires_in_ms = get_int(f, EXPIRES, -1, EXPIRES_MAX_MS);
 	s->is_live = json_object_get_boolean(f->value[LIVE]);
+	s->is_secured = json_object_get_boolean(f->value[SECURED]);
 	s->up_messages = get_count(f, UP_MESSAGES);
 	s->up_bytes = get_count(f, UP_BYTES);
 	s->down_messages = get_count(f, DOWN_MESSAGES);
@@ -324,6 +327,8 @@ static void put_flow(struct json_object **o, const struct row *row)
 	tree_uint(o, members[LIFETIME].name, s->lifetime_s);
 	tree_int(o, members[EXPIRES].name, s->expires_in_ms);
 	tree_bool(o, members[LIVE].name, s->is_live);
+	if (s->is_secured)
+		tree_bool(o, members[SECURED].name, true);
 	tree_uint(o, members[UP_MESSAGES].name, s->up_messages);
 	tree_uint(o, members[UP_BYTES].name, s->up_bytes);
 	tree_uint(o, members[DOWN_MESSAGES].name, s->down_messages);

@@ -2,9 +2,7 @@
 #include "answer.h"
 #include "control/tree.h"
 #include "datapath.h"
-
-/* Characters of an identity that are shown (DESIGN.md 6, rule 14). */
-#define IDENTITY_SHOWN 8
+#include "lan_session.h"
 
 /* ---- the array around the rows, which goes out before it is whole ---- */
 
@@ -86,6 +84,26 @@ static void put_association(struct json_object **o, const struct flow *flow, str
 	tree_string(o, "server_address", wan->has_socket ? addr_print(&wan->peer, address) : NULL);
 }
 
+static const char *security(enum dtls_security s)
+{
+	static const char *const names[] = { [DTLS_PSK] = "psk", [DTLS_RPK] = "rpk",
+		[DTLS_X509] = "x509" };
+	return names[s];
+}
+
+/* How the device reaches us; "away" comes with DTLS and has no session at present. */
+static void put_device(struct json_object **o, const struct flow *flow)
+{
+	char address[ADDR_TEXT];
+	const struct dtls_session *dtls = flow->session != NULL ? flow->session->dtls : NULL;
+	tree_string(o, "device", addr_print(&flow->key.device, address));
+	tree_string(o, "listener", flow->port->listener->name);
+	tree_string(o, "lan_security", flow->key.identity == 0 ? "nosec" :
+		dtls == NULL ? "away" : security(dtls_security_of(dtls)));
+	tree_string(o, "lan_suite", dtls != NULL ? dtls_suite(dtls) : NULL);
+	tree_bool(o, "lan_cid", dtls != NULL && dtls_has_own_cid(dtls));
+}
+
 static void put_registration(struct json_object **o, const struct flow *flow, struct mono now)
 {
 	tree_string(o, "location", flow->location);
@@ -97,11 +115,9 @@ static void put_registration(struct json_object **o, const struct flow *flow, st
 
 static struct json_object *flow_row(const struct flow *flow, struct mono now)
 {
-	char address[ADDR_TEXT];
 	struct json_object *o = json_object_new_object();
 	tree_string(&o, "endpoint", flow->route->endpoint);
-	tree_string(&o, "device", addr_print(&flow->key.device, address));
-	tree_string(&o, "listener", flow->port->listener->name);
+	put_device(&o, flow);
 	tree_string(&o, "server", flow->route->server->name);
 	tree_string(&o, "mode", "transparent");
 	tree_string(&o, "kind", flow->route->is_bootstrap ? "bootstrap" : "server");
@@ -131,6 +147,13 @@ bool show_routes(struct answer *a, struct text *out, struct mono now)
 
 /* ---- endpoints ---- */
 
+static const char *credential(const struct route *route)
+{
+	if (!route->server->is_secure)
+		return "none";
+	return security(route->server->security);
+}
+
 static struct json_object *route_row(const struct answer *a, const struct route *route)
 {
 	char address[ADDR_TEXT];
@@ -141,7 +164,7 @@ static struct json_object *route_row(const struct answer *a, const struct route 
 	tree_string(&o, "kind", route->is_bootstrap ? "bootstrap" : "server");
 	tree_bool(&o, "dynamic", route->is_dynamic);
 	tree_string(&o, "address", route->has_address ? addr_print(&route->address, address) : NULL);
-	tree_string(&o, "credential", route->key.n > 0 ? "psk" : "none");
+	tree_string(&o, "credential", credential(route));
 	put_identity(&o, route);
 	tree_bool(&o, "lan_secured", route->is_lan_secured);
 	put_if(&o, "port", route->port != 0, route->port);

@@ -70,7 +70,7 @@ static void read_one(const uint8_t *datagram, size_t n)
 
 static void connect_client(struct dtls_profile *profile)
 {
-	struct dtls_session_spec spec = { psk, NULL, 1000, &pair };
+	struct dtls_session_spec spec = { .psk = psk, .deadline_ms = 1000, .who = &pair };
 	pair.ups = pair.downs = 0;
 	BUG_UNLESS(dtls_connect(&pair.client, profile, &spec, now) == 0);
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include "dtls_suites.h"
+#include "pki.h"
 #include "wire.h"
 
 #define SLICE(text) ((struct slice){ (const uint8_t *)(text), sizeof(text) - 1 })
@@ -317,6 +318,20 @@ START_TEST(refused_keys)
 		end(w, l);
 	}
 	ck_assert_mem_eq(said[0], said[1], sizeof(said[0]));
+}
+END_TEST
+
+/* A server that does not know our key shows a certificate instead: we came for the key. */
+START_TEST(a_certificate_does_not_stand_in_for_a_key)
+{
+	struct wire *w = wire_begin(&(struct wire_spec){
+		.server_identity = SLICE("somebody"),
+		.far = { .cert = pki("server.pem"), .private_key = pki("server.key") } });
+	wire_shake(w);
+	ck_assert_uint_eq(w->events[DTLS_ESTABLISHED], 0);
+	ck_assert_uint_eq(w->events[DTLS_ALERTED], 1);
+	ck_assert_uint_gt(w->sent_way[WIRE_DOWN], 1); /* it did show one */
+	end(w, NULL);
 }
 END_TEST
 
@@ -640,6 +655,7 @@ static TCase *all(void)
 	tcase_add_test(c, a_new_device_learns_that_a_listener_is_old);
 	tcase_add_test(c, a_forged_sign_of_age_does_not_stop_a_server_that_answers);
 	tcase_add_test(c, refused_keys);
+	tcase_add_test(c, a_certificate_does_not_stand_in_for_a_key);
 	tcase_add_test(c, no_key_is_looked_up_for_a_stranger);
 	tcase_add_loop_test(c, key_updates_of_the_peer_are_answered, 0, 2);
 	tcase_add_test(c, a_lost_key_update_is_repeated);

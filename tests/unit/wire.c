@@ -60,8 +60,13 @@ static struct wolf_peer *make_server(
 	bool v13 = wire_version == DTLS_1_3 && !spec->old_server;
 	const char *usual = v13 ? "TLS13-AES128-GCM-SHA256" : "PSK-AES128-CCM-8";
 	return wolf_peer_create(&(struct wolf_peer_spec){
-		.suites = spec->suites != NULL ? spec->suites : usual,
 		.v13 = v13,
+		.cert = spec->far.cert,
+		.private_key = spec->far.private_key,
+		.is_raw = spec->far.is_raw,
+		.asks = spec->far.asks,
+		.mtu = spec->far.mtu,
+		.suites = spec->suites != NULL ? spec->suites : usual,
 		.identity = either(spec->server_identity, psk->identity),
 		.key = either(spec->server_key, psk->key),
 		.cid = spec->server_cid,
@@ -86,13 +91,17 @@ struct wire *wire_begin(const struct wire_spec *spec)
 		(struct lan_peer){ either(spec->address, slice_str("somewhere")), send_down, w };
 	if (!spec->no_server && spec->lan == NULL)
 		w->server = make_server(w, spec, &psk);
-	struct dtls_profile_spec shared = { .cid = spec->cid,
-		.calls = &calls,
-		.version = spec->old_client ? DTLS_1_2 : wire_version,
-		.no_dhe = spec->no_dhe };
+	struct dtls_profile_spec shared = spec->profile;
+	shared.cid = spec->cid;
+	shared.calls = &calls;
+	shared.version = spec->old_client ? DTLS_1_2 : wire_version;
+	shared.no_dhe = spec->no_dhe;
 	BUG_UNLESS(dtls_profile_create(&w->profile, &shared) == 0);
-	struct dtls_session_spec own = { psk, spec->server_name,
-		spec->deadline_ms != 0 ? spec->deadline_ms : 60000, w };
+	struct dtls_session_spec own = { .psk = psk,
+		.server_name = spec->server_name,
+		.deadline_ms = spec->deadline_ms != 0 ? spec->deadline_ms : 60000,
+		.who = w,
+		.pair = spec->pair };
 	BUG_UNLESS(dtls_connect(&w->client, w->profile, &own, w->now) == 0);
 	return w;
 }

@@ -1,4 +1,4 @@
-/* A DTLS PSK server, or client, of either version, on wolfSSL, without I/O: the far end of a virtual wire. */
+/* A DTLS server, or client, of either version, on wolfSSL, without I/O: the far end of a virtual wire. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -8,14 +8,19 @@
 struct wolf_peer;
 
 struct wolf_peer_spec {
-	const char *suites;    /* wolfSSL's names */
-	bool v13;              /* DTLS 1.3, and nothing else */
-	bool no_dhe;           /* then: the key alone */
-	bool is_client;        /* the other role: it speaks first, see wolf_peer_begin */
-	struct slice identity; /* the one that is known, or a client's own; borrowed */
-	struct slice key;      /* borrowed */
-	bool cid;              /* accept a connection id */
-	struct slice own_cid;  /* ours, with cid */
+	const char *suites;       /* wolfSSL's names */
+	bool v13;                 /* DTLS 1.3, and nothing else */
+	bool no_dhe;              /* then: the key alone */
+	bool is_client;           /* the other role: it speaks first, see wolf_peer_begin */
+	struct slice identity;    /* the one that is known, or a client's own; borrowed */
+	struct slice key;         /* borrowed */
+	bool cid;                 /* accept a connection id */
+	struct slice own_cid;     /* ours, with cid */
+	struct slice cert;        /* PEM, or DER with is_raw; borrowed for the call */
+	struct slice private_key; /* PEM; borrowed for the call */
+	bool is_raw;              /* cert is a public key (RFC 7250), and the peer's is wanted so */
+	bool asks;                /* a server that wants a certificate or raw key, whichever */
+	uint16_t mtu;             /* of handshake datagrams; 0: wolfSSL's own */
 	void (*send)(void *who, const uint8_t *datagram, size_t n);
 	void (*on_data)(void *who, const uint8_t *bytes, size_t n);
 	void *who;
@@ -41,5 +46,7 @@ void wolf_peer_close(struct wolf_peer *p);
 bool wolf_peer_is_up(const struct wolf_peer *p);
 /* The client's close_notify came. */
 bool wolf_peer_is_closed(const struct wolf_peer *p);
+/* Bytes of the certificate or raw key that the peer gave; 0 for none. */
+size_t wolf_peer_given(const struct wolf_peer *p);
 /* Server name that the client asked for, or "". */
 const char *wolf_peer_sni(const struct wolf_peer *p);

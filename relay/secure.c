@@ -1,0 +1,552 @@
+/* DTLS towards devices. */
+#include "secure.h"
+#include <errno.h>
+#include <string.h>
+#include "base/log.h"
+#include "base/rand.h"
+#include "classify.h"
+#include "datapath.h"
+#include "identity.h"
+#include "lan_session.h"
+#include "life.h"
+#include "newcomer.h"
+#include "reason.h"
+
+/* RFC 4279 6. */
+#define UNKNOWN_PSK_IDENTITY 115
+
+static void lost(struct datapath *dp, enum drop why)
+{
+	dp->env.stat.drop[why]++;
+}
+
+static void count(struct datapath *dp, enum count what)
+{
+	dp->env.stat.count[what]++;
+}
+
+static void emit(void *who, const uint8_t *datagram, size_t n)
+{
+	const struct lan_session *s = who;
+	lan_send(s->port, &s->key.device, &s->called, s->key.ifindex, datagram, n);
+}
+
+const struct dtls_calls secure_dtls_calls = { .emit = emit };
+
+/* ---- who is it? ---- */
+
+const struct dtls_psk *secure_find_psk(void *psk_who, struct slice identity)
+{
+	const struct datapath *dp = psk_who;
+	struct identity *id = identity_by_psk(dp->identities, identity);
+	return id != NULL ? &id->psk : NULL;
+}
+
+bool secure_find_key(void *psk_who, struct slice spki)
+{
+	const struct datapath *dp = psk_who;
+	return identity_by_key(dp->identities, spki) != NULL;
+}
+
+static bool is_name(struct slice name)
+{
+	if (name.n == 0 || name.n > ENDPOINT_NAME_MAX)
+		return false;
+	for (size_t i = 0; i < name.n; i++)
+		if (name.p[i] < 0x20 || name.p[i] == 0x7f)
+			return false;
+	return true;
+}
+
+/* An endpoint that no section names, and that a listener takes all the same. */
+static struct identity *welcome(struct datapath *dp, const struct lan_session *s, struct slice name)
+{
+	const struct listener *l = s->port->listener;
+	if (!l->accepts_unknown || l->server == NULL || !is_name(name))
+		return NULL;
+	return identity_dynamic(dp->identities, name);
+}
+
+/* The first of the certificate's names that an endpoint has: the subject's CN, then those of the SAN. */
+static struct identity *certified(struct datapath *dp, const struct lan_session *s)
+{
+	struct slice name;
+	struct identity *id = NULL;
+	for (size_t i = 0; id == NULL && dtls_peer_name(s->dtls, i, &name); i++)
+		id = identity_by_endpoint(dp->identities, name);
+	if (id == NULL && dtls_peer_name(s->dtls, 0, &name))
+		id = welcome(dp, s, name);
+	return id;
+}
+
+/* Whom the handshake has proven; NULL: nobody that we know. */
+static struct identity *identify(struct datapath *dp, const struct lan_session *s)
+{
+	switch (dtls_security_of(s->dtls)) {
+	case DTLS_PSK:
+		return identity_by_psk(dp->identities, dtls_identity(s->dtls));
+	case DTLS_RPK:
+		return identity_by_key(dp->identities, dtls_public_key(s->dtls));
+	case DTLS_X509:
+		return certified(dp, s);
+	}
+	BUG("unknown kind of credential");
+}
+
+/* The beginning of a name that a stranger gave, fit for a log. */
+static const char *shorten(struct slice name, char text[IDENTITY_SHOWN + 4])
+{
+	size_t n = name.n < IDENTITY_SHOWN ? name.n : IDENTITY_SHOWN;
+	for (size_t i = 0; i < n; i++)
+		text[i] = name.p[i] > 0x20 && name.p[i] < 0x7f ? (char)name.p[i] : '?';
+	memcpy(text + n, name.n > n ? "..." : "", name.n > n ? 4 : 1);
+	return text;
+}
+
+static void tell_refused(struct datapath *dp, const struct lan_session *s, const char *why,
+	struct mono now)
+{
+	char from[ADDR_TEXT], name[IDENTITY_SHOWN + 4];
+	struct slice called = dtls_identity(s->dtls);
+	bool is_named = called.n > 0 || dtls_peer_name(s->dtls, 0, &called);
+	notice(&dp->notices, NOTICE_REFUSED, LOG_LEVEL_WARN, now,
+		"lan: the device at %s%s%s was refused: %s", addr_print(&s->key.device, from),
+		is_named ? " that calls itself " : "", is_named ? shorten(called, name) : "", why);
+}
+
+/* A record of the handshake is not authentic though the device has named itself: most likely its key is
+ * another one. wolfSSL goes on waiting for a better record, until the deadline. */
+static void tell_wrong_key(struct datapath *dp, struct lan_session *s, struct mono now)
+{
+	if (s->is_told || dtls_state(s->dtls) != DTLS_HANDSHAKE || dtls_identity(s->dtls).n == 0 ||
+		dtls_dropped(s->dtls, DTLS_DROP_RECORD) == 0)
+		return;
+	s->is_told = true;
+	count(dp, COUNT_DEVICE_WRONG_KEY);
+	tell_refused(dp, s, "its key is another one", now);
+}
+
+/* The handshake came to nothing: a stranger, a bad credential, or somebody who left. */
+static void tell_failure(struct datapath *dp, const struct lan_session *s, struct mono now)
+{
+	bool is_unknown = dtls_alert(s->dtls) == UNKNOWN_PSK_IDENTITY ||
+		dtls_why(s->dtls) == DTLS_FAULT_UNKNOWN_KEY;
+	const char *why = reason_of_fault(dtls_why(s->dtls));
+	if (s->is_told)
+		return;
+	count(dp, is_unknown ? COUNT_DEVICE_UNKNOWN :
+		why != NULL  ? COUNT_DEVICE_BAD_CERTIFICATE :
+			       COUNT_DEVICE_HALF_OPEN);
+	if (why != NULL)
+		tell_refused(dp, s, why, now);
+	else if (is_unknown)
+		tell_refused(dp, s, "no endpoint has that lan_identity", now);
+}
+
+/* ---- the end of a session ---- */
+
+/* Flows of the device stay: it may come back. */
+static void leave_flows(struct datapath *dp, const struct lan_session *s)
+{
+	struct route *r = NULL;
+	while (s->identity != NULL &&
+		(r = route_of(dp->routes, s->identity->endpoint, r)) != NULL) {
+		struct flow *flow = flow_by_id(dp->flows, r->flow);
+		if (flow != NULL && flow->session == s)
+			flow->session = NULL;
+	}
+}
+
+static void drop_session(struct datapath *dp, struct lan_session *s)
+{
+	leave_flows(dp, s);
+	if (s->identity != NULL && s->identity->session == s)
+		s->identity->session = NULL;
+	timer_disarm(dp->env.timers, &s->timer);
+	dtls_forget(&s->dtls);
+	lan_session_free(dp->sessions, s);
+}
+
+static void close_session(struct datapath *dp, struct lan_session *s)
+{
+	dtls_close(&s->dtls);
+	drop_session(dp, s);
+}
+
+static void evict(struct lan_session *s)
+{
+	count(s->dp, COUNT_DEVICE_PUSHED_OUT);
+	drop_session(s->dp, s);
+}
+
+static void ended(struct datapath *dp, struct lan_session *s, struct mono now)
+{
+	if (s->identity == NULL && !s->is_told)
+		tell_failure(dp, s, now);
+	else
+		count(dp, COUNT_DEVICE_CLOSED);
+	drop_session(dp, s);
+}
+
+/* ---- time passes ---- */
+
+static bool has_flow(const struct datapath *dp, const struct lan_session *s)
+{
+	return s->identity != NULL && flow_find(dp->flows, &s->key) != NULL;
+}
+
+static void rearm(struct datapath *dp, struct lan_session *s)
+{
+	if (dtls_state(s->dtls) == DTLS_HANDSHAKE)
+		timer_arm(dp->env.timers, &s->timer, dtls_deadline(s->dtls));
+}
+
+/* A session without a flow ends when it is idle; one with a flow lasts as long as that. Somebody who is
+ * no endpoint of ours has time for a refusal. */
+static void look_idle(struct datapath *dp, struct lan_session *s, struct mono now)
+{
+	bool is_known = s->identity != NULL;
+	struct mono ends = mono_add(s->heard, is_known ? SESSION_IDLE_MS : STRANGER_SESSION_MS);
+	if (has_flow(dp, s)) {
+		timer_arm(dp->env.timers, &s->timer, mono_add(now, SESSION_IDLE_MS));
+	} else if (!mono_reached(ends, now)) {
+		timer_arm(dp->env.timers, &s->timer, ends);
+	} else {
+		count(dp, COUNT_DEVICE_IDLE);
+		close_session(dp, s);
+	}
+}
+
+static void fire(struct timer *timer, struct mono now)
+{
+	struct lan_session *s = container_of(timer, struct lan_session, timer);
+	struct datapath *dp = s->dp;
+	switch (dtls_state(s->dtls)) {
+	case DTLS_HANDSHAKE:
+		if (dtls_tick(s->dtls, now) != DTLS_NOTHING)
+			ended(dp, s, now);
+		else
+			rearm(dp, s);
+		return;
+	case DTLS_UP:
+		look_idle(dp, s, now);
+		return;
+	case DTLS_DEAD:
+		ended(dp, s, now);
+		return;
+	}
+	BUG("unknown session state");
+}
+
+/* ---- a device proves who it is, or that it is elsewhere ---- */
+
+/* All flows of the endpoint are this session's, wherever they were. */
+static void take_flows(struct datapath *dp, struct lan_session *s, struct mono now)
+{
+	struct parcel here = { .port = s->port, .called = s->called, .key = s->key, .now = now };
+	struct route *r = NULL;
+	while ((r = route_of(dp->routes, s->identity->endpoint, r)) != NULL) {
+		struct flow *flow = flow_by_id(dp->flows, r->flow);
+		if (flow == NULL)
+			continue;
+		life_move(dp, flow, &here);
+		flow->session = s;
+		s->flow = flow->id;
+	}
+}
+
+static void tell_proven(struct datapath *dp, const struct lan_session *s, bool again,
+	struct mono now)
+{
+	char from[ADDR_TEXT];
+	notice(&dp->notices, NOTICE_SESSION, LOG_LEVEL_INFO, now, "lan: %s: %s session from %s, %s",
+		s->identity->endpoint, again ? "new secure" : "secure",
+		addr_print(&s->key.device, from), dtls_suite(s->dtls));
+}
+
+/* The CA knows the device, and no section does: it stays half-open, and hears 4.03 (rule 2). */
+static void stranger(struct datapath *dp, struct lan_session *s, struct mono now)
+{
+	count(dp, COUNT_DEVICE_UNKNOWN);
+	s->heard = now;
+	s->is_told = true;
+	tell_refused(dp, s, "its certificate is good, but no section names that endpoint", now);
+	look_idle(dp, s, now);
+}
+
+/* The handshake is done. The endpoint's session before this one is over, without a word: the device
+ * has forgotten it. */
+static void proven(struct datapath *dp, struct lan_session *s, struct mono now)
+{
+	struct identity *id = identify(dp, s);
+	if (id == NULL) {
+		stranger(dp, s, now);
+		return;
+	}
+	struct lan_session *before = id->session;
+	struct lan_key key = s->key;
+	key.identity = id->number;
+	lan_session_proven(dp->sessions, s);
+	lan_session_rekey(dp->sessions, s, &key);
+	s->identity = id;
+	id->session = s;
+	s->heard = now;
+	take_flows(dp, s, now);
+	if (before != NULL)
+		drop_session(dp, before);
+	count(dp, COUNT_DEVICE_HANDSHAKES_DONE);
+	tell_proven(dp, s, before != NULL, now);
+	look_idle(dp, s, now);
+}
+
+/* An authentic record, newer than all before, came from another address, socket or interface: RFC 9146 6.
+ * Answers go there from now on. */
+static void follow(struct datapath *dp, struct lan_session *s, const struct parcel *p)
+{
+	struct lan_key key = p->key;
+	key.identity = s->key.identity;
+	bool is_same = addr_eq(&key.device, &s->key.device) && key.ifindex == s->key.ifindex &&
+		key.listener == s->key.listener;
+	if (is_same && p->port == s->port && addr_eq(&p->called, &s->called))
+		return;
+	s->port = p->port;
+	s->called = p->called;
+	lan_session_rekey(dp->sessions, s, &key);
+	if (s->identity != NULL)
+		take_flows(dp, s, p->now);
+}
+
+/* ---- records ---- */
+
+static void message(struct datapath *dp, struct lan_session *s, const struct parcel *p, size_t n)
+{
+	struct parcel m = { .port = s->port, .called = s->called, .bytes = dp->env.plain, .n = n,
+		.key = s->key, .session = s, .now = p->now };
+	if (s->identity == NULL) {
+		datapath_refuse(dp, &m);
+		return;
+	}
+	s->heard = p->now;
+	datapath_up(dp, &m);
+}
+
+/* Acts on one event; false when the session is gone. */
+static bool act(struct datapath *dp, struct lan_session *s, enum dtls_event event,
+	const struct parcel *p, size_t n)
+{
+	switch (event) {
+	case DTLS_NOTHING:
+		return true;
+	case DTLS_ESTABLISHED:
+		proven(dp, s, p->now);
+		return true;
+	case DTLS_DATA:
+		if (dtls_was_newest(s->dtls))
+			follow(dp, s, p);
+		message(dp, s, p, n);
+		return true;
+	case DTLS_CLOSED:
+	case DTLS_ALERTED:
+	case DTLS_TIMED_OUT:
+		ended(dp, s, p->now);
+		return false;
+	}
+	BUG("unknown session event");
+}
+
+static void count_drops(struct datapath *dp, const struct lan_session *s, const uint64_t before[])
+{
+	static const enum drop why[DTLS_DROPS] = { [DTLS_DROP_HEADER] = DROP_LAN_HEADER,
+		[DTLS_DROP_CLIENT_HELLO] = DROP_LAN_HELLO, [DTLS_DROP_RECORD] = DROP_LAN_RECORD };
+	struct flow *flow = flow_by_id(dp->flows, s->flow);
+	for (int i = 0; i < DTLS_DROPS; i++)
+		for (uint64_t n = before[i]; n < dtls_dropped(s->dtls, (enum dtls_drop)i); n++)
+			if (flow != NULL)
+				flow_drop(flow, &dp->env.stat, why[i]);
+			else
+				lost(dp, why[i]);
+}
+
+/* Gives a datagram to one session and acts on all that it brings. Returns true when something came of
+ * it, so that no other session need be asked. */
+static bool feed(struct datapath *dp, struct lan_session *s, const struct parcel *p, bool is_last)
+{
+	uint64_t before[DTLS_DROPS];
+	for (int i = 0; i < DTLS_DROPS; i++)
+		before[i] = dtls_dropped(s->dtls, (enum dtls_drop)i);
+	dtls_feed(s->dtls, p->bytes, p->n, p->now);
+	for (bool took = false;; took = true) {
+		size_t n = 0;
+		enum dtls_event event =
+			dtls_read(s->dtls, dp->env.plain, sizeof(dp->env.plain), &n, p->now);
+		if (event == DTLS_NOTHING) {
+			if (is_last || took)
+				count_drops(dp, s, before);
+			tell_wrong_key(dp, s, p->now);
+			rearm(dp, s);
+			return took;
+		}
+		if (!act(dp, s, event, p, n))
+			return true;
+	}
+}
+
+/* ---- datagrams ---- */
+
+static void accept_device(struct datapath *dp, const struct lan_session *new, struct mono now)
+{
+	struct lan_session *s = lan_session_add(dp->sessions, new, evict);
+	if (s == NULL) {
+		struct dtls_session *dtls = new->dtls;
+		dtls_forget(&dtls);
+		lost(dp, DROP_NO_MEMORY);
+		return;
+	}
+	count(dp, COUNT_DEVICE_HANDSHAKES);
+	dtls_set_who(s->dtls, s);
+	rand_bytes(dp->next_cid, sizeof(dp->next_cid));
+	s->heard = now;
+	rearm(dp, s);
+}
+
+/* A stranger's ClientHello, or that of a device which began anew. */
+static void hello(struct datapath *dp, struct parcel *p)
+{
+	struct listener *l = p->port->listener;
+	struct lan_session new = { .dp = dp, .key = p->key, .port = p->port, .called = p->called,
+		.has_cid = l->cid, .timer = { .fire = fire } };
+	uint8_t peer[24];
+	memcpy(peer, p->key.device.ip, 16);
+	memcpy(peer + 16, &p->key.device.scope, 4);
+	memcpy(peer + 20, &p->key.device.port, 2);
+	memcpy(peer + 22, &p->port->bound.port, 2);
+	memcpy(new.cid, dp->next_cid, LAN_CID_BYTES);
+	struct dtls_accept_spec spec = { .peer = { peer, sizeof(peer) },
+		.cid = { new.cid, l->cid ? LAN_CID_BYTES : 0 }, .deadline_ms = HALF_OPEN_MS,
+		.who = &new };
+	uint64_t answered = dtls_listener_count(l->dtls, DTLS_HELLO_ANSWERED);
+	new.dtls = dtls_accept(l->dtls, &spec, p->bytes, p->n, p->now);
+	if (new.dtls != NULL)
+		accept_device(dp, &new, p->now);
+	else if (dtls_listener_count(l->dtls, DTLS_HELLO_ANSWERED) != answered)
+		count(dp, COUNT_HELLOS_ANSWERED);
+	else
+		lost(dp, DROP_LAN_HELLO);
+}
+
+/* Sessions of the address are asked in turn: the proven one first, it came first. */
+static void offer(struct datapath *dp, struct parcel *p)
+{
+	bool is_hello = dtls_is_hello(p->bytes, p->n);
+	struct lan_session *next, *s = lan_session_at(dp->sessions, &p->key, NULL);
+	if (s == NULL && !is_hello)
+		lost(dp, DROP_LAN_STRANGER);
+	for (; s != NULL; s = next) {
+		next = lan_session_at(dp->sessions, &p->key, s);
+		if (is_hello && !dtls_owns_hello(s->dtls, p->bytes, p->n))
+			continue;
+		if (feed(dp, s, p, is_hello || next == NULL) || is_hello)
+			return;
+	}
+	if (is_hello)
+		hello(dp, p);
+}
+
+/* A record with a connection id says whose it is. */
+static void offer_by_cid(struct datapath *dp, struct parcel *p, struct slice cid)
+{
+	struct lan_session *s = lan_session_by_cid(dp->sessions, cid);
+	if (s == NULL || s->key.listener != p->key.listener)
+		lost(dp, DROP_LAN_STRANGER);
+	else
+		feed(dp, s, p, true);
+}
+
+void secure_up(struct datapath *dp, struct parcel *p)
+{
+	struct slice cid;
+	switch (classify(p->bytes, p->n)) {
+	case KIND_DTLS:
+		offer(dp, p);
+		return;
+	case KIND_DTLS_CID:
+		if (dtls_cid_of(p->bytes, p->n, LAN_CID_BYTES, &cid))
+			offer_by_cid(dp, p, cid);
+		else
+			lost(dp, DROP_LAN_HEADER);
+		return;
+	case KIND_COAP:
+		lost(dp, DROP_LAN_COAP);
+		return;
+	case KIND_JUNK:
+		lost(dp, DROP_LAN_JUNK);
+		return;
+	}
+	BUG("unknown kind of datagram");
+}
+
+int secure_send(struct lan_session *s, const uint8_t *bytes, size_t n)
+{
+	int rc = dtls_write(s->dtls, bytes, n);
+	if (rc == -EPROTO) /* it is dead; its timer buries it, for its caller may be at work on it */
+		timer_arm(s->dp->env.timers, &s->timer, s->heard);
+	return rc == 0 || rc == -EMSGSIZE ? rc : -ENOTCONN;
+}
+
+/* ---- start, reload, stop ---- */
+
+/* A session keeps to its endpoint when that has the same credential still. */
+static bool stays(const struct lan_session *s, const struct identity *id)
+{
+	return id != NULL && identity_same(s->identity, id) && !s->port->is_leaving;
+}
+
+void secure_adopt(struct datapath *dp, struct identities *identities)
+{
+	struct identity *next;
+	if (dp->identities == NULL)
+		return;
+	for (struct identity *id = identity_next_dynamic(dp->identities, NULL); id != NULL; id = next) {
+		const struct route *r = route_of(dp->routes, id->endpoint, NULL);
+		bool is_used = id->session != NULL ||
+			(r != NULL && flow_by_id(dp->flows, r->flow) != NULL);
+		next = identity_next_dynamic(dp->identities, id);
+		if (is_used && identity_by_endpoint(identities, slice_str(id->endpoint)) == NULL)
+			identity_adopt(identities, dp->identities, id);
+	}
+}
+
+void secure_apply(struct datapath *dp, struct identities *identities)
+{
+	struct lan_session *next;
+	while ((next = lan_session_next(dp->sessions, false, NULL)) != NULL)
+		close_session(dp, next);
+	next = lan_session_next(dp->sessions, true, NULL);
+	while (next != NULL) {
+		struct lan_session *s = next;
+		struct slice name = slice_str(s->identity->endpoint);
+		struct identity *id = identity_by_endpoint(identities, name);
+		next = lan_session_next(dp->sessions, true, s);
+		if (!stays(s, id)) {
+			close_session(dp, s);
+			continue;
+		}
+		s->identity = id;
+		id->session = s;
+	}
+	identities_free(dp->identities);
+	dp->identities = identities;
+}
+
+void secure_end_all(struct datapath *dp, const struct listener *only)
+{
+	for (int is_proven = 0; is_proven < 2; is_proven++) {
+		struct lan_session *next = lan_session_next(dp->sessions, is_proven != 0, NULL);
+		while (next != NULL) {
+			struct lan_session *s = next;
+			next = lan_session_next(dp->sessions, is_proven != 0, s);
+			if (only == NULL || s->port->listener == only)
+				close_session(dp, s);
+		}
+	}
+}
