@@ -195,10 +195,13 @@ static bool has_flow(const struct datapath *dp, const struct lan_session *s)
 	return s->identity != NULL && flow_find(dp->flows, &s->key) != NULL;
 }
 
+/* A session of DTLS 1.3 that is up may have to repeat something too. */
 static void rearm(struct datapath *dp, struct lan_session *s)
 {
 	if (dtls_state(s->dtls) == DTLS_HANDSHAKE)
 		timer_arm(dp->env.timers, &s->timer, dtls_deadline(s->dtls));
+	else if (dtls_deadline(s->dtls).ms != MONO_NEVER.ms)
+		timer_arm_by(dp->env.timers, &s->timer, dtls_deadline(s->dtls));
 }
 
 /* A session without a flow ends when it is idle; one with a flow lasts as long as that. Somebody who is
@@ -207,13 +210,13 @@ static void look_idle(struct datapath *dp, struct lan_session *s, struct mono no
 {
 	bool is_known = s->identity != NULL;
 	struct mono ends = mono_add(s->heard, is_known ? SESSION_IDLE_MS : STRANGER_SESSION_MS);
-	if (has_flow(dp, s)) {
-		timer_arm(dp->env.timers, &s->timer, mono_add(now, SESSION_IDLE_MS));
-	} else if (!mono_reached(ends, now)) {
-		timer_arm(dp->env.timers, &s->timer, ends);
-	} else {
+	if (has_flow(dp, s))
+		ends = mono_add(now, SESSION_IDLE_MS);
+	if (mono_reached(ends, now)) {
 		count(dp, COUNT_DEVICE_IDLE);
 		close_session(dp, s);
+	} else {
+		timer_arm(dp->env.timers, &s->timer, mono_min(ends, dtls_deadline(s->dtls)));
 	}
 }
 
@@ -229,6 +232,10 @@ static void fire(struct timer *timer, struct mono now)
 			rearm(dp, s);
 		return;
 	case DTLS_UP:
+		if (dtls_tick(s->dtls, now) != DTLS_NOTHING) {
+			ended(dp, s, now);
+			return;
+		}
 		look_idle(dp, s, now);
 		return;
 	case DTLS_DEAD:
@@ -488,6 +495,7 @@ void secure_up(struct datapath *dp, struct parcel *p)
 int secure_send(struct lan_session *s, const uint8_t *bytes, size_t n)
 {
 	int rc = dtls_write(s->dtls, bytes, n);
+	rearm(s->dp, s);
 	if (rc == -EPROTO) /* it is dead; its timer buries it, for its caller may be at work on it */
 		timer_arm(s->dp->env.timers, &s->timer, s->heard);
 	return rc == 0 || rc == -EMSGSIZE ? rc : -ENOTCONN;

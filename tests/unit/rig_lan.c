@@ -111,6 +111,10 @@ struct rig_dtls *rig_dtls_begin(struct rig *r, const char *from, const char *ide
 	struct wolf_peer_spec spec = { .suites = "PSK-AES128-CCM-8",
 		.identity = slice_str(d->identity), .cid = cid,
 		.key = { wrong_key ? wrong : right, sizeof(right) } };
+	if (r->v13) {
+		spec.v13 = true;
+		spec.suites = RIG_SUITES_13;
+	}
 	return begin(r, from, d, &spec);
 }
 
