@@ -416,12 +416,22 @@ static void accept_device(struct datapath *dp, const struct lan_session *new, st
 	rearm(dp, s);
 }
 
+static bool admit(void *who)
+{
+	struct lan_session *new = who;
+	bool may = lan_sessions_may_begin(new->dp->sessions, &new->key.device, new->heard);
+	if (!may)
+		lost(new->dp, DROP_LAN_HANDSHAKES);
+	return may;
+}
+
 /* A stranger's ClientHello, or that of a device which began anew. */
 static void hello(struct datapath *dp, struct parcel *p)
 {
 	struct listener *l = p->port->listener;
 	struct lan_session new = { .dp = dp, .key = p->key, .port = p->port, .called = p->called,
-		.is_known = flow_is_host(dp->flows, &p->key), .has_cid = l->cid, .timer = { .fire = fire } };
+		.is_known = flow_is_host(dp->flows, &p->key), .has_cid = l->cid, .heard = p->now,
+		.timer = { .fire = fire } };
 	uint8_t peer[24];
 	memcpy(peer, p->key.device.ip, 16);
 	memcpy(peer + 16, &p->key.device.scope, 4);
@@ -430,14 +440,15 @@ static void hello(struct datapath *dp, struct parcel *p)
 	memcpy(new.cid, dp->next_cid, LAN_CID_BYTES);
 	struct dtls_accept_spec spec = { .peer = { peer, sizeof(peer) },
 		.cid = { new.cid, l->cid ? LAN_CID_BYTES : 0 }, .deadline_ms = HALF_OPEN_MS,
-		.who = &new };
+		.who = &new, .admit = admit };
 	uint64_t answered = dtls_listener_count(l->dtls, DTLS_HELLO_ANSWERED);
+	uint64_t refused = dp->env.stat.drop[DROP_LAN_HANDSHAKES];
 	new.dtls = dtls_accept(l->dtls, &spec, p->bytes, p->n, p->now);
 	if (new.dtls != NULL)
 		accept_device(dp, &new, p->now);
 	else if (dtls_listener_count(l->dtls, DTLS_HELLO_ANSWERED) != answered)
 		count(dp, COUNT_HELLOS_ANSWERED);
-	else
+	else if (dp->env.stat.drop[DROP_LAN_HANDSHAKES] == refused)
 		lost(dp, DROP_LAN_HELLO);
 }
 
