@@ -67,6 +67,9 @@
 /* Moves that may be waited for at the same time; a further Register waits for its next copy. */
 #define MOVES_MAX 64
 
+/* Records of one datagram that passes unended; one with more is junk. */
+#define RECORDS_PER_DATAGRAM 64
+
 /* A CON that waited so long without a sign of the server starts a new handshake, ms (rule 10). */
 #define SILENCE_MS 5000
 /* The same, copies of one CON. */
