@@ -57,7 +57,7 @@ lwm2m_SRC   = relay/lwm2m/reg.c
 dtls_SRC    = $(addprefix dtls/,header.c listener.c session.c wolf.c)
 trunk_SRC   = $(addprefix relay/,timer.c loop.c udp.c resolve.c stat.c lan.c server.c wan.c \
               wan_round.c wan_socket.c classify.c limit.c msg.c track.c held.c lan_session.c identity.c secure.c \
-              record.c flow.c route.c newcomer.c move.c forward.c \
+              record.c cid.c opaque.c flow.c route.c newcomer.c move.c forward.c \
               notice.c life.c reopen.c wanted_listen.c wanted.c datapath.c)
 netfilter_SRC = netfilter/rtnl.c
 control_SRC = $(addprefix relay/control/,claim.c control.c answer.c tally.c show_status.c show_routes.c \

@@ -110,6 +110,7 @@ struct conf_endpoint {
 	const struct conf_server *server;           /* or NULL when it was not given */
 	const struct conf_server *bootstrap_server; /* or NULL */
 	enum conf_mode mode;         /* where the route points */
+	const struct conf_listen *listen; /* whose coaps port is its alone; opaque, or NULL */
 	bool has_address;            /* address is set */
 	struct addr address;         /* static device; port 0 fits any source port */
 	const char *identity;        /* towards the server, or NULL */

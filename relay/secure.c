@@ -9,6 +9,7 @@
 #include "identity.h"
 #include "lan_session.h"
 #include "life.h"
+#include "opaque.h"
 
 /* RFC 4279 6. */
 #define UNKNOWN_PSK_IDENTITY 115
@@ -388,6 +389,8 @@ static void offer_by_cid(struct datapath *dp, struct parcel *p, struct slice cid
 void secure_up(struct datapath *dp, struct parcel *p)
 {
 	struct slice cid;
+	if (opaque_up(dp, p))
+		return;
 	switch (classify(p->bytes, p->n)) {
 	case KIND_DTLS:
 		offer(dp, p);

@@ -84,11 +84,19 @@ void wanted_listener_free(struct listener_entry *e)
 	free(e);
 }
 
+static bool has_opaque(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->endpoint_count; i++)
+		if (conf->endpoint[i].mode == CONF_OPAQUE)
+			return true;
+	return false;
+}
+
 /* A port for DTLS is opened where somebody may come by it, or where it was asked for by its number. */
 static bool wants_dtls(const struct plan *plan, const struct conf_listen *conf)
 {
-	return conf->coaps != 0 &&
-		(conf->coaps_is_set || identities_count(plan->identities) > 0);
+	return conf->coaps != 0 && (conf->coaps_is_set ||
+		identities_count(plan->identities) > 0 || has_opaque(plan->conf));
 }
 
 /* Prepares the listener's DTLS where the present one does not fit any more. */
