@@ -43,7 +43,8 @@ WARN     = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpoi
 STRICT   = $(if $(findstring tests/,$<),-Wno-sign-compare,-Wconversion -Wsign-conversion)
 HARDEN   = -fstack-protector-strong -fPIE $(if $(filter 0,$(DEBUG)),-D_FORTIFY_SOURCE=2)
 # -iquote, since relay/limits.h must not stand in for the system's <limits.h>.
-BASE_CFLAGS = -std=c11 -D_GNU_SOURCE -iquote . -iquote relay $(WARN) $(STRICT) -DLWGATE_VERSION='"$(VERSION)"'
+QUOTED      = -iquote . -iquote relay
+BASE_CFLAGS = -std=c11 -D_GNU_SOURCE $(QUOTED) $(WARN) $(STRICT) -DLWGATE_VERSION='"$(VERSION)"'
 ALL_CFLAGS  = $(BASE_CFLAGS) $(HARDEN)
 
 comma := ,
@@ -51,13 +52,13 @@ quiet = $(if $(filter 0,$(V)),@printf '  %-7s %s\n' '$(1)' '$(patsubst $(BUILD)/
 
 # ---- the rooms, floor by floor, each in the order in which a datagram meets its files -----------
 base_SRC    = $(addprefix relay/base/,addr.c bucket.c log.c hash.c rand.c hex.c machine.c secret.c)
-conf_SRC    = $(addprefix conf/,read.c uci.c schema.c value.c uri.c load.c key.c csv.c rules.c unique.c \
-              print.c fault.c arena.c index.c)
+conf_SRC    = $(addprefix conf/,read.c uci.c schema.c value.c uri.c load.c key.c pem.c blob.c csv.c \
+              rules.c endpoint.c unique.c access.c print.c fault.c arena.c index.c)
 lwm2m_SRC   = relay/lwm2m/reg.c
-dtls_SRC    = $(addprefix dtls/,header.c listener.c session.c wolf.c)
+dtls_SRC    = $(addprefix dtls/,header.c listener.c session.c wolf.c wolf_cert.c wolf_name.c wolf_file.c)
 trunk_SRC   = $(addprefix relay/,timer.c loop.c udp.c resolve.c stat.c lan.c server.c wan.c \
-              wan_round.c wan_socket.c classify.c limit.c msg.c track.c held.c lan_session.c identity.c secure.c \
-              record.c cid.c opaque.c flow.c route.c newcomer.c move.c forward.c \
+              wan_round.c wan_socket.c classify.c limit.c msg.c track.c held.c reason.c lan_session.c identity.c \
+              secure.c record.c cid.c opaque.c flow.c route.c newcomer.c move.c forward.c \
               notice.c life.c reopen.c wanted_listen.c wanted.c datapath.c)
 netfilter_SRC = netfilter/rtnl.c
 control_SRC = $(addprefix relay/control/,claim.c control.c answer.c tally.c show_status.c show_routes.c \
@@ -80,7 +81,7 @@ fake_BELOW    = trunk base
 # Headers of libraries that stand behind one door; wolfSSL also shows at the other end of the tests.
 netfilter/rtnl_CFLAGS = $(shell $(PKG_CONFIG) --cflags libnl-3.0)
 relay/resolve_CFLAGS  = $(shell $(PKG_CONFIG) --cflags libcares)
-$(foreach f,dtls/wolf tests/unit/wolf_peer tests/unit/sealer,$(eval \
+$(foreach f,dtls/wolf dtls/wolf_cert dtls/wolf_name dtls/wolf_file tests/unit/wolf_peer tests/unit/sealer,$(eval \
 	$(f)_CFLAGS = -isystem $$(WOLFSSL_DIR)/include))
 
 # ---- programs: x_SRC, the archives x_BELOW in linking order, x_LIBS --------------------------------
@@ -195,6 +196,19 @@ $(BUILD)/tests/dtls-client $(BUILD)/tests/dtls-server $(BUILD)/tests/dtls-bench:
 	$(call quiet,LD)$(CC) $(CFLAGS) -pie $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
 		$(WOLFSSL_LIBS)
 
+# The other end on mbedTLS, built once.
+mbed-objects = $(patsubst %,$(BUILD)/obj/tests/peers/%.o,mbed mbed-client mbed-server)
+$(MBEDTLS_DIR)/recipe: tests/peers/mbedtls-build tests/peers/mbedtls-config.h | $(DEPS_TEST)
+	@CC='$(CC)' AR='$(AR)' tests/peers/mbedtls-build $(@D)
+$(mbed-objects): $(MBEDTLS_DIR)/recipe
+# mbedTLS asks for <limits.h>, for which gcc would then find relay/limits.h.
+$(mbed-objects): QUOTED = -iquote . -idirafter relay
+$(MBED_ENDS): $(BUILD)/tests/%: $(BUILD)/obj/tests/peers/%.o $(BUILD)/obj/tests/peers/mbed.o \
+		$(BUILD)/obj/tests/peers/lines.o $(BUILD)/lib/base.a $(MBEDTLS_DIR)/recipe
+	@mkdir -p $(@D)
+	$(call quiet,LD)$(CC) $(CFLAGS) -pie $(LDFLAGS) -o $@ $(filter-out %/recipe,$^) \
+		$(addprefix $(MBEDTLS_DIR)/lib/,libmbedtls.a libmbedx509.a libmbedcrypto.a)
+
 # tests/fuzz/fuzz_x.c may call any room; fuzz_x_SRC are more files, fuzz_x_LIBS foreign libraries.
 # $(1) name, $(2) program, $(3) flavour, $(4) how to link, $(5) more objects
 define fuzzer
@@ -212,11 +226,16 @@ fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%)
 
 # ---- tests --------------------------------------------------------------------------------------
 unit-tests   = $(UNIT_ROOMS:%=$(BUILD)/tests/unit-%)
+# Keys and certificates, made once; their dates are fixed.
+pki = $(BUILD)/tests/pki/ready
+$(pki): tests/lib/pki | $(DEPS_TEST)
+	$(call quiet,PKI)tests/lib/pki $(@D)
+$(addprefix $(BUILD)/tests/unit-,dtls trunk-dtls): | $(pki)
 replay-tests = $(FUZZERS:%=$(BUILD)/tests/%)
 test-objects = $(foreach r,$(UNIT_ROOMS),$(patsubst %.c,$(BUILD)/san/obj/%.o,$($(r)_TESTS)))
 peer-objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/*/*.c))
 $(test-objects) $(peer-objects): | $(DEPS_TEST)
-test-programs: all $(unit-tests) $(replay-tests) $(TEST_PROGRAMS)
+test-programs: all $(pki) $(unit-tests) $(replay-tests) $(TEST_PROGRAMS)
 
 check-fast: test-programs | $(DEPS_TEST)
 	+@MAKE='$(MAKE)' tests/run-suites $(SUITES_FAST)

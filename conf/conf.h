@@ -39,6 +39,13 @@ struct conf_key {
 	size_t n;       /* bytes */
 };
 
+/* What stands in a file, PEM or DER as it is there, or nothing. It begins as such a thing does; nobody
+ * has parsed it yet. Wiped by conf_free. */
+struct conf_blob {
+	uint8_t *bytes; /* NULL when not given; a zero stands behind them */
+	size_t n;       /* bytes, without that zero */
+};
+
 enum conf_scheme { CONF_COAP, CONF_COAPS };
 enum conf_security { CONF_NOSEC, CONF_PSK, CONF_RPK, CONF_X509 };
 enum conf_dtls { CONF_DTLS12, CONF_DTLS13 };
@@ -76,7 +83,11 @@ struct conf_server {
 	enum conf_security security; /* nosec goes with coap only */
 	enum conf_dtls dtls;         /* version to speak */
 	bool cid;                    /* connection ids, RFC 9146 */
-	const char *ca_file, *server_name, *server_key_file; /* or NULL */
+	const char *ca_file;         /* or NULL */
+	const char *server_name;     /* in the certificate, and SNI; or NULL: the host */
+	const char *server_key_file; /* or NULL */
+	struct conf_blob ca;         /* what stands in ca_file: one certificate or more */
+	struct conf_blob server_key; /* in server_key_file: a public key or a certificate */
 	const char *interface;       /* or NULL */
 	unsigned handshake_timeout;  /* s */
 	bool assist_update;          /* an Update for the device after a change of our address */
@@ -101,6 +112,9 @@ struct conf_listen {
 	enum conf_dtls dtls;         /* version to speak */
 	bool cid;                    /* connection ids, RFC 9146 */
 	const char *cert_file, *private_key_file, *ca_file; /* or NULL */
+	struct conf_blob cert;        /* what stands in cert_file: ours first, then its issuers */
+	struct conf_blob private_key; /* in private_key_file; without cert it is a raw key's */
+	struct conf_blob ca;          /* in ca_file: one certificate or more */
 };
 
 /* config endpoint, or a row of the endpoints_file. */
@@ -116,9 +130,12 @@ struct conf_endpoint {
 	const char *identity;        /* towards the server, or NULL */
 	struct conf_key key;         /* from key or key_file */
 	const char *cert_file, *private_key_file;   /* or NULL */
+	struct conf_blob cert;       /* what stands in cert_file: its own first, then issuers */
+	struct conf_blob private_key; /* in private_key_file; towards rpk it is used alone */
 	const char *lan_identity;    /* towards the device, or NULL */
 	struct conf_key lan_key;     /* from lan_key or lan_key_file */
 	const char *lan_public_key_file;            /* or NULL */
+	struct conf_blob lan_public_key; /* in it: a public key or a certificate */
 	const char *prefix, *type;   /* for the engine, or NULL */
 };
 
@@ -160,6 +177,7 @@ enum conf_type {
 	CONF_TYPE_TEXT,      /* min to max bytes without control characters */
 	CONF_TYPE_PATH,      /* the same; relative to the folder of the file that names it */
 	CONF_TYPE_SERVER,    /* the name of a server section */
+	CONF_TYPE_LISTEN,    /* the name of a listen section */
 	CONF_TYPE_URI,       /* coap:// or coaps://, host, port */
 	CONF_TYPE_KEY,       /* min to max bytes in hex */
 	CONF_TYPE_ADDRESS,   /* an IP address, with or without a port */

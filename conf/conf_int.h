@@ -60,14 +60,19 @@ void *index_find(const struct index *index, const void *bytes, size_t n);
 
 /* ---- read.c ---- */
 struct text {
-	char *bytes;  /* of secret_alloc, with a zero behind; NULL when there is nothing */
+	char *bytes;  /* with a zero behind; NULL when there is nothing */
+	struct arena *arena; /* whose they are, or NULL: of secret_alloc */
 	size_t n;     /* bytes */
 	uid_t owner;  /* of the file that was opened, whatever its name leads to by now */
 	mode_t mode;  /* the same, permissions alone */
 };
-/* Reads a regular file of at most limit bytes under a shared lock. Returns 0, or -errno: -EISDIR
- * for what is no regular file, -EFBIG for a longer one. End with text_wipe. */
-int file_read(const char *path, size_t limit, struct text *text) MUST_CHECK;
+/* Makes room for n bytes and a zero where the text's arena says; false when memory ran out. */
+bool text_room(struct text *text, size_t n);
+/* Reads a regular file of at most limit bytes under a shared lock, into the arena unless it is NULL:
+ * thousands of small files want no page each. Returns 0, or -errno: -EISDIR for what is no regular
+ * file, -EFBIG for a longer one. End with text_wipe. */
+int file_read(const char *path, size_t limit, struct arena *arena, struct text *text) MUST_CHECK;
+/* Wipes and frees, but for what an arena will wipe. */
 void text_wipe(struct text *text);
 /* True when the file is neither root's nor that of the user who runs this: its owner can change it
  * and its mode at any time. */
@@ -108,8 +113,8 @@ enum option_id {
 	LISTEN_INTERFACE, LISTEN_ADDRESS, LISTEN_COAP, LISTEN_COAPS, LISTEN_INTERCEPT,
 	LISTEN_FOREIGN, LISTEN_WITHOUT_RELAY, LISTEN_SERVER, LISTEN_UNKNOWN_ENDPOINTS, LISTEN_MOVE,
 	LISTEN_DTLS, LISTEN_CID, LISTEN_CERT_FILE, LISTEN_PRIVATE_KEY_FILE, LISTEN_CA_FILE,
-	ENDPOINT_NAME, ENDPOINT_SERVER, ENDPOINT_BOOTSTRAP_SERVER, ENDPOINT_MODE, ENDPOINT_ADDRESS,
-	ENDPOINT_IDENTITY, ENDPOINT_KEY, ENDPOINT_KEY_FILE, ENDPOINT_CERT_FILE,
+	ENDPOINT_NAME, ENDPOINT_SERVER, ENDPOINT_BOOTSTRAP_SERVER, ENDPOINT_MODE, ENDPOINT_LISTEN,
+	ENDPOINT_ADDRESS, ENDPOINT_IDENTITY, ENDPOINT_KEY, ENDPOINT_KEY_FILE, ENDPOINT_CERT_FILE,
 	ENDPOINT_PRIVATE_KEY_FILE, ENDPOINT_LAN_IDENTITY, ENDPOINT_LAN_KEY, ENDPOINT_LAN_KEY_FILE,
 	ENDPOINT_LAN_PUBLIC_KEY_FILE, ENDPOINT_PREFIX, ENDPOINT_TYPE,
 	OPTION_COUNT
@@ -148,7 +153,8 @@ struct section_in {
 };
 /* Lines of an endpoint's options, for rules between endpoints. */
 struct endpoint_lines {
-	unsigned bootstrap, identity, key, lan_identity, lan_key, address, prefix;
+	unsigned bootstrap, listen, identity, key, cert, private_key, lan_identity, lan_key,
+		lan_public_key, address, prefix;
 };
 /* All that loading one configuration needs. */
 struct load {
@@ -162,6 +168,7 @@ struct load {
 	bool keys_inline;              /* the text at hand holds a key itself */
 	bool partial;                  /* text was refused: what is missing may stand there */
 	struct index servers;          /* by name */
+	struct index listens;          /* by name */
 	struct endpoint_lines *lines;  /* beside conf->endpoint */
 	size_t room;                   /* endpoints that fit both arrays */
 	bool gateway_seen;             /* there is a gateway section, */
@@ -201,17 +208,39 @@ struct conf *conf_load_text(const char *name, const char *text, size_t n,
 	const struct text *stand_in, size_t memory, struct conf_faults *faults) MUST_CHECK;
 /* Adds an endpoint from a section or row. */
 void load_endpoint(struct load *load, struct section_in *in);
-/* Reads another file that an option names; reports what went wrong at that option. */
+/* Reads another file that an option names, as file_read does; reports what went wrong at that option. */
 bool load_file(struct load *load, const struct section_in *in, enum option_id id, const char *path,
-	size_t limit, struct text *text);
+	size_t limit, struct arena *arena, struct text *text);
 
 /* ---- key.c ---- */
 /* Reads the key from the file that the option `file` names, unless `direct` gave it. A file that is
  * open to others is refused. */
 void key_load(struct load *load, struct section_in *in, enum option_id direct, enum option_id file,
 	struct conf_key *key);
+/* False and a fault where others than its owner may do anything with the file of a key, or a stranger
+ * owns it. */
+bool key_is_private(struct load *load, const struct section_in *in, enum option_id id,
+	const char *path, const struct text *text);
 /* Warns when the text that was just read holds keys itself and its file is open to others. */
 void key_warn_open(struct load *load, const char *file, const struct text *text);
+
+/* ---- pem.c ---- */
+/* What stands in a file of certificates or keys, as far as its outside tells. */
+struct content {
+	unsigned certificates, public_keys, private_keys; /* how many */
+	bool encrypted;  /* a private key among them wants a password */
+	bool odd_key;    /* a private key among them is of a label that we do not take */
+	bool nothing;    /* neither PEM nor DER begins here */
+	bool broken;     /* it begins, but is cut short or damaged */
+	char label[41];  /* of what is none of the three, or of the odd key; or "" */
+};
+void content_find(const void *bytes, size_t n, struct content *content);
+
+/* ---- blob.c ---- */
+/* Read the files that a section names, once its values are set. */
+void blob_load_server(struct load *load, struct section_in *in, struct conf_server *server);
+void blob_load_listen(struct load *load, struct section_in *in, struct conf_listen *listen);
+void blob_load_endpoint(struct load *load, struct section_in *in, struct conf_endpoint *endpoint);
 
 /* ---- csv.c ---- */
 /* Adds the endpoints of an endpoints_file; dir is its directory. The text is written over; a zero
@@ -220,14 +249,21 @@ void csv_read(struct load *load, const char *file, const char *dir, char *text, 
 
 /* ---- rules.c ---- */
 /* Rules within one section, once its values are set. */
-void rules_security(struct load *load, const struct section_in *in,
-	const struct conf_server *server);
+void rules_server(struct load *load, const struct section_in *in, const struct conf_server *server);
 void rules_listen(struct load *load, const struct section_in *in, const struct conf_listen *listen);
-void rules_endpoint(struct load *load, const struct section_in *in,
-	const struct conf_endpoint *endpoint);
 /* What this version does not do yet. */
 void rules_not_yet(struct load *load, const struct section_in *in, const void *section);
+
+/* ---- endpoint.c ---- */
+/* The same for an endpoint: what its servers ask of it, and what its mode allows. */
+void rules_endpoint(struct load *load, const struct section_in *in,
+	const struct conf_endpoint *endpoint);
 
 /* ---- unique.c ---- */
 /* Rules between sections, once all are there. */
 void rules_between(struct load *load);
+
+/* ---- access.c ---- */
+/* Whether each endpoint has a listener that it can come in through, and each such listener one who can
+ * come. */
+void rules_access(struct load *load);

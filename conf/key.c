@@ -24,7 +24,7 @@ static char *trim(char *text)
 }
 
 /* A key that others may read is none, and one that they may write is theirs. */
-static bool is_private(struct load *load, const struct section_in *in, enum option_id id,
+bool key_is_private(struct load *load, const struct section_in *in, enum option_id id,
 	const char *path, const struct text *text)
 {
 	if (text_is_foreign(text))
@@ -61,13 +61,13 @@ void key_load(struct load *load, struct section_in *in, enum option_id direct,
 		return;
 	}
 	const char *path = path_of(load, in, file);
-	if (!load_file(load, in, file, path, CONF_KEY_FILE_MAX, &text)) {
+	if (!load_file(load, in, file, path, CONF_KEY_FILE_MAX, &load->scratch, &text)) {
 		in->given[file].wrong = true;
 		return;
 	}
 	if (memchr(text.bytes, '\0', text.n) != NULL)
 		text.bytes[0] = 'x'; /* no hex: the bytes after the zero must not be overlooked */
-	if (!is_private(load, in, file, path, &text) ||
+	if (!key_is_private(load, in, file, path, &text) ||
 		!value_key(load, in, file, trim(text.bytes), path, key))
 		in->given[file].wrong = true;
 	text_wipe(&text);

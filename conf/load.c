@@ -85,15 +85,15 @@ static const char *folder(struct arena *arena, const char *path)
 }
 
 /* What file_read does, for a test. */
-static int read_stand_in(const struct text *stand_in, size_t limit, struct text *text)
+static int read_stand_in(const struct text *stand_in, size_t limit, struct arena *arena,
+	struct text *text)
 {
-	*text = (struct text){ .owner = stand_in->owner, .mode = stand_in->mode };
+	*text = (struct text){ .owner = stand_in->owner, .mode = stand_in->mode, .arena = arena };
 	if (stand_in->bytes == NULL)
 		return -ENOENT;
 	if (stand_in->n > limit)
 		return -EFBIG;
-	text->bytes = secret_alloc(stand_in->n + 1);
-	if (text->bytes == NULL)
+	if (!text_room(text, stand_in->n))
 		return -ENOMEM;
 	memcpy(text->bytes, stand_in->bytes, stand_in->n);
 	text->n = stand_in->n;
@@ -101,10 +101,10 @@ static int read_stand_in(const struct text *stand_in, size_t limit, struct text 
 }
 
 bool load_file(struct load *load, const struct section_in *in, enum option_id id, const char *path,
-	size_t limit, struct text *text)
+	size_t limit, struct arena *arena, struct text *text)
 {
-	int rc = load->stand_in != NULL ? read_stand_in(load->stand_in, limit, text)
-					: file_read(path, limit, text);
+	int rc = load->stand_in != NULL ? read_stand_in(load->stand_in, limit, arena, text)
+					: file_read(path, limit, arena, text);
 	if (rc == 0)
 		return true;
 	option_fault(load, in, id, CONF_ERROR, "the file %s is not to be had: %s", path,
@@ -127,6 +127,20 @@ static const struct conf_server *find_server(struct load *load, const struct sec
 			"there is no server '%s'; right is the name of a `config server` section",
 			shown(room, name));
 	return server;
+}
+
+static const struct conf_listen *find_listen(struct load *load, const struct section_in *in)
+{
+	char room[SHOWN];
+	if (!is_given(in, ENDPOINT_LISTEN) || in->given[ENDPOINT_LISTEN].wrong)
+		return NULL;
+	const char *name = in->given[ENDPOINT_LISTEN].text;
+	const struct conf_listen *listen = index_find(&load->listens, name, strlen(name));
+	if (listen == NULL && !load->partial)
+		option_fault(load, in, ENDPOINT_LISTEN, CONF_ERROR,
+			"there is no listener '%s'; right is the name of a `config listen` section",
+			shown(room, name));
+	return listen;
 }
 
 /* ---- sections ---- */
@@ -209,12 +223,12 @@ static void load_uri(struct load *load, const struct section_in *in, struct conf
 	const char *what = "";
 	if (is_given(in, SERVER_URI) && !in->given[SERVER_URI].wrong)
 		what = uri_parse(load->arena, server->uri, server);
-	if (what == NULL && is_given(in, SERVER_SECURITY))
-		rules_security(load, in, server);
-	else if (what == NULL)
+	if (what == NULL && !is_given(in, SERVER_SECURITY))
 		server->security = server->scheme == CONF_COAPS ? CONF_PSK : CONF_NOSEC;
-	else
+	if (what != NULL || in->given[SERVER_SECURITY].wrong)
 		load->unsure = true;
+	else
+		rules_server(load, in, server);
 	if (what != NULL && *what != '\0')
 		option_fault(load, in, SERVER_URI, CONF_ERROR,
 			"'%s': %s; right is coap://HOST or coaps://HOST, with :PORT where needed",
@@ -236,6 +250,7 @@ static void load_server(struct load *load, const struct uci_section *s)
 		section_fault(load, &in, CONF_ERROR,
 			"option uri is missing; right is coap://HOST or coaps://HOST");
 	set_values(load, &in, server);
+	blob_load_server(load, &in, server);
 	load_uri(load, &in, server);
 	index_add(&load->servers, server->name, strlen(server->name), server);
 }
@@ -250,7 +265,9 @@ static void load_listen(struct load *load, const struct uci_section *s)
 	set_values(load, &in, listen);
 	listen->coaps_is_set = is_given(&in, LISTEN_COAPS);
 	listen->server = find_server(load, &in, LISTEN_SERVER);
+	blob_load_listen(load, &in, listen);
 	rules_listen(load, &in, listen);
+	index_add(&load->listens, listen->name, strlen(listen->name), listen);
 }
 
 /* Room for one more endpoint; false when memory ran out. */
@@ -285,10 +302,15 @@ static void note_lines(struct endpoint_lines *lines, const struct section_in *in
 {
 	*lines = (struct endpoint_lines){
 		.bootstrap = line_of(in, ENDPOINT_BOOTSTRAP_SERVER, ENDPOINT_BOOTSTRAP_SERVER),
+		.listen = line_of(in, ENDPOINT_LISTEN, ENDPOINT_LISTEN),
 		.identity = line_of(in, ENDPOINT_IDENTITY, ENDPOINT_IDENTITY),
 		.key = line_of(in, ENDPOINT_KEY, ENDPOINT_KEY_FILE),
+		.cert = line_of(in, ENDPOINT_CERT_FILE, ENDPOINT_CERT_FILE),
+		.private_key = line_of(in, ENDPOINT_PRIVATE_KEY_FILE, ENDPOINT_PRIVATE_KEY_FILE),
 		.lan_identity = line_of(in, ENDPOINT_LAN_IDENTITY, ENDPOINT_LAN_IDENTITY),
 		.lan_key = line_of(in, ENDPOINT_LAN_KEY, ENDPOINT_LAN_KEY_FILE),
+		.lan_public_key = line_of(in, ENDPOINT_LAN_PUBLIC_KEY_FILE,
+			ENDPOINT_LAN_PUBLIC_KEY_FILE),
 		.address = line_of(in, ENDPOINT_ADDRESS, ENDPOINT_ADDRESS),
 		.prefix = line_of(in, ENDPOINT_PREFIX, ENDPOINT_PREFIX),
 	};
@@ -309,10 +331,12 @@ void load_endpoint(struct load *load, struct section_in *in)
 		is_given(in, ENDPOINT_ADDRESS) && !in->given[ENDPOINT_ADDRESS].wrong;
 	endpoint->server = find_server(load, in, ENDPOINT_SERVER);
 	endpoint->bootstrap_server = find_server(load, in, ENDPOINT_BOOTSTRAP_SERVER);
+	endpoint->listen = find_listen(load, in);
 	load->keys_inline = load->keys_inline || is_given(in, ENDPOINT_KEY) ||
 		is_given(in, ENDPOINT_LAN_KEY);
 	key_load(load, in, ENDPOINT_KEY, ENDPOINT_KEY_FILE, &endpoint->key);
 	key_load(load, in, ENDPOINT_LAN_KEY, ENDPOINT_LAN_KEY_FILE, &endpoint->lan_key);
+	blob_load_endpoint(load, in, endpoint);
 	rules_endpoint(load, in, endpoint);
 }
 
@@ -323,7 +347,7 @@ static void load_endpoints_file(struct load *load)
 	const char *path = load->conf->gateway.endpoints_file;
 	if (path == NULL)
 		return;
-	if (!load_file(load, in, GATEWAY_ENDPOINTS_FILE, path, CONF_FILE_MAX, &text))
+	if (!load_file(load, in, GATEWAY_ENDPOINTS_FILE, path, CONF_FILE_MAX, NULL, &text))
 		return;
 	/* In messages the file is named from where the configuration was named. */
 	const char *name = in->given[GATEWAY_ENDPOINTS_FILE].text;
@@ -461,6 +485,7 @@ static struct load load_begin(struct whole *whole, struct report *report, const 
 	struct load load = { .conf = &whole->conf, .arena = &whole->arena, .report = report };
 	arena_init(&load.scratch, whole->arena.limit);
 	index_init(&load.servers);
+	index_init(&load.listens);
 	load.file = arena_copy(load.arena, name, strlen(name));
 	load.dir = folder(&load.scratch, load.file);
 	return load;
@@ -469,8 +494,9 @@ static struct load load_begin(struct whole *whole, struct report *report, const 
 static bool load_end(struct load *load, const struct uci_doc *doc)
 {
 	bool failed = load->failed || load->arena->failed || load->scratch.failed ||
-		load->servers.failed || doc->failed;
+		load->servers.failed || load->listens.failed || doc->failed;
 	index_fini(&load->servers);
+	index_fini(&load->listens);
 	arena_fini(&load->scratch);
 	free(load->lines);
 	return !failed;
@@ -514,7 +540,7 @@ struct conf *conf_load_text(const char *name, const char *text, size_t n,
 struct conf *conf_load(const char *path, struct conf_faults *faults)
 {
 	struct text text;
-	int rc = file_read(path, CONF_FILE_MAX, &text);
+	int rc = file_read(path, CONF_FILE_MAX, NULL, &text);
 	if (rc != 0) {
 		struct report report;
 		report_init(&report);

@@ -13,13 +13,19 @@ static void print_head(const struct section_kind *kind, const char *name, FILE *
 	fputc('\n', out);
 }
 
-static void print_reference(const char *name, const struct conf_server *server, FILE *out)
+/* A reference to a section of that name, unless it is NULL. */
+static void print_reference(enum option_id id, const char *name, FILE *out)
 {
-	if (server == NULL)
+	if (name == NULL)
 		return;
-	fprintf(out, "\toption %s ", name);
-	uci_quote(server->name, out);
+	fprintf(out, "\toption %s ", schema_row(id)->name);
+	uci_quote(name, out);
 	fputc('\n', out);
+}
+
+static const char *name_of(const struct conf_server *server)
+{
+	return server != NULL ? server->name : NULL;
 }
 
 static void print_gateway(const struct conf *conf, FILE *out)
@@ -43,7 +49,7 @@ static void print_listen(const struct conf_listen *listen, FILE *out)
 	print_head(&section_kinds[KIND_LISTEN], listen->name, out);
 	for (enum option_id id = LISTEN_INTERFACE; id <= LISTEN_CA_FILE; id++) {
 		if (id == LISTEN_SERVER)
-			print_reference("server", listen->server, out);
+			print_reference(id, name_of(listen->server), out);
 		else if (id == LISTEN_COAPS && listen->coaps_is_set)
 			fprintf(out, "\toption coaps '%u'\n", listen->coaps);
 		else
@@ -56,9 +62,11 @@ static void print_endpoint(const struct conf_endpoint *endpoint, FILE *out)
 	print_head(&section_kinds[KIND_ENDPOINT], NULL, out);
 	for (enum option_id id = ENDPOINT_NAME; id <= ENDPOINT_TYPE; id++) {
 		if (id == ENDPOINT_SERVER)
-			print_reference("server", endpoint->server, out);
+			print_reference(id, name_of(endpoint->server), out);
 		else if (id == ENDPOINT_BOOTSTRAP_SERVER)
-			print_reference("bootstrap_server", endpoint->bootstrap_server, out);
+			print_reference(id, name_of(endpoint->bootstrap_server), out);
+		else if (id == ENDPOINT_LISTEN && endpoint->listen != NULL)
+			print_reference(id, endpoint->listen->name, out);
 		else if (id != ENDPOINT_ADDRESS || endpoint->has_address)
 			value_print(id, endpoint, out);
 	}

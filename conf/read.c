@@ -29,10 +29,16 @@ static int open_regular(const char *path, struct stat *st)
 	return fd;
 }
 
-int file_read(const char *path, size_t limit, struct text *text)
+bool text_room(struct text *text, size_t n)
+{
+	text->bytes = text->arena != NULL ? arena_alloc(text->arena, n + 1) : secret_alloc(n + 1);
+	return text->bytes != NULL;
+}
+
+int file_read(const char *path, size_t limit, struct arena *arena, struct text *text)
 {
 	struct stat st;
-	*text = (struct text){ .n = 0 };
+	*text = (struct text){ .arena = arena };
 	int fd = open_regular(path, &st);
 	if (fd < 0)
 		return fd;
@@ -40,7 +46,7 @@ int file_read(const char *path, size_t limit, struct text *text)
 	text->owner = st.st_uid;
 	text->mode = st.st_mode & 07777;
 	int rc = size > limit ? -EFBIG : 0;
-	if (rc == 0 && (text->bytes = secret_alloc(size + 1)) == NULL)
+	if (rc == 0 && !text_room(text, size))
 		rc = -ENOMEM;
 	while (rc == 0 && text->n < size) {
 		ssize_t got = read(fd, text->bytes + text->n, size - text->n);
@@ -61,7 +67,8 @@ int file_read(const char *path, size_t limit, struct text *text)
 
 void text_wipe(struct text *text)
 {
-	secret_free(text->bytes);
+	if (text->arena == NULL)
+		secret_free(text->bytes);
 	*text = (struct text){ .n = 0 };
 }
 

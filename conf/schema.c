@@ -49,7 +49,8 @@ static const struct conf_option table[OPTION_COUNT] = {
 	[SERVER_CA_FILE] = { "server", "ca_file", PATH, AT(conf_server, ca_file),
 		.help = "the certificates that the server's is checked against" },
 	[SERVER_SERVER_NAME] = { "server", "server_name", TEXT_OF(1, 253),
-		AT(conf_server, server_name), .help = "the name in the server's certificate" },
+		AT(conf_server, server_name),
+		.help = "the name in the server's certificate; without it the host of the uri" },
 	[SERVER_SERVER_KEY_FILE] = { "server", "server_key_file", PATH,
 		AT(conf_server, server_key_file), .help = "the server's raw public key" },
 	[SERVER_INTERFACE] = { "server", "interface", TEXT_OF(1, 15), AT(conf_server, interface),
@@ -96,7 +97,7 @@ static const struct conf_option table[OPTION_COUNT] = {
 	[LISTEN_CERT_FILE] = { "listen", "cert_file", PATH, AT(conf_listen, cert_file),
 		.help = "the certificate shown to devices" },
 	[LISTEN_PRIVATE_KEY_FILE] = { "listen", "private_key_file", PATH,
-		AT(conf_listen, private_key_file), .help = "the private key of cert_file" },
+		AT(conf_listen, private_key_file), .help = "the private key of cert_file; without that it is a raw public key's" },
 	[LISTEN_CA_FILE] = { "listen", "ca_file", PATH, AT(conf_listen, ca_file),
 		.help = "the certificates that devices' are checked against" },
 
@@ -108,7 +109,10 @@ static const struct conf_option table[OPTION_COUNT] = {
 		.min = 1, .max = 255, NOWHERE, .help = "the server for /bs and /bspack" },
 	[ENDPOINT_MODE] = { "endpoint", "mode", .type = CONF_TYPE_CHOICE,
 		.choices = "transparent opaque proxy", .standard = "transparent",
-		AT(conf_endpoint, mode), .help = "how the endpoint is relayed" },
+		AT(conf_endpoint, mode), .help = "how the endpoint is relayed: opaque passes its "
+			"DTLS on unread, and needs address or listen" },
+	[ENDPOINT_LISTEN] = { "endpoint", "listen", .type = CONF_TYPE_LISTEN, .min = 1, .max = 255,
+		NOWHERE, .help = "the listener whose coaps port is for this opaque endpoint alone" },
 	[ENDPOINT_ADDRESS] = { "endpoint", "address", .type = CONF_TYPE_ADDRESS,
 		AT(conf_endpoint, address),
 		.help = "where the device is, when it is always there" },
@@ -121,7 +125,8 @@ static const struct conf_option table[OPTION_COUNT] = {
 	[ENDPOINT_CERT_FILE] = { "endpoint", "cert_file", PATH, AT(conf_endpoint, cert_file),
 		.help = "the certificate towards the server" },
 	[ENDPOINT_PRIVATE_KEY_FILE] = { "endpoint", "private_key_file", PATH,
-		AT(conf_endpoint, private_key_file), .help = "the private key towards the server" },
+		AT(conf_endpoint, private_key_file),
+		.help = "the private key towards the server, of cert_file or of a raw public key" },
 	[ENDPOINT_LAN_IDENTITY] = { "endpoint", "lan_identity", TEXT_OF(1, 128),
 		AT(conf_endpoint, lan_identity), .help = "the PSK identity of the device" },
 	[ENDPOINT_LAN_KEY] = { "endpoint", "lan_key", .type = CONF_TYPE_KEY, .min = 1,
@@ -187,6 +192,8 @@ int conf_option_values(const struct conf_option *o, char *text, size_t size)
 		return snprintf(text, size, "a path of at most %u bytes", max);
 	case CONF_TYPE_SERVER:
 		return snprintf(text, size, "the name of a server section");
+	case CONF_TYPE_LISTEN:
+		return snprintf(text, size, "the name of a listen section");
 	case CONF_TYPE_URI:
 		return snprintf(text, size, "coap://HOST or coaps://HOST, with :PORT where needed");
 	case CONF_TYPE_KEY:

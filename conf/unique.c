@@ -5,7 +5,9 @@
 
 /* The indices of what may be there once; things are struct conf_endpoint. */
 struct seen {
-	struct index route, bootstrap, credential, key, lan_identity, address, prefix;
+	struct index route, bootstrap, credential, key, private_key, device, lan_identity,
+		lan_public_key, address, prefix;
+	struct index *shown; /* beside conf->server: what is shown to it instead of a PSK */
 };
 
 /* Joins two texts so that no other two give the same bytes. */
@@ -32,6 +34,11 @@ static void clash(struct load *load, const struct conf_endpoint *endpoint, unsig
 		"endpoint '%s': option %s '%s' at %s:%u; right is %s",
 		shown(room[0], endpoint->name), what, shown(room[1], other->name),
 		other->where.file, other->where.line, right);
+}
+
+static struct slice blob_slice(const struct conf_blob *blob)
+{
+	return (struct slice){ blob->bytes, blob->n };
 }
 
 static const char *text_or(const char *text, const char *instead)
@@ -92,22 +99,93 @@ static void check_key(struct load *load, struct seen *seen, struct conf_endpoint
 			"a key of its own");
 }
 
-static void check_lan(struct load *load, struct seen *seen, struct conf_endpoint *e,
-	const struct endpoint_lines *lines)
+/* The certificate towards a server is its credential, and towards rpk the private key is. */
+static void check_shown(struct load *load, struct seen *seen, struct conf_endpoint *e,
+	const struct endpoint_lines *lines, const struct conf_server *server)
 {
-	if (e->lan_identity == NULL)
+	bool x509 = server != NULL && server->security == CONF_X509;
+	bool rpk = server != NULL && server->security == CONF_RPK;
+	struct slice credential = blob_slice(x509 ? &e->cert : &e->private_key);
+	if ((!x509 && !rpk) || credential.n == 0)
 		return;
 	const struct conf_endpoint *other =
-		index_add(&seen->lan_identity, e->lan_identity, strlen(e->lan_identity), e);
-	struct slice mine = { e->lan_key.bytes, e->lan_key.n };
-	struct slice theirs = { other->lan_key.bytes, other->lan_key.n };
+		index_add(&seen->shown[server - load->conf->server], credential.p, credential.n, e);
 	if (strcmp(other->name, e->name) != 0)
+		clash(load, e, x509 ? lines->cert : lines->private_key, CONF_ERROR,
+			x509 ? "cert_file: it holds the same, for the same server, as that of endpoint"
+			     : "private_key_file: it holds the same, for the same server, as that of "
+			       "endpoint",
+			other, "a credential of its own");
+}
+
+/* A key that two certificates share. */
+static void check_private_key(struct load *load, struct seen *seen, struct conf_endpoint *e,
+	const struct endpoint_lines *lines)
+{
+	if (e->private_key.n == 0 || e->cert.n == 0)
+		return;
+	const struct conf_endpoint *other =
+		index_add(&seen->private_key, e->private_key.bytes, e->private_key.n, e);
+	if (strcmp(other->name, e->name) != 0 &&
+		!slice_eq(blob_slice(&other->cert), blob_slice(&e->cert)))
+		clash(load, e, lines->private_key, CONF_WARNING,
+			"private_key_file: with another certificate it is also that of endpoint",
+			other, "a key of its own");
+}
+
+/* False where a file could not be taken, which was reported. */
+static bool is_key_known(const struct conf_endpoint *e)
+{
+	return (e->lan_public_key_file != NULL) == (e->lan_public_key.n != 0);
+}
+
+/* A device has one set of credentials, whichever server it talks to. */
+static void check_device(struct load *load, struct seen *seen, struct conf_endpoint *e,
+	const struct endpoint_lines *lines)
+{
+	static const char right[] = "the same in each section of the endpoint";
+	const struct conf_endpoint *other =
+		index_add(&seen->device, e->name, strlen(e->name), e);
+	struct slice key[2] = { { e->lan_key.bytes, e->lan_key.n },
+		{ other->lan_key.bytes, other->lan_key.n } };
+	if (e == other || *e->name == '\0')
+		return;
+	if (e->mode == CONF_OPAQUE || other->mode == CONF_OPAQUE)
+		clash(load, e, e->where.line, CONF_ERROR,
+			"mode: an opaque endpoint has one server, and another section is endpoint",
+			other, "one section");
+	else if (!text_is_same(e->lan_identity, other->lan_identity))
 		clash(load, e, lines->lan_identity, CONF_ERROR,
-			"lan_identity: it is also that of endpoint", other, "one of its own");
-	else if (!slice_eq(mine, theirs))
+			"lan_identity: it is not that of endpoint", other, right);
+	else if (!slice_eq(key[0], key[1]))
 		clash(load, e, lines->lan_key, CONF_ERROR,
 			"lan_key: the same identity has another key in endpoint", other,
 			"the same key");
+	else if (is_key_known(e) && is_key_known(other) &&
+		!slice_eq(blob_slice(&e->lan_public_key), blob_slice(&other->lan_public_key)))
+		clash(load, e, lines->lan_public_key, CONF_ERROR,
+			"lan_public_key_file: it does not hold what it does in endpoint", other,
+			right);
+}
+
+/* What the device shows says which endpoint it is. */
+static void check_lan(struct load *load, struct seen *seen, struct conf_endpoint *e,
+	const struct endpoint_lines *lines)
+{
+	const struct conf_endpoint *other = e;
+	if (e->lan_identity != NULL)
+		other = index_add(&seen->lan_identity, e->lan_identity, strlen(e->lan_identity), e);
+	if (strcmp(other->name, e->name) != 0)
+		clash(load, e, lines->lan_identity, CONF_ERROR,
+			"lan_identity: it is also that of endpoint", other, "one of its own");
+	other = e;
+	if (e->lan_public_key.n != 0)
+		other = index_add(&seen->lan_public_key, e->lan_public_key.bytes,
+			e->lan_public_key.n, e);
+	if (strcmp(other->name, e->name) != 0)
+		clash(load, e, lines->lan_public_key, CONF_ERROR,
+			"lan_public_key_file: it holds the same as that of endpoint", other,
+			"a key of its own");
 }
 
 static void check_address(struct load *load, struct seen *seen, struct conf_endpoint *e,
@@ -135,28 +213,61 @@ static void check_prefix(struct load *load, struct seen *seen, struct conf_endpo
 			"prefix: it is also that of endpoint", other, "another prefix");
 }
 
+/* The default server of that listener, unless an earlier one has it too. */
+static const struct conf_server *new_default(const struct conf *conf, size_t at)
+{
+	for (size_t i = 0; i < at; i++)
+		if (conf->listen[i].server == conf->listen[at].server)
+			return NULL;
+	return conf->listen[at].server;
+}
+
+static void check_towards(struct load *load, struct seen *seen, struct conf_endpoint *e,
+	const struct endpoint_lines *lines, const struct conf_server *server)
+{
+	check_credential(load, seen, e, lines, server);
+	check_shown(load, seen, e, lines, server);
+}
+
+static void check_endpoint(struct load *load, struct seen *seen, struct conf_endpoint *e,
+	const struct endpoint_lines *lines)
+{
+	const struct conf *conf = load->conf;
+	check_route(load, seen, e);
+	check_bootstrap(load, seen, e, lines);
+	check_towards(load, seen, e, lines, e->server);
+	if (e->bootstrap_server != e->server)
+		check_towards(load, seen, e, lines, e->bootstrap_server);
+	for (size_t i = 0; e->server == NULL && e->bootstrap_server == NULL &&
+		i < conf->listen_count; i++)
+		check_towards(load, seen, e, lines, new_default(conf, i));
+	check_key(load, seen, e, lines);
+	check_private_key(load, seen, e, lines);
+	check_device(load, seen, e, lines);
+	check_lan(load, seen, e, lines);
+	check_address(load, seen, e, lines);
+	check_prefix(load, seen, e, lines);
+}
+
 static void check_endpoints(struct load *load)
 {
+	const struct conf *conf = load->conf;
 	struct seen seen;
 	struct index *all[] = { &seen.route, &seen.bootstrap, &seen.credential, &seen.key,
-		&seen.lan_identity, &seen.address, &seen.prefix };
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		index_init(all[i]);
-	for (size_t i = 0; i < load->conf->endpoint_count; i++) {
-		struct conf_endpoint *e = &load->conf->endpoint[i];
-		const struct endpoint_lines *lines = &load->lines[i];
-		check_route(load, &seen, e);
-		check_bootstrap(load, &seen, e, lines);
-		check_credential(load, &seen, e, lines, e->server);
-		check_credential(load, &seen, e, lines, e->bootstrap_server);
-		check_key(load, &seen, e, lines);
-		check_lan(load, &seen, e, lines);
-		check_address(load, &seen, e, lines);
-		check_prefix(load, &seen, e, lines);
-	}
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		load->failed = load->failed || all[i]->failed;
-		index_fini(all[i]);
+		&seen.private_key, &seen.device, &seen.lan_identity, &seen.lan_public_key,
+		&seen.address, &seen.prefix };
+	size_t fixed = sizeof(all) / sizeof(all[0]);
+	seen.shown = arena_alloc(&load->scratch, (conf->server_count + 1) * sizeof(*seen.shown));
+	if (seen.shown == NULL)
+		return;
+	for (size_t i = 0; i < fixed + conf->server_count; i++)
+		index_init(i < fixed ? all[i] : &seen.shown[i - fixed]);
+	for (size_t i = 0; i < conf->endpoint_count; i++)
+		check_endpoint(load, &seen, &conf->endpoint[i], &load->lines[i]);
+	for (size_t i = 0; i < fixed + conf->server_count; i++) {
+		struct index *index = i < fixed ? all[i] : &seen.shown[i - fixed];
+		load->failed = load->failed || index->failed;
+		index_fini(index);
 	}
 }
 
@@ -243,4 +354,5 @@ void rules_between(struct load *load)
 	check_presence(load);
 	check_listeners(load);
 	check_endpoints(load);
+	rules_access(load);
 }

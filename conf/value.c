@@ -360,6 +360,7 @@ static void set_given(struct load *load, struct section_in *in, enum option_id i
 	case CONF_TYPE_TEXT:
 	case CONF_TYPE_PATH:
 	case CONF_TYPE_SERVER:
+	case CONF_TYPE_LISTEN:
 	case CONF_TYPE_URI:
 		set_text(load, in, id, section);
 		break;
@@ -480,6 +481,7 @@ void value_print(enum option_id id, const void *section, FILE *out)
 		print_addresses(row->name, section, out);
 		break;
 	case CONF_TYPE_SERVER:
+	case CONF_TYPE_LISTEN:
 		break;
 	}
 }

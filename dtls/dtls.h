@@ -24,16 +24,40 @@ struct dtls_calls {
 	void (*emit)(void *who, const uint8_t *datagram, size_t n);
 };
 
-/* What all sessions towards one server share: versions, suites, connection id. */
+/* How the two ends prove who they are. */
+enum dtls_security {
+	DTLS_PSK, /* a pre-shared key */
+	DTLS_RPK, /* raw public keys (RFC 7250) */
+	DTLS_X509 /* certificates */
+};
+
+/* What one end proves itself with, as in its files, PEM or DER. The key must be of P-256. */
+struct dtls_pair {
+	struct slice cert; /* a certificate, and behind it (PEM) its intermediate ones; empty:
+				   * a raw key, whose public half follows from the private one */
+	struct slice private_key; /* SEC 1 or PKCS #8, not encrypted */
+};
+
+/* What all sessions towards one server share: versions, suites, trust, connection id. */
 struct dtls_profile;
 
 struct dtls_profile_spec {
 	bool cid;                       /* offer a connection id (RFC 9146); ours has length 0 */
 	const struct dtls_calls *calls; /* borrowed as long as the profile lives */
+	enum dtls_security security;    /* the only one that is offered */
+	/* X509: certificates of CAs, PEM or one as DER. RPK: the server's public key, as
+	 * dtls_public_key_read takes it. PSK: empty. Borrowed for the call. */
+	struct slice trust;
+	/* X509: DNS name or literal address that the server's certificate must be for: a SAN of that
+	 * kind, or the subject's CN when there is no SAN. Copied. */
+	const char *expected_name;
+	/* X509: seconds since 1970, for the dates in certificates; asked at each handshake. */
+	int64_t (*wall_s)(void);
 };
 
-/* Makes a client profile: DTLS 1.2, PSK suites in the order of the LwM2M transport specification.
- * Returns 0, or -ENOMEM, -ENOTSUP when the library lacks a suite. */
+/* Makes a client profile: DTLS 1.2, suites in the order of the LwM2M transport specification.
+ * Returns 0, or -ENOMEM, -ENOTSUP when the library lacks a suite, -EINVAL when a field is missing, or
+ * what dtls_ca_check or dtls_public_key_read say of trust. */
 int dtls_profile_create(
 	struct dtls_profile **profile, const struct dtls_profile_spec *spec) MUST_CHECK;
 /* Ends a profile; its sessions must be gone. NULL is allowed. */
@@ -76,16 +100,17 @@ enum dtls_drop {
 };
 
 struct dtls_session_spec {
-	struct dtls_psk psk;     /* borrowed as long as the session lives */
+	struct dtls_psk psk;     /* PSK: borrowed as long as the session lives */
 	const char *server_name; /* SNI, or NULL; no literal address (RFC 6066 3) */
 	unsigned deadline_ms;    /* for the handshake as a whole */
 	void *who;               /* handed to the calls */
+	struct dtls_pair pair;   /* RPK and X509: ours, in place of psk; borrowed for the call */
 };
 
 /* ---- sessions of the client role: towards servers ---- */
 
-/* Makes a client session and emits its first flight. Returns 0, -ENOMEM, -EINVAL for a bad psk, or
- * -EPROTO when the library refuses. */
+/* Makes a client session and emits its first flight. Returns 0, -ENOMEM, -EINVAL for a bad psk,
+ * what dtls_pair_check says of a bad pair, or -EPROTO when the library refuses. */
 int dtls_connect(struct dtls_session **session, struct dtls_profile *profile,
 	const struct dtls_session_spec *spec, struct mono now) MUST_CHECK;
 /* ---- sessions of the server role: devices come to us ----
@@ -111,12 +136,25 @@ struct dtls_listener_spec {
 	/* Finds the credential behind an identity as the device gives it, 0 to 128 bytes without a
 	 * zero; NULL for a stranger. The key is copied before the next call; nothing is kept. */
 	const struct dtls_psk *(*find_psk)(void *psk_who, struct slice identity);
-	void *psk_who;                  /* handed to find_psk */
+	void *psk_who;                  /* handed to find_psk and find_key */
 	const struct dtls_calls *calls; /* borrowed as long as the listener and its sessions live */
+	/* Ours, towards devices with certificates or raw keys; borrowed for the call. A device that
+	 * asks for a raw key gets the public key of it. Empty: PSK alone. */
+	struct dtls_pair pair;
+	/* CAs of the devices' certificates, as in struct dtls_profile_spec; borrowed for the call.
+	 * Empty: no device comes in with a certificate. */
+	struct slice ca;
+	/* True for a raw public key (DER SubjectPublicKeyInfo) that may come in; NULL: none may.
+	 * It is asked before the device has proven that it holds the private half. */
+	bool (*find_key)(void *psk_who, struct slice spki);
+	/* As in struct dtls_profile_spec; needed with ca. */
+	int64_t (*wall_s)(void);
 };
 
-/* Makes a listener: DTLS 1.2, PSK suites in the order of the LwM2M transport specification, of which
- * the first that the device offers is taken. Returns 0, or -ENOMEM, -ENOTSUP. */
+/* Makes a listener: DTLS 1.2, suites in the order of the LwM2M transport specification, PSK first, of
+ * which the first that the device offers is taken. A device proves itself, by PSK, certificate or raw
+ * key, or it does not come in. Returns 0, or -ENOMEM, -ENOTSUP, -EINVAL when a field is missing, or
+ * what dtls_pair_check and dtls_ca_check say. */
 int dtls_listener_create(
 	struct dtls_listener **listener, const struct dtls_listener_spec *spec) MUST_CHECK;
 /* Ends a listener; its sessions must be gone. NULL is allowed. */
@@ -175,6 +213,32 @@ bool dtls_has_own_cid(const struct dtls_session *s);
 
 /* ---- sessions of either role ---- */
 
+/* Which of the three both ends proved themselves with; before it is known, what a client's session
+ * offers, and DTLS_PSK for a server's. */
+enum dtls_security dtls_security_of(const struct dtls_session *s);
+/* The peer's public key, DER SubjectPublicKeyInfo: authentic once the session is up; before that what
+ * it claims, and the same after a failure. Empty with PSK. The session's. */
+struct slice dtls_public_key(const struct dtls_session *s);
+/* Names in the peer's certificate, by number from 0: the subject's CN first if it has one, then DNS
+ * names and URIs of the SAN as they stand there. False when there are no more. Authentic as
+ * dtls_public_key is. No name has a zero byte: one that does is left out. The session's. */
+bool dtls_peer_name(const struct dtls_session *s, size_t i, struct slice *name);
+
+/* Why a peer's credential was refused. */
+enum dtls_fault {
+	DTLS_FAULT_NONE,           /* it was not, or the session ended for another reason */
+	DTLS_FAULT_NO_CERTIFICATE, /* it gave none, or was asked for a raw key and has none */
+	DTLS_FAULT_BAD, /* not readable, version 1, or a key or signature that we do not take */
+	DTLS_FAULT_UNTRUSTED,     /* no CA of ours stands behind it */
+	DTLS_FAULT_NOT_YET_VALID, /* or our clock is behind */
+	DTLS_FAULT_EXPIRED,       /* its time is over, or that of a CA above it */
+	DTLS_FAULT_WRONG_NAME,    /* a server's, for another name */
+	DTLS_FAULT_WRONG_USE,     /* not made for this role: (extended) key usage */
+	DTLS_FAULT_UNKNOWN_KEY    /* a raw key that nobody knows */
+};
+/* The reason behind DTLS_ALERTED, where it is ours. */
+enum dtls_fault dtls_why(const struct dtls_session *s);
+
 /* True when the last DTLS_DATA came in a record newer than all authentic ones before: then, and only
  * then, may the peer's address be changed to where it came from (RFC 9146 6). Asked between that
  * event and the next call with the session. */
@@ -217,6 +281,23 @@ int dtls_peer_cid(const struct dtls_session *s);
 uint64_t dtls_dropped(const struct dtls_session *s, enum dtls_drop why);
 /* The alert behind DTLS_ALERTED: its description (RFC 5246 7.2), or -1 when there was none. */
 int dtls_alert(const struct dtls_session *s);
+
+/* ---- files of keys and certificates ---- */
+
+/* Longest SubjectPublicKeyInfo, bytes; one of P-256 has 91. */
+#define DTLS_SPKI_MAX 160
+
+/* Reads a public key, PEM or DER, from itself, or from a certificate or private key that holds it, as
+ * SubjectPublicKeyInfo. Returns 0, -EBADMSG for what can not be read, -ENOTSUP for a key that is not of
+ * P-256, -ENOMEM. */
+int dtls_public_key_read(struct slice file, uint8_t out[DTLS_SPKI_MAX], size_t *n) MUST_CHECK;
+/* Looks whether a pair can be used. Returns 0, -ENOKEY when the private key can not be read (or is
+ * encrypted), -EBADMSG when the certificate can not, -EKEYREJECTED when they do not belong together,
+ * -ENOTSUP when the key is not of P-256, -ENOMEM. Dates are not looked at. */
+int dtls_pair_check(const struct dtls_pair *pair) MUST_CHECK;
+/* Looks whether a file of CA certificates can be used. Returns 0, -EBADMSG when none or not all can be
+ * read, -EINVAL when one of them is not a CA's (basicConstraints), -ENOMEM. Dates are not looked at. */
+int dtls_ca_check(struct slice file) MUST_CHECK;
 
 /* What the filter says of records. */
 enum dtls_header { DTLS_HEADER_OK, DTLS_HEADER_BAD, DTLS_HEADER_CLIENT_HELLO };

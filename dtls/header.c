@@ -3,25 +3,32 @@
 
 /* Most bytes of a record's body: the plaintext and what protection adds to it. */
 #define BODY_MAX (DTLS_RECORD_MAX + DTLS_OVERHEAD_MAX)
-/* Most bytes of a handshake message. PSK needs few; certificates will ask for more. */
-#define MESSAGE_MAX    2048
+/* Most bytes of a handshake message, and of one that carries certificates, or names of CAs. */
+#define MESSAGE_MAX      2048
+#define CERTIFICATES_MAX 16384
 
-#define VERSION_DTLS12 0xfefd
-#define VERSION_DTLS10 0xfeff
-#define ALERT_WARNING  1
-#define ALERT_FATAL    2
+#define VERSION_DTLS12   0xfefd
+#define VERSION_DTLS10   0xfeff
+#define ALERT_WARNING    1
+#define ALERT_FATAL      2
 
-/* RFC 5246 7.4, RFC 6347 4.3.2: messages that a PSK server may send in plaintext, and those that
+/* RFC 5246 7.4, RFC 6347 4.3.2: messages that a server may send in plaintext, and those that
  * only clients send. A HelloRequest in plaintext is none: our handshake runs already, and wolfSSL
  * would answer each with a flight. */
 enum message {
 	MESSAGE_CLIENT_HELLO = 1,
 	MESSAGE_SERVER_HELLO = 2,
 	MESSAGE_HELLO_VERIFY = 3,
+	MESSAGE_CERTIFICATE = 11, /* of either side */
 	MESSAGE_SERVER_KEY_EXCHANGE = 12,
+	MESSAGE_CERTIFICATE_REQUEST = 13,
 	MESSAGE_SERVER_HELLO_DONE = 14,
+	MESSAGE_CERTIFICATE_VERIFY = 15,
 	MESSAGE_CLIENT_KEY_EXCHANGE = 16
 };
+
+/* RFC 7250 4. */
+enum extension { CLIENT_CERTIFICATE_TYPE = 19, SERVER_CERTIFICATE_TYPE = 20 };
 
 static uint32_t cur_u24(struct cursor *c)
 {
@@ -33,10 +40,21 @@ static uint32_t cur_u24(struct cursor *c)
  * that is due, and a new hello is the listener's. */
 static bool is_expected(const struct header_rules *rules, uint8_t type)
 {
+	if (rules->certs && type == MESSAGE_CERTIFICATE)
+		return true;
 	if (rules->server)
-		return type == MESSAGE_CLIENT_KEY_EXCHANGE;
+		return type == MESSAGE_CLIENT_KEY_EXCHANGE ||
+		       (rules->certs && type == MESSAGE_CERTIFICATE_VERIFY);
+	if (rules->certs && type == MESSAGE_CERTIFICATE_REQUEST)
+		return true;
 	return type == MESSAGE_SERVER_HELLO || type == MESSAGE_HELLO_VERIFY ||
 	       type == MESSAGE_SERVER_KEY_EXCHANGE || type == MESSAGE_SERVER_HELLO_DONE;
+}
+
+static uint32_t longest(uint8_t type)
+{
+	bool large = type == MESSAGE_CERTIFICATE || type == MESSAGE_CERTIFICATE_REQUEST;
+	return large ? CERTIFICATES_MAX : MESSAGE_MAX;
 }
 
 /* One message, or a fragment of one (RFC 6347 4.2.2). */
@@ -50,7 +68,7 @@ static enum dtls_header check_fragment(const struct header_rules *rules, struct 
 	(void)cur_take(c, part);
 	if (type == MESSAGE_CLIENT_HELLO)
 		return DTLS_HEADER_CLIENT_HELLO;
-	if (c->broken || !is_expected(rules, type) || length > MESSAGE_MAX ||
+	if (c->broken || !is_expected(rules, type) || length > longest(type) ||
 		offset + part > length)
 		return DTLS_HEADER_BAD;
 	return part == 0 && length != 0 ? DTLS_HEADER_BAD : DTLS_HEADER_OK;
@@ -154,7 +172,7 @@ int64_t header_last_number(const uint8_t *datagram, size_t n)
 	return n > 0 ? (int64_t)h.number : -1;
 }
 
-int header_flight(const uint8_t *datagram, size_t n)
+int64_t header_flight(const uint8_t *datagram, size_t n)
 {
 	struct cursor c = cur_of(datagram, n);
 	uint8_t type = cur_u8(&c);
@@ -162,7 +180,10 @@ int header_flight(const uint8_t *datagram, size_t n)
 	uint16_t epoch = cur_u16(&c);
 	(void)cur_take(&c, 6 + 2 + 1 + 3); /* sequence number, length; message type, its length */
 	uint16_t number = cur_u16(&c);
-	return c.broken || type != HEADER_HANDSHAKE || epoch != 0 ? -1 : number;
+	uint32_t offset = cur_u24(&c);
+	if (c.broken || type != HEADER_HANDSHAKE || epoch != 0)
+		return -1;
+	return (int64_t)number << 24 | offset;
 }
 
 void header_fatal(uint8_t out[HEADER_ALERT_LEN], uint64_t number, uint8_t description)
@@ -179,6 +200,22 @@ void header_fatal(uint8_t out[HEADER_ALERT_LEN], uint64_t number, uint8_t descri
 	put_u8(&w, description);
 }
 
+/* The lists of certificate types among the extensions. */
+static void take_types(struct slice extensions, struct header_hello *hello)
+{
+	struct cursor c = cur_of(extensions.p, extensions.n);
+	while (cur_left(&c) > 0 && !c.broken) {
+		uint16_t number = cur_u16(&c);
+		struct slice body = cur_take(&c, cur_u16(&c));
+		struct cursor list = cur_of(body.p, body.n);
+		struct slice types = cur_take(&list, cur_u8(&list));
+		if (number == SERVER_CERTIFICATE_TYPE)
+			hello->server_types = types;
+		else if (number == CLIENT_CERTIFICATE_TYPE)
+			hello->client_types = types;
+	}
+}
+
 /* RFC 5246 7.4.1.2, RFC 6347 4.2.1. */
 static bool take_hello(struct cursor c, struct header_hello *hello)
 {
@@ -188,8 +225,9 @@ static bool take_hello(struct cursor c, struct header_hello *hello)
 	hello->has_cookie = cur_take(&c, cur_u8(&c)).n > 0;
 	struct slice suites = cur_take(&c, cur_u16(&c));
 	struct slice compressions = cur_take(&c, cur_u8(&c));
+	hello->server_types = hello->client_types = (struct slice){ NULL, 0 };
 	if (cur_left(&c) > 0)
-		(void)cur_take(&c, cur_u16(&c)); /* extensions */
+		take_types(cur_take(&c, cur_u16(&c)), hello);
 	return !c.broken && cur_left(&c) == 0 && session.n <= 32 && suites.n >= 2 &&
 	       suites.n % 2 == 0 && compressions.n >= 1;
 }

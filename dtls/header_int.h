@@ -16,6 +16,7 @@ enum header_type {
 /* What a session lets pass. */
 struct header_rules {
 	bool server;      /* we are the server, the records are a client's */
+	bool certs;       /* the peer may prove itself by a certificate or raw key */
 	bool established; /* the handshake is done */
 	bool last_flight; /* a client that lacks our last flight may still repeat its own */
 	bool cid_only;    /* a connection id was agreed: no protected record goes without */
@@ -36,9 +37,10 @@ struct header {
 enum dtls_header header_next(
 	struct cursor *datagram, const struct header_rules *rules, struct header *h);
 
-/* Number of the first handshake message in a datagram of ours, which tells a flight from its
- * repeat; -1 when it does not begin with one in plaintext. */
-int header_flight(const uint8_t *datagram, size_t n);
+/* Where a datagram of ours stands among the handshake messages: the number of its first message, times
+ * 2^24, and where in that it begins. So a flight is told from its repeat; -1 when the datagram does not
+ * begin with one in plaintext. */
+int64_t header_flight(const uint8_t *datagram, size_t n);
 
 /* Number of the last record of a datagram of ours that is plaintext throughout; -1 for another. */
 int64_t header_last_number(const uint8_t *datagram, size_t n);
@@ -54,6 +56,9 @@ struct header_hello {
 	struct slice random; /* 32 bytes, borrowed */
 	uint64_t number;     /* of the record */
 	bool has_cookie;     /* of any kind */
+	/* Lists of certificate types (RFC 7250 3), borrowed; p is NULL where it names none. */
+	struct slice server_types; /* that it takes of us */
+	struct slice client_types; /* that it can give */
 };
 /* Reads one; false when the datagram begins with something else, or with a part of one. */
 bool header_hello(const uint8_t *datagram, size_t n, struct header_hello *hello) MUST_CHECK;

@@ -23,6 +23,7 @@ struct waiting {
 	struct wolf *wolf; /* made when needed, and anew after each error */
 	uint8_t cid[DTLS_CID_MAX];
 	size_t cid_n;
+	enum wolf_offer offer;
 };
 
 struct dtls_listener {
@@ -91,19 +92,22 @@ static void hold_answer(void *who, const uint8_t *datagram, size_t n)
 	l->answer_n = l->answer_n == 0 && n <= ANSWER_MAX ? n : ANSWER_MAX + 1;
 }
 
-/* Only a hello with a cookie can become a session, so only then the id matters. */
+/* Only a hello with a cookie can become a session, so only then it matters what that is made with. */
 static struct wolf *get_waiting(
-	struct dtls_listener *l, enum age age, struct slice cid, bool has_cookie)
+	struct dtls_listener *l, enum age age, struct slice cid, const struct header_hello *hello)
 {
 	struct waiting *w = &l->waiting[age];
-	struct slice secret = { l->secret[age], SECRET_LEN };
 	struct wolf_spec spec = { .send = hold_answer, .who = l };
-	if (has_cookie && !slice_eq(cid, (struct slice){ w->cid, w->cid_n }))
+	struct wolf_waiting with = { { l->secret[age], SECRET_LEN }, cid,
+		wolf_offer_for(l->wolf, hello->server_types, hello->client_types) };
+	if (hello->has_cookie &&
+		(with.offer != w->offer || !slice_eq(cid, (struct slice){ w->cid, w->cid_n })))
 		drop_waiting(l, age);
 	if (w->wolf != NULL)
 		return w->wolf;
-	if (wolf_listen(&w->wolf, l->wolf, secret, cid, &spec) != 0)
+	if (wolf_listen(&w->wolf, l->wolf, &with, &spec) != 0)
 		return NULL;
+	w->offer = with.offer;
 	w->cid_n = cid.n;
 	if (cid.n > 0)
 		memcpy(w->cid, cid.p, cid.n);
@@ -124,7 +128,7 @@ static void tell_failure(struct dtls_listener *l, const struct header_hello *hel
 static bool is_good(struct dtls_listener *l, enum age age, const struct header_hello *hello,
 	const struct dtls_accept_spec *spec)
 {
-	struct wolf *w = get_waiting(l, age, spec->cid, hello->has_cookie);
+	struct wolf *w = get_waiting(l, age, spec->cid, hello);
 	l->answer_n = 0;
 	if (w == NULL)
 		return false;
@@ -145,7 +149,7 @@ static struct dtls_session *begin(struct dtls_listener *l, enum age age,
 	const struct header_hello *hello, const struct dtls_accept_spec *spec, struct mono now)
 {
 	struct session_birth birth = { l->calls, hello->random, (uint8_t)spec->cid.n,
-		spec->deadline_ms, spec->who };
+		wolf_has_certs(l->wolf), spec->deadline_ms, spec->who };
 	struct wolf *w = l->waiting[age].wolf;
 	l->waiting[age].wolf = NULL;
 	struct dtls_session *s = session_born(w, &birth, now);

@@ -27,13 +27,13 @@
 #define IDENTITY_MAX    128
 #define KEY_MAX         64
 
-#define UNKNOWN_PSK     115 /* RFC 4279 6 */
 /* Bytes of a ClientHello's random that are kept; behind the first four, which may be a time. */
 #define RANDOM_AT   4
 #define RANDOM_KEPT 16
 
 struct dtls_profile {
 	struct wolf_profile *wolf;
+	enum dtls_security security;
 	const struct dtls_calls *calls;
 };
 
@@ -47,8 +47,9 @@ struct dtls_session {
 	struct mono flight_due; /* when our flight is sent again */
 	unsigned flight_ms;     /* how long the peer has for its answer */
 	unsigned emitted;       /* datagrams that left */
-	int flight;             /* number of the first message in our last flight, or -1 */
+	int64_t flight;         /* where the newest part of our last flight begins, or -1 */
 	bool repeating;         /* it is time to send that again */
+	bool muted;             /* what leaves now is a repeat, and it is not time */
 	unsigned unanswered;
 	int noted; /* alert in plaintext that still stands, or -1 */
 	int alert; /* the one that ended the session, or -1 */
@@ -66,11 +67,12 @@ int dtls_profile_create(struct dtls_profile **profile, const struct dtls_profile
 	struct dtls_profile *p = calloc(1, sizeof(*p));
 	if (p == NULL)
 		return -ENOMEM;
-	int rc = wolf_profile_create(&p->wolf, spec->cid);
+	int rc = wolf_profile_create(&p->wolf, spec);
 	if (rc != 0) {
 		free(p);
 		return rc;
 	}
+	p->security = spec->security;
 	p->calls = spec->calls;
 	*profile = p;
 	return 0;
@@ -85,15 +87,19 @@ void dtls_profile_free(struct dtls_profile *profile)
 }
 
 /* wolfSSL repeats our flight whenever the peer repeats its own. Two such ends that do not agree
- * (a wrong key) would never rest, so a repeat leaves only when it is due. */
+ * (a wrong key) would never rest, so a repeat leaves only when it is due. A flight with a certificate
+ * is several datagrams, and a client's last may be protected throughout: it shares the fate of the
+ * first. A server that begins so is at its end. */
 static bool is_untimely(struct dtls_session *s, const uint8_t *datagram, size_t n)
 {
-	int flight = s->state == DTLS_HANDSHAKE ? header_flight(datagram, n) : -1;
+	if (s->state != DTLS_HANDSHAKE || datagram[0] == HEADER_ALERT)
+		return false;
+	int64_t flight = header_flight(datagram, n);
+	if (flight >= 0)
+		s->muted = flight <= s->flight && !s->repeating;
 	if (flight > s->flight)
 		s->flight = flight;
-	else if (flight >= 0)
-		return !s->repeating;
-	return false;
+	return s->muted && (flight >= 0 || !s->rules.server);
 }
 
 static void emit(void *who, const uint8_t *datagram, size_t n)
@@ -124,20 +130,16 @@ static void arm(struct dtls_session *s, unsigned ms, struct mono now)
 	s->flight_due = mono_add(now, ms);
 }
 
-/* wolfSSL keeps silent, and a device that is not told tries again and again. */
-static void refuse_stranger(struct dtls_session *s)
-{
-	uint8_t alert[HEADER_ALERT_LEN];
-	header_fatal(alert, s->next_number, UNKNOWN_PSK);
-	emit(s, alert, sizeof(alert));
-}
-
+/* Where wolfSSL keeps silent, a device that is not told tries again and again. */
 static enum dtls_event fail(struct dtls_session *s)
 {
-	if (!wolf_is_stranger(s->wolf))
+	uint8_t alert[HEADER_ALERT_LEN];
+	int unsaid = wolf_unsaid(s->wolf);
+	if (unsaid < 0)
 		return die(s, DTLS_ALERTED, wolf_alert(s->wolf));
-	refuse_stranger(s);
-	return die(s, DTLS_ALERTED, UNKNOWN_PSK);
+	header_fatal(alert, s->next_number, (uint8_t)unsaid);
+	emit(s, alert, sizeof(alert));
+	return die(s, DTLS_ALERTED, unsaid);
 }
 
 static enum dtls_event come_up(struct dtls_session *s)
@@ -199,13 +201,14 @@ int dtls_connect(struct dtls_session **session, struct dtls_profile *profile,
 	const struct dtls_session_spec *spec, struct mono now)
 {
 	*session = NULL;
-	if (!is_psk(&spec->psk))
+	if (profile->security == DTLS_PSK && !is_psk(&spec->psk))
 		return -EINVAL;
 	struct dtls_session *s = make(profile->calls, spec->who, spec->deadline_ms, now);
 	if (s == NULL)
 		return -ENOMEM;
+	s->rules.certs = profile->security != DTLS_PSK;
 	int rc = wolf_create(&s->wolf, profile->wolf,
-		&(struct wolf_spec){ spec->psk, spec->server_name, emit, s });
+		&(struct wolf_spec){ spec->psk, spec->pair, spec->server_name, emit, s });
 	if (rc == 0 && handshake(s, (struct slice){ NULL, 0 }, now) != DTLS_NOTHING)
 		rc = -EPROTO;
 	if (rc != 0) {
@@ -226,6 +229,7 @@ struct dtls_session *session_born(
 	}
 	s->wolf = w;
 	s->rules.server = true;
+	s->rules.certs = birth->certs;
 	s->rules.cid = birth->cid;
 	BUG_UNLESS(birth->random.n >= RANDOM_AT + RANDOM_KEPT);
 	memcpy(s->random, birth->random.p + RANDOM_AT, RANDOM_KEPT);
@@ -421,6 +425,26 @@ int dtls_peer_cid(const struct dtls_session *s)
 struct slice dtls_identity(const struct dtls_session *s)
 {
 	return wolf_identity(s->wolf);
+}
+
+enum dtls_security dtls_security_of(const struct dtls_session *s)
+{
+	return wolf_security(s->wolf);
+}
+
+struct slice dtls_public_key(const struct dtls_session *s)
+{
+	return wolf_public_key(s->wolf);
+}
+
+bool dtls_peer_name(const struct dtls_session *s, size_t i, struct slice *name)
+{
+	return wolf_peer_name(s->wolf, i, name);
+}
+
+enum dtls_fault dtls_why(const struct dtls_session *s)
+{
+	return s->state == DTLS_DEAD ? wolf_why(s->wolf) : DTLS_FAULT_NONE;
 }
 
 bool dtls_has_own_cid(const struct dtls_session *s)

@@ -8,6 +8,7 @@ struct session_birth {
 	const struct dtls_calls *calls; /* borrowed as long as the session lives */
 	struct slice random;            /* of the ClientHello, 32 bytes, borrowed for the call */
 	uint8_t cid;                    /* length of our connection id */
+	bool certs;                     /* the client may give a certificate or raw key */
 	unsigned deadline_ms;           /* for the handshake as a whole */
 	void *who;                      /* handed to the calls */
 };

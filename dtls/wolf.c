@@ -1,4 +1,4 @@
-/* The only file that knows wolfSSL. */
+/* The door to wolfSSL: sessions. Keys and certificates are wolf_cert.c's and wolf_file.c's. */
 #include "dtls/wolf_int.h"
 #include <errno.h>
 #include <limits.h>
@@ -7,6 +7,7 @@
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
 #include "base/rand.h"
+#include "dtls/wolf_cert_int.h"
 
 #if !defined(WOLFSSL_DTLS) || !defined(WOLFSSL_STATIC_PSK) || !defined(HAVE_AESCCM)
 #error "wolfSSL is built without DTLS, static PSK or AES-CCM"
@@ -29,7 +30,11 @@
 
 struct wolf_profile {
 	WOLFSSL_CTX *ctx;
-	bool cid; /* offer one, or take one that is offered */
+	WOLFSSL_CTX *raw; /* a server's: for clients that want its raw public key; or NULL */
+	bool cid;         /* offer one, or take one that is offered */
+	bool is_server;
+	enum dtls_security security; /* a client's */
+	struct wolf_trust *trust;    /* NULL: PSK alone */
 	/* A server's; see struct dtls_listener_spec. */
 	const struct dtls_psk *(*find_psk)(void *who, struct slice identity);
 	void *who;
@@ -44,12 +49,19 @@ struct wolf {
 	size_t identity_n;
 	bool is_server;
 	bool stranger; /* nobody knows that identity */
+	struct wolf_proof proof;
 };
 
 /* In the order of the LwM2M transport specification (OMA-TS-LightweightM2M_Transport 5.2.8), then
  * the same key exchange with other ciphers. */
-static const char suite_list[] = "PSK-AES128-CCM-8:PSK-AES128-CBC-SHA256:PSK-AES128-CCM:"
-				 "PSK-AES128-GCM-SHA256";
+#define SUITES_PSK                                                                                 \
+	"PSK-AES128-CCM-8:PSK-AES128-CBC-SHA256:PSK-AES128-CCM:"                                   \
+	"PSK-AES128-GCM-SHA256"
+#define SUITES_ECC                                                                                 \
+	"ECDHE-ECDSA-AES128-CCM-8:ECDHE-ECDSA-AES128-SHA256:ECDHE-ECDSA-AES128-CCM:"               \
+	"ECDHE-ECDSA-AES128-GCM-SHA256"
+/* A server on the net may have a certificate of that kind; we and devices have not. */
+#define SUITES_RSA "ECDHE-RSA-AES128-GCM-SHA256"
 /* wolfSSL's own name of a suite depends on how it was built, the number does not. */
 static const struct {
 	int number;
@@ -59,6 +71,11 @@ static const struct {
 	{ 0x00ae, "TLS_PSK_WITH_AES_128_CBC_SHA256" },
 	{ 0xc0a4, "TLS_PSK_WITH_AES_128_CCM" },
 	{ 0x00a8, "TLS_PSK_WITH_AES_128_GCM_SHA256" },
+	{ 0xc0ae, "TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8" },
+	{ 0xc023, "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256" },
+	{ 0xc0ac, "TLS_ECDHE_ECDSA_WITH_AES_128_CCM" },
+	{ 0xc02b, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256" },
+	{ 0xc02f, "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256" },
 };
 
 /* wolfSSL is built to call this instead of a generator of its own, which would cost a hash and a
@@ -118,7 +135,8 @@ static unsigned on_psk_server(
 		return 0;
 	memcpy(w->identity, name.p, name.n + 1);
 	w->identity_n = name.n;
-	const struct dtls_psk *psk = w->profile->find_psk(w->profile->who, name);
+	const struct dtls_psk *psk =
+		w->profile->find_psk != NULL ? w->profile->find_psk(w->profile->who, name) : NULL;
 	w->stranger = psk == NULL || psk->key.n == 0 || psk->key.n > key_max;
 	if (w->stranger)
 		return 0;
@@ -126,7 +144,7 @@ static unsigned on_psk_server(
 	return (unsigned)psk->key.n;
 }
 
-static int profile_setup(WOLFSSL_CTX *ctx)
+static int setup_ctx(WOLFSSL_CTX *ctx, const char *suite_list)
 {
 	/* The result matters: on a name that it does not know wolfSSL keeps its default list. */
 	if (wolfSSL_CTX_set_cipher_list(ctx, suite_list) != WOLFSSL_SUCCESS ||
@@ -140,49 +158,78 @@ static int profile_setup(WOLFSSL_CTX *ctx)
 	return 0;
 }
 
-static int profile_create(struct wolf_profile **profile, WOLFSSL_METHOD *(*method)(void))
+static int or_free(struct wolf_profile **profile, int rc)
+{
+	if (rc != 0) {
+		wolf_profile_free(*profile);
+		*profile = NULL;
+	}
+	return rc;
+}
+
+static int new_ctx(WOLFSSL_CTX **ctx, WOLFSSL_METHOD *(*method)(void), const char *suite_list)
+{
+	*ctx = wolfSSL_CTX_new(method());
+	return *ctx != NULL ? setup_ctx(*ctx, suite_list) : -ENOMEM;
+}
+
+static int profile_create(
+	struct wolf_profile **profile, WOLFSSL_METHOD *(*method)(void), const char *suite_list)
 {
 	*profile = NULL;
 	struct wolf_profile *p = calloc(1, sizeof(*p));
 	if (p == NULL)
 		return -ENOMEM;
-	int rc = -ENOMEM;
-	if (wolfSSL_Init() != WOLFSSL_SUCCESS) /* counts its callers */
-		goto no_library;
-	p->ctx = wolfSSL_CTX_new(method());
-	if (p->ctx == NULL)
-		goto out;
-	rc = profile_setup(p->ctx);
-	if (rc == 0)
-		*profile = p;
-out:
-	if (rc != 0) {
-		wolfSSL_CTX_free(p->ctx);
-		wolfSSL_Cleanup();
-	}
-no_library:
-	if (rc != 0)
+	if (wolfSSL_Init() != WOLFSSL_SUCCESS) { /* counts its callers */
 		free(p);
-	return rc;
+		return -ENOMEM;
+	}
+	*profile = p;
+	return or_free(profile, new_ctx(&p->ctx, method, suite_list));
 }
 
-int wolf_profile_create(struct wolf_profile **profile, bool cid)
+int wolf_profile_create(struct wolf_profile **profile, const struct dtls_profile_spec *spec)
 {
-	int rc = profile_create(profile, wolfDTLSv1_2_client_method);
-	if (rc == 0)
-		(*profile)->cid = cid;
-	return rc;
+	static const char *const lists[] = { [DTLS_PSK] = SUITES_PSK,
+		[DTLS_RPK] = SUITES_ECC,
+		[DTLS_X509] = SUITES_ECC ":" SUITES_RSA };
+	int rc = profile_create(profile, wolfDTLSv1_2_client_method, lists[spec->security]);
+	if (rc != 0)
+		return rc;
+	(*profile)->cid = spec->cid;
+	(*profile)->security = spec->security;
+	return or_free(profile, wolf_trust_client(&(*profile)->trust, (*profile)->ctx, spec));
 }
 
 int wolf_server_create(struct wolf_profile **profile, const struct dtls_listener_spec *spec)
 {
-	int rc = profile_create(profile, wolfDTLSv1_2_server_method);
+	bool certs = spec->pair.private_key.n > 0;
+	const char *list = certs ? SUITES_PSK ":" SUITES_ECC : SUITES_PSK;
+	int rc = profile_create(profile, wolfDTLSv1_2_server_method, list);
 	if (rc != 0)
 		return rc;
-	(*profile)->cid = spec->cid;
-	(*profile)->find_psk = spec->find_psk;
-	(*profile)->who = spec->psk_who;
-	return 0;
+	struct wolf_profile *p = *profile;
+	p->cid = spec->cid;
+	p->is_server = true;
+	p->find_psk = spec->find_psk;
+	p->who = spec->psk_who;
+	if (certs)
+		rc = new_ctx(&p->raw, wolfDTLSv1_2_server_method, list);
+	struct wolf_ctx both = { p->ctx, p->raw };
+	if (rc == 0)
+		rc = wolf_trust_server(&p->trust, &both, spec);
+	return or_free(profile, rc);
+}
+
+enum wolf_offer wolf_offer_for(
+	const struct wolf_profile *profile, struct slice server_types, struct slice client_types)
+{
+	return wolf_trust_offer(profile->trust, server_types, client_types);
+}
+
+bool wolf_has_certs(const struct wolf_profile *profile)
+{
+	return profile->trust != NULL;
 }
 
 void wolf_profile_free(struct wolf_profile *profile)
@@ -190,6 +237,8 @@ void wolf_profile_free(struct wolf_profile *profile)
 	if (profile == NULL)
 		return;
 	wolfSSL_CTX_free(profile->ctx);
+	wolfSSL_CTX_free(profile->raw);
+	wolf_trust_free(profile->trust);
 	wolfSSL_Cleanup();
 	free(profile);
 }
@@ -199,6 +248,7 @@ static bool session_setup(struct wolf *w, struct slice cid)
 	const char *name = w->spec.server_name;
 	void *psk_who = w->is_server ? (void *)w : (void *)&w->spec.psk;
 	wolfSSL_dtls_set_using_nonblock(w->ssl, 1);
+	wolf_proof_init(&w->proof, w->profile->trust, w->ssl);
 	wolfSSL_SetIOReadCtx(w->ssl, w);
 	wolfSSL_SetIOWriteCtx(w->ssl, w);
 	if (wolfSSL_set_psk_callback_ctx(w->ssl, psk_who) != WOLFSSL_SUCCESS)
@@ -211,8 +261,8 @@ static bool session_setup(struct wolf *w, struct slice cid)
 						   (unsigned)cid.n) == WOLFSSL_SUCCESS);
 }
 
-static int create(struct wolf **out, struct wolf_profile *profile, struct slice cid,
-	const struct wolf_spec *spec)
+static int create(struct wolf **out, struct wolf_profile *profile, WOLFSSL_CTX *ctx,
+	struct slice cid, const struct wolf_spec *spec)
 {
 	*out = NULL;
 	struct wolf *w = calloc(1, sizeof(*w));
@@ -220,8 +270,8 @@ static int create(struct wolf **out, struct wolf_profile *profile, struct slice 
 		return -ENOMEM;
 	w->spec = *spec;
 	w->profile = profile;
-	w->is_server = profile->find_psk != NULL;
-	w->ssl = wolfSSL_new(profile->ctx);
+	w->is_server = profile->is_server;
+	w->ssl = wolfSSL_new(ctx);
 	if (w->ssl == NULL || !session_setup(w, cid)) {
 		wolf_free(w);
 		return -ENOMEM;
@@ -234,14 +284,32 @@ static int create(struct wolf **out, struct wolf_profile *profile, struct slice 
 int wolf_create(struct wolf **w, struct wolf_profile *profile, const struct wolf_spec *spec)
 {
 	/* Our id is empty: our socket names the session, only the server has to be told. */
-	return create(w, profile, (struct slice){ NULL, 0 }, spec);
+	int rc = create(w, profile, profile->ctx, (struct slice){ NULL, 0 }, spec);
+	if (rc == 0 && profile->trust != NULL)
+		rc = wolf_proof_own(profile->trust, (*w)->ssl, &spec->pair);
+	if (rc != 0) {
+		wolf_free(*w);
+		*w = NULL;
+	}
+	return rc;
 }
 
-int wolf_listen(struct wolf **w, struct wolf_profile *profile, struct slice secret,
-	struct slice cid, const struct wolf_spec *spec)
+/* Without a certificate of a kind that the client takes, there are only PSK suites to agree on. */
+static bool restrict_suites(struct wolf *w, enum wolf_offer offer)
 {
-	int rc = create(w, profile, cid, spec);
-	if (rc == 0 && wolfSSL_DTLS_SetCookieSecret((*w)->ssl, secret.p, (word32)secret.n) != 0) {
+	return w->profile->trust == NULL || offer != WOLF_OFFER_NOTHING ||
+	       wolfSSL_set_cipher_list(w->ssl, SUITES_PSK) == WOLFSSL_SUCCESS;
+}
+
+int wolf_listen(struct wolf **w, struct wolf_profile *profile, const struct wolf_waiting *waiting,
+	const struct wolf_spec *spec)
+{
+	struct slice secret = waiting->secret;
+	WOLFSSL_CTX *ctx = waiting->offer == WOLF_OFFER_KEY ? profile->raw : profile->ctx;
+	int rc = create(w, profile, ctx, waiting->cid, spec);
+	if (rc == 0 &&
+		(!restrict_suites(*w, waiting->offer) ||
+			wolfSSL_DTLS_SetCookieSecret((*w)->ssl, secret.p, (word32)secret.n) != 0)) {
 		wolf_free(*w);
 		*w = NULL;
 		rc = -ENOMEM;
@@ -274,6 +342,7 @@ void wolf_free(struct wolf *w)
 	if (w == NULL)
 		return;
 	wolfSSL_free(w->ssl);
+	wolf_proof_fini(&w->proof);
 	free(w->identity);
 	free(w);
 }
@@ -299,14 +368,28 @@ static enum wolf_result judge(struct wolf *w, int rc, uint64_t drops_before)
 	return fetched && drops(w) == drops_before ? WOLF_NOTHING : WOLF_DROPPED;
 }
 
+static bool is_psk(const struct wolf *w)
+{
+	int number = wolfSSL_get_current_cipher_suite(w->ssl);
+	return number == 0x00a8 || number == 0x00ae || number == 0xc0a4 || number == 0xc0a8;
+}
+
+/* Nobody comes in who has proven nothing, whatever the library says. */
+static enum wolf_result come_up(struct wolf *w)
+{
+	wolf_proof_up(w->ssl);
+	return w->proof.proven || is_psk(w) ? WOLF_UP : WOLF_FAILED;
+}
+
 enum wolf_result wolf_handshake(struct wolf *w, struct slice record)
 {
 	uint64_t before = drops(w);
 	w->in = record;
+	wolf_proof_before(&w->proof);
 	int rc = w->is_server ? wolfSSL_accept(w->ssl) : wolfSSL_connect(w->ssl);
-	if (rc == WOLFSSL_SUCCESS)
-		return WOLF_UP;
-	return judge(w, rc, before);
+	bool up = rc == WOLFSSL_SUCCESS;
+	wolf_proof_after(&w->proof, up ? 0 : wolfSSL_get_error(w->ssl, rc));
+	return up ? come_up(w) : judge(w, rc, before);
 }
 
 bool wolf_repeat(struct wolf *w)
@@ -406,9 +489,32 @@ struct slice wolf_identity(const struct wolf *w)
 	return (struct slice){ w->identity, w->identity_n };
 }
 
-bool wolf_is_stranger(const struct wolf *w)
+int wolf_unsaid(const struct wolf *w)
 {
-	return w->stranger;
+	if (w->stranger)
+		return unknown_psk_identity;
+	bool silent = w->proof.fault != DTLS_FAULT_NONE && wolf_alert(w) < 0;
+	return silent ? handshake_failure : -1;
+}
+
+enum dtls_security wolf_security(const struct wolf *w)
+{
+	return w->proof.spki.n > 0 ? w->proof.security : w->profile->security;
+}
+
+struct slice wolf_public_key(const struct wolf *w)
+{
+	return w->proof.spki;
+}
+
+bool wolf_peer_name(const struct wolf *w, size_t i, struct slice *name)
+{
+	return wolf_proof_name(&w->proof, i, name);
+}
+
+enum dtls_fault wolf_why(const struct wolf *w)
+{
+	return w->proof.fault;
 }
 
 int wolf_alert(const struct wolf *w)

@@ -15,6 +15,7 @@ struct wolf;
 
 struct wolf_spec {
 	struct dtls_psk psk;     /* a client's, borrowed as long as the session lives */
+	struct dtls_pair pair;   /* a client's, borrowed for the call */
 	const char *server_name; /* SNI, or NULL; copied */
 	void (*send)(void *who, const uint8_t *datagram, size_t n);
 	void *who; /* handed to send */
@@ -30,23 +31,42 @@ enum wolf_result {
 	WOLF_FAILED   /* a fatal alert or error; the session is of no more use */
 };
 
-/* Makes the shared part of client sessions. Returns 0, -ENOMEM, or -ENOTSUP for a missing suite. */
-int wolf_profile_create(struct wolf_profile **profile, bool cid) MUST_CHECK;
+/* Makes the shared part of client sessions. Results as dtls_profile_create's. */
+int wolf_profile_create(
+	struct wolf_profile **profile, const struct dtls_profile_spec *spec) MUST_CHECK;
 void wolf_profile_free(struct wolf_profile *profile);
 
-/* Makes a client session; says nothing yet. Returns 0 or -ENOMEM. */
+/* Makes a client session; says nothing yet. Returns 0, -ENOMEM, or what the pair brings
+ * (dtls_connect). */
 int wolf_create(
 	struct wolf **w, struct wolf_profile *profile, const struct wolf_spec *spec) MUST_CHECK;
 /* Ends it without a word. NULL is allowed. */
 void wolf_free(struct wolf *w);
 
-/* Makes the shared part of server sessions: find_psk is the listener's (dtls.h). Results as above. */
+/* Makes the shared part of server sessions. Results as dtls_listener_create's. */
 int wolf_server_create(
 	struct wolf_profile **profile, const struct dtls_listener_spec *spec) MUST_CHECK;
-/* Makes an object that waits for a ClientHello under a cookie secret, with the connection id of the
- * session that it may become; wolfSSL lets nobody change that. Returns 0 or -ENOMEM. */
-int wolf_listen(struct wolf **w, struct wolf_profile *profile, struct slice secret,
-	struct slice cid, const struct wolf_spec *spec) MUST_CHECK;
+/* What a server shows to one client, beside PSK. */
+enum wolf_offer {
+	WOLF_OFFER_NOTHING, /* PSK alone */
+	WOLF_OFFER_CERT,    /* its certificate */
+	WOLF_OFFER_KEY      /* its raw public key */
+};
+/* Chooses it by the certificate types that the ClientHello names (struct header_hello). */
+enum wolf_offer wolf_offer_for(const struct wolf_profile *profile, struct slice server_types,
+	struct slice client_types) MUST_CHECK;
+/* True when that profile ever speaks of certificates or raw keys. */
+bool wolf_has_certs(const struct wolf_profile *profile) MUST_CHECK;
+
+/* What a session is made with that wolfSSL lets nobody change. */
+struct wolf_waiting {
+	struct slice secret;   /* of cookies */
+	struct slice cid;      /* our connection id */
+	enum wolf_offer offer; /* for the client that will come */
+};
+/* Makes an object that waits for a ClientHello. Returns 0 or -ENOMEM. */
+int wolf_listen(struct wolf **w, struct wolf_profile *profile, const struct wolf_waiting *waiting,
+	const struct wolf_spec *spec) MUST_CHECK;
 /* Gives it a ClientHello from a peer. WOLF_UP: the cookie was good, w is a session in its handshake now. WOLF_NOTHING: answered or
  * ignored. WOLF_FAILED: w is of no more use. */
 enum wolf_result wolf_hello(struct wolf *w, struct slice record, struct slice peer) MUST_CHECK;
@@ -76,7 +96,13 @@ int wolf_peer_cid(const struct wolf *w);
 bool wolf_has_own_cid(const struct wolf *w);
 /* What the client called itself; empty before it did. */
 struct slice wolf_identity(const struct wolf *w);
-/* True when nobody knew that identity: wolfSSL ends the session and says nothing to the peer. */
-bool wolf_is_stranger(const struct wolf *w);
+/* Description of an alert that the peer should get, since wolfSSL ended the session and says nothing
+ * to it: nobody knew its identity, or it gave no certificate. -1 for none. */
+int wolf_unsaid(const struct wolf *w);
+/* See dtls.h. */
+enum dtls_security wolf_security(const struct wolf *w);
+struct slice wolf_public_key(const struct wolf *w);
+bool wolf_peer_name(const struct wolf *w, size_t i, struct slice *name);
+enum dtls_fault wolf_why(const struct wolf *w);
 /* Description of the alert that ended the session, the peer's or ours, or -1. */
 int wolf_alert(const struct wolf *w);

@@ -154,6 +154,15 @@ void datapath_up(struct datapath *dp, struct parcel *p)
 	forward_up(dp, flow, p);
 }
 
+void datapath_refuse(struct datapath *dp, struct parcel *p)
+{
+	if (check_message(dp, p) != PASS)
+		return;
+	dp->env.stat.drop[DROP_NO_ROUTE]++;
+	if (msg_is_request(&p->msg))
+		newcomer_refuse(dp, p, MSG_CODE(4, 3), -1);
+}
+
 static void datagram(void *who, struct lan_port *port, struct udp_slot *slot, struct mono now)
 {
 	struct datapath *dp = who;

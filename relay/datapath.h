@@ -78,6 +78,8 @@ void datapath_free(struct datapath *dp);
 
 /* Device to server: a message that came in by a LAN socket, or out of a record. */
 void datapath_up(struct datapath *dp, struct parcel *p);
+/* The same of somebody who is no endpoint of ours, though his session is sound: 4.03 (rule 2). */
+void datapath_refuse(struct datapath *dp, struct parcel *p);
 /* Server to device: a message of a flow's association. bytes is the room that was given for it: of the
  * flow's LAN socket, or with DTLS one to be encrypted from. */
 void datapath_down(struct datapath *dp, struct flow *flow, uint8_t *bytes, size_t n,

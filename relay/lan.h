@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include "base/addr.h"
 #include "base/bug.h"
+#include "base/hash.h"
 #include "base/list.h"
 #include "env.h"
 #include "limit.h"
@@ -27,6 +28,8 @@ struct listener {
 	struct list ports;        /* ring of struct lan_port */
 	struct dtls_listener *dtls; /* serves its ports with DTLS; NULL where it has none */
 	bool cid;                 /* that uses connection ids */
+	struct hash_key secret;   /* for the fingerprint */
+	uint64_t fingerprint;     /* of the settings behind dtls */
 	struct timers *timers;    /* borrowed; for rotate */
 	struct timer rotate;      /* draws new cookie secrets */
 };

@@ -90,6 +90,16 @@ static void settle(struct datapath *dp, struct flow *f)
 			f->is_guest = true;
 }
 
+void life_open_wan(struct datapath *dp, struct flow *f, int64_t delay_ms, struct mono now)
+{
+	const struct route *r = f->route;
+	struct wan_spec spec = { .server = r->server, .calls = &datapath_wan_calls,
+		.psk = { r->identity, r->key }, .pair = { r->cert, r->private_key },
+		.label = r->endpoint, .port = r->port, .delay_ms = delay_ms,
+		.is_opaque = r->is_opaque };
+	wan_open(&f->wan, &dp->env, &spec, now);
+}
+
 struct flow *life_begin(struct datapath *dp, const struct life_spec *spec, struct mono now)
 {
 	struct flow *f = flow_add(dp->flows, &spec->key);
@@ -113,11 +123,7 @@ struct flow *life_begin(struct datapath *dp, const struct life_spec *spec, struc
 	f->life.fire = fire;
 	if (!f->is_live && f->route->is_dynamic)
 		dp->unproven++;
-	struct wan_spec wan = { .server = f->route->server, .calls = &datapath_wan_calls,
-		.psk = { f->route->identity, f->route->key }, .label = f->route->endpoint,
-		.port = f->route->port, .delay_ms = spec->delay_ms,
-		.is_opaque = f->route->is_opaque };
-	wan_open(&f->wan, &dp->env, &wan, now);
+	life_open_wan(dp, f, spec->delay_ms, now);
 	settle(dp, f);
 	life_rearm(dp, f, now);
 	dp->env.stat.count[COUNT_FLOWS_OPENED]++;

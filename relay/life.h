@@ -29,6 +29,8 @@ struct life_spec {
 
 /* Makes a flow and opens its association; NULL when the table is full or there is no memory. */
 struct flow *life_begin(struct datapath *dp, const struct life_spec *spec, struct mono now);
+/* Opens the association that the flow's route asks for, its first try after delay_ms. */
+void life_open_wan(struct datapath *dp, struct flow *flow, int64_t delay_ms, struct mono now);
 /* A server answered with success: the entry counts as live, and a guest gets its address. */
 void life_prove(struct datapath *dp, struct flow *flow, struct mono now);
 /* Computes the flow's end anew and arms its timer. */

@@ -57,6 +57,8 @@
 #define HALF_OPEN_MS 60000
 /* A device's session without a flow ends when nothing passed for this long, ms. */
 #define SESSION_IDLE_MS 247000
+/* The same for a device with a good certificate that no section names, ms: time for a refusal. */
+#define STRANGER_SESSION_MS 10000
 /* A listener's cookie secret is drawn anew after this, ms. */
 #define COOKIE_MS 60000
 /* Bytes of an identity that a log line may show. */

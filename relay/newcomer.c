@@ -251,7 +251,10 @@ static bool is_registration(const struct parcel *p)
 static void admit_secured(struct datapath *dp, struct parcel *p)
 {
 	struct slice ep = slice_str(p->session->identity->endpoint);
-	struct route *r = route_find(dp->routes, ep, is_bootstrap(p), p->port->listener->server);
+	struct listener *l = p->port->listener;
+	struct route *r = route_find(dp->routes, ep, is_bootstrap(p), l->server);
+	if (r == NULL && p->session->identity->is_dynamic && !is_bootstrap(p) && l->server != NULL)
+		r = route_dynamic(dp->routes, ep, l->server);
 	if (!msg_is_request(&p->msg) && p->msg.type != MSG_CON)
 		lost(dp, DROP_STRANGER_OTHER);
 	else if (r != NULL)

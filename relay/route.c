@@ -28,30 +28,27 @@ static size_t address_bucket(const struct routes *t, const struct addr *a)
 	return (size_t)hash_bytes(&t->secret, a->ip, sizeof(a->ip)) & t->mask;
 }
 
-static int copy_bytes(struct slice *to, const void *from, size_t n)
-{
-	*to = (struct slice){ NULL, 0 };
-	if (n == 0)
-		return 0;
-	uint8_t *copy = secret_alloc(n);
-	if (copy == NULL)
-		return -ENOMEM;
-	memcpy(copy, from, n);
-	*to = (struct slice){ copy, n };
-	return 0;
-}
-
-static void wipe(struct slice *secret)
-{
-	secret_free((void *)(uintptr_t)secret->p);
-}
-
 static void route_fini(struct route *r)
 {
 	free(r->endpoint);
 	free(r->listen);
-	wipe(&r->identity);
-	wipe(&r->key);
+	secret_wipe(&r->identity);
+	secret_wipe(&r->key);
+	secret_wipe(&r->private_key);
+	free((void *)(uintptr_t)r->cert.p);
+}
+
+/* A certificate is no secret, and may be long. */
+static int copy_cert(struct slice *to, const struct conf_blob *from)
+{
+	uint8_t *copy = from->n > 0 ? malloc(from->n) : NULL;
+	if (from->n == 0)
+		return 0;
+	if (copy == NULL)
+		return -ENOMEM;
+	memcpy(copy, from->bytes, from->n);
+	*to = (struct slice){ copy, from->n };
+	return 0;
 }
 
 static int route_init(struct route *r, const struct conf_endpoint *e, struct server *server,
@@ -70,10 +67,14 @@ static int route_init(struct route *r, const struct conf_endpoint *e, struct ser
 		if (r->listen == NULL)
 			return -ENOMEM;
 	}
-	if (r->endpoint == NULL || copy_bytes(&r->key, e->key.bytes, e->key.n) != 0)
+	if (r->endpoint == NULL || copy_cert(&r->cert, &e->cert) != 0)
 		return -ENOMEM;
-	return e->identity == NULL ? 0 :
-				     copy_bytes(&r->identity, e->identity, strlen(e->identity));
+	int rc = secret_copy(&r->key, e->key.bytes, e->key.n);
+	if (rc == 0)
+		rc = secret_copy(&r->private_key, e->private_key.bytes, e->private_key.n);
+	if (rc == 0 && e->identity != NULL)
+		rc = secret_copy(&r->identity, e->identity, strlen(e->identity));
+	return rc;
 }
 
 /* Puts a route at the end of its chains, so that the file's order counts. */
@@ -288,17 +289,24 @@ void route_free(struct routes *t, struct route *r)
 bool route_same_way(const struct route *a, const struct route *b)
 {
 	return a->server == b->server && slice_eq(a->identity, b->identity) &&
-		slice_eq(a->key, b->key);
+		slice_eq(a->key, b->key) && slice_eq(a->cert, b->cert) &&
+		slice_eq(a->private_key, b->private_key);
+}
+
+static void swap(struct slice *a, struct slice *b)
+{
+	struct slice kept = *a;
+	*a = *b;
+	*b = kept;
 }
 
 void route_swap_texts(struct route *a, struct route *b)
 {
 	char *endpoint = a->endpoint;
-	struct slice identity = a->identity, key = a->key;
 	a->endpoint = b->endpoint;
-	a->identity = b->identity;
-	a->key = b->key;
 	b->endpoint = endpoint;
-	b->identity = identity;
-	b->key = key;
+	swap(&a->identity, &b->identity);
+	swap(&a->key, &b->key);
+	swap(&a->cert, &b->cert);
+	swap(&a->private_key, &b->private_key);
 }

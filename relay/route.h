@@ -26,6 +26,8 @@ struct route {
 	struct addr address;     /* of a static device; port 0 fits any */
 	struct slice identity;   /* owned, wiped at the end; towards the server */
 	struct slice key;        /* owned, wiped at the end */
+	struct slice cert;       /* owned; a certificate towards the server, or empty */
+	struct slice private_key; /* owned, wiped at the end; of that, or a raw one, or empty */
 	uint16_t port;           /* remembered source port, host order; 0: none (rule 4) */
 	struct flow_id flow;     /* its flow, where it has one */
 	struct route *next_name; /* next of the same hash of names */
@@ -72,5 +74,5 @@ void route_adopt(struct routes *to, struct routes *from, struct route *route,
 void route_free(struct routes *routes, struct route *route);
 /* True when both lead to the same server with the same credential. */
 bool route_same_way(const struct route *a, const struct route *b);
-/* Swaps what borrowers of a route point to, equal in both: name, identity and key. */
+/* Swaps what borrowers of a route point to, equal in both: name and credential. */
 void route_swap_texts(struct route *a, struct route *b);

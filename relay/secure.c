@@ -9,7 +9,9 @@
 #include "identity.h"
 #include "lan_session.h"
 #include "life.h"
+#include "newcomer.h"
 #include "opaque.h"
+#include "reason.h"
 
 /* RFC 4279 6. */
 #define UNKNOWN_PSK_IDENTITY 115
@@ -41,6 +43,57 @@ const struct dtls_psk *secure_find_psk(void *psk_who, struct slice identity)
 	return id != NULL ? &id->psk : NULL;
 }
 
+bool secure_find_key(void *psk_who, struct slice spki)
+{
+	const struct datapath *dp = psk_who;
+	return identity_by_key(dp->identities, spki) != NULL;
+}
+
+static bool is_name(struct slice name)
+{
+	if (name.n == 0 || name.n > ENDPOINT_NAME_MAX)
+		return false;
+	for (size_t i = 0; i < name.n; i++)
+		if (name.p[i] < 0x20 || name.p[i] == 0x7f)
+			return false;
+	return true;
+}
+
+/* An endpoint that no section names, and that a listener takes all the same. */
+static struct identity *welcome(struct datapath *dp, const struct lan_session *s, struct slice name)
+{
+	const struct listener *l = s->port->listener;
+	if (!l->accepts_unknown || l->server == NULL || !is_name(name))
+		return NULL;
+	return identity_dynamic(dp->identities, name);
+}
+
+/* The first of the certificate's names that an endpoint has: the subject's CN, then those of the SAN. */
+static struct identity *certified(struct datapath *dp, const struct lan_session *s)
+{
+	struct slice name;
+	struct identity *id = NULL;
+	for (size_t i = 0; id == NULL && dtls_peer_name(s->dtls, i, &name); i++)
+		id = identity_by_endpoint(dp->identities, name);
+	if (id == NULL && dtls_peer_name(s->dtls, 0, &name))
+		id = welcome(dp, s, name);
+	return id;
+}
+
+/* Whom the handshake has proven; NULL: nobody that we know. */
+static struct identity *identify(struct datapath *dp, const struct lan_session *s)
+{
+	switch (dtls_security_of(s->dtls)) {
+	case DTLS_PSK:
+		return identity_by_psk(dp->identities, dtls_identity(s->dtls));
+	case DTLS_RPK:
+		return identity_by_key(dp->identities, dtls_public_key(s->dtls));
+	case DTLS_X509:
+		return certified(dp, s);
+	}
+	BUG("unknown kind of credential");
+}
+
 /* The beginning of a name that a stranger gave, fit for a log. */
 static const char *shorten(struct slice name, char text[IDENTITY_SHOWN + 4])
 {
@@ -55,9 +108,11 @@ static void tell_refused(struct datapath *dp, const struct lan_session *s, const
 	struct mono now)
 {
 	char from[ADDR_TEXT], name[IDENTITY_SHOWN + 4];
+	struct slice called = dtls_identity(s->dtls);
+	bool is_named = called.n > 0 || dtls_peer_name(s->dtls, 0, &called);
 	notice(&dp->notices, NOTICE_REFUSED, LOG_LEVEL_WARN, now,
-		"lan: the device at %s that calls itself %s was refused: %s",
-		addr_print(&s->key.device, from), shorten(dtls_identity(s->dtls), name), why);
+		"lan: the device at %s%s%s was refused: %s", addr_print(&s->key.device, from),
+		is_named ? " that calls itself " : "", is_named ? shorten(called, name) : "", why);
 }
 
 /* A record of the handshake is not authentic though the device has named itself: most likely its key is
@@ -72,14 +127,20 @@ static void tell_wrong_key(struct datapath *dp, struct lan_session *s, struct mo
 	tell_refused(dp, s, "its key is another one", now);
 }
 
-/* The handshake came to nothing: a stranger, or somebody who left. */
+/* The handshake came to nothing: a stranger, a bad credential, or somebody who left. */
 static void tell_failure(struct datapath *dp, const struct lan_session *s, struct mono now)
 {
-	bool is_unknown = dtls_alert(s->dtls) == UNKNOWN_PSK_IDENTITY;
+	bool is_unknown = dtls_alert(s->dtls) == UNKNOWN_PSK_IDENTITY ||
+		dtls_why(s->dtls) == DTLS_FAULT_UNKNOWN_KEY;
+	const char *why = reason_of_fault(dtls_why(s->dtls));
 	if (s->is_told)
 		return;
-	count(dp, is_unknown ? COUNT_DEVICE_UNKNOWN : COUNT_DEVICE_HALF_OPEN);
-	if (is_unknown)
+	count(dp, is_unknown ? COUNT_DEVICE_UNKNOWN :
+		why != NULL  ? COUNT_DEVICE_BAD_CERTIFICATE :
+			       COUNT_DEVICE_HALF_OPEN);
+	if (why != NULL)
+		tell_refused(dp, s, why, now);
+	else if (is_unknown)
 		tell_refused(dp, s, "no endpoint has that lan_identity", now);
 }
 
@@ -121,7 +182,7 @@ static void evict(struct lan_session *s)
 
 static void ended(struct datapath *dp, struct lan_session *s, struct mono now)
 {
-	if (s->identity == NULL)
+	if (s->identity == NULL && !s->is_told)
 		tell_failure(dp, s, now);
 	else
 		count(dp, COUNT_DEVICE_CLOSED);
@@ -132,7 +193,7 @@ static void ended(struct datapath *dp, struct lan_session *s, struct mono now)
 
 static bool has_flow(const struct datapath *dp, const struct lan_session *s)
 {
-	return flow_find(dp->flows, &s->key) != NULL;
+	return s->identity != NULL && flow_find(dp->flows, &s->key) != NULL;
 }
 
 static void rearm(struct datapath *dp, struct lan_session *s)
@@ -141,10 +202,12 @@ static void rearm(struct datapath *dp, struct lan_session *s)
 		timer_arm(dp->env.timers, &s->timer, dtls_deadline(s->dtls));
 }
 
-/* A session without a flow ends when it is idle; one with a flow lasts as long as that. */
+/* A session without a flow ends when it is idle; one with a flow lasts as long as that. Somebody who is
+ * no endpoint of ours has time for a refusal. */
 static void look_idle(struct datapath *dp, struct lan_session *s, struct mono now)
 {
-	struct mono ends = mono_add(s->heard, SESSION_IDLE_MS);
+	bool is_known = s->identity != NULL;
+	struct mono ends = mono_add(s->heard, is_known ? SESSION_IDLE_MS : STRANGER_SESSION_MS);
 	if (has_flow(dp, s)) {
 		timer_arm(dp->env.timers, &s->timer, mono_add(now, SESSION_IDLE_MS));
 	} else if (!mono_reached(ends, now)) {
@@ -202,13 +265,25 @@ static void tell_proven(struct datapath *dp, const struct lan_session *s, bool a
 		addr_print(&s->key.device, from), dtls_suite(s->dtls));
 }
 
-/* The handshake is done. The endpoint's session before this one is over, without a word: the device
- * has forgotten it. Returns false when it is nobody's, which a reload may have made of it. */
-static bool proven(struct datapath *dp, struct lan_session *s, struct mono now)
+/* The CA knows the device, and no section does: it stays half-open, and hears 4.03 (rule 2). */
+static void stranger(struct datapath *dp, struct lan_session *s, struct mono now)
 {
-	struct identity *id = identity_by_psk(dp->identities, dtls_identity(s->dtls));
-	if (id == NULL)
-		return false;
+	count(dp, COUNT_DEVICE_UNKNOWN);
+	s->heard = now;
+	s->is_told = true;
+	tell_refused(dp, s, "its certificate is good, but no section names that endpoint", now);
+	look_idle(dp, s, now);
+}
+
+/* The handshake is done. The endpoint's session before this one is over, without a word: the device
+ * has forgotten it. */
+static void proven(struct datapath *dp, struct lan_session *s, struct mono now)
+{
+	struct identity *id = identify(dp, s);
+	if (id == NULL) {
+		stranger(dp, s, now);
+		return;
+	}
 	struct lan_session *before = id->session;
 	struct lan_key key = s->key;
 	key.identity = id->number;
@@ -223,7 +298,6 @@ static bool proven(struct datapath *dp, struct lan_session *s, struct mono now)
 	count(dp, COUNT_DEVICE_HANDSHAKES_DONE);
 	tell_proven(dp, s, before != NULL, now);
 	look_idle(dp, s, now);
-	return true;
 }
 
 /* An authentic record, newer than all before, came from another address, socket or interface: RFC 9146 6.
@@ -239,7 +313,8 @@ static void follow(struct datapath *dp, struct lan_session *s, const struct parc
 	s->port = p->port;
 	s->called = p->called;
 	lan_session_rekey(dp->sessions, s, &key);
-	take_flows(dp, s, p->now);
+	if (s->identity != NULL)
+		take_flows(dp, s, p->now);
 }
 
 /* ---- records ---- */
@@ -248,6 +323,10 @@ static void message(struct datapath *dp, struct lan_session *s, const struct par
 {
 	struct parcel m = { .port = s->port, .called = s->called, .bytes = dp->env.plain, .n = n,
 		.key = s->key, .session = s, .now = p->now };
+	if (s->identity == NULL) {
+		datapath_refuse(dp, &m);
+		return;
+	}
 	s->heard = p->now;
 	datapath_up(dp, &m);
 }
@@ -260,10 +339,8 @@ static bool act(struct datapath *dp, struct lan_session *s, enum dtls_event even
 	case DTLS_NOTHING:
 		return true;
 	case DTLS_ESTABLISHED:
-		if (proven(dp, s, p->now))
-			return true;
-		close_session(dp, s);
-		return false;
+		proven(dp, s, p->now);
+		return true;
 	case DTLS_DATA:
 		if (dtls_was_newest(s->dtls))
 			follow(dp, s, p);
@@ -427,11 +504,26 @@ static bool stays(const struct lan_session *s, const struct identity *id)
 	return id != NULL && identity_same(s->identity, id) && !s->port->is_leaving;
 }
 
+void secure_adopt(struct datapath *dp, struct identities *identities)
+{
+	struct identity *next;
+	if (dp->identities == NULL)
+		return;
+	for (struct identity *id = identity_next_dynamic(dp->identities, NULL); id != NULL; id = next) {
+		const struct route *r = route_of(dp->routes, id->endpoint, NULL);
+		bool is_used = id->session != NULL ||
+			(r != NULL && flow_by_id(dp->flows, r->flow) != NULL);
+		next = identity_next_dynamic(dp->identities, id);
+		if (is_used && identity_by_endpoint(identities, slice_str(id->endpoint)) == NULL)
+			identity_adopt(identities, dp->identities, id);
+	}
+}
+
 void secure_apply(struct datapath *dp, struct identities *identities)
 {
 	struct lan_session *next;
 	while ((next = lan_session_next(dp->sessions, false, NULL)) != NULL)
-		drop_session(dp, next);
+		close_session(dp, next);
 	next = lan_session_next(dp->sessions, true, NULL);
 	while (next != NULL) {
 		struct lan_session *s = next;

@@ -3,10 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/cursor.h"
 #include "base/log.h"
 #include "conf/conf.h"
-#include "dtls/dtls.h"
 
 static void look_up(struct server *s)
 {
@@ -80,16 +78,74 @@ static int copy_text(char **to, const char *from)
 	return *to != NULL ? 0 : -ENOMEM;
 }
 
+static enum dtls_security security_of(const struct conf_server *conf)
+{
+	return conf->security == CONF_X509 ? DTLS_X509 :
+		conf->security == CONF_RPK  ? DTLS_RPK :
+					      DTLS_PSK;
+}
+
+static struct slice trust_of(const struct conf_server *conf)
+{
+	const struct conf_blob *blob = conf->security == CONF_X509 ? &conf->ca : &conf->server_key;
+	bool is_psk = conf->security == CONF_NOSEC || conf->security == CONF_PSK;
+	return is_psk ? (struct slice){ NULL, 0 } : (struct slice){ blob->bytes, blob->n };
+}
+
+/* No literal address is asked for (RFC 6066 3). */
+static void set_sni(struct server *s)
+{
+	struct addr literal;
+	if (addr_parse(&literal, s->expected_name) != 0)
+		s->sni = s->expected_name;
+}
+
+/* A name may be written with the root's dot; no certificate and no SNI has it (RFC 6066 3). */
+static void without_root_dot(char *name)
+{
+	size_t n = strlen(name);
+	if (n > 1 && name[n - 1] == '.')
+		name[n - 1] = '\0';
+}
+
+static int copy_trust(struct server *s, const struct conf_server *conf)
+{
+	struct slice trust = trust_of(conf);
+	if (copy_text(&s->expected_name, conf->server_name) != 0)
+		return -ENOMEM;
+	if (s->expected_name == NULL && copy_text(&s->expected_name, conf->host) != 0)
+		return -ENOMEM;
+	without_root_dot(s->expected_name);
+	if (trust.n == 0)
+		return 0;
+	uint8_t *copy = malloc(trust.n);
+	if (copy == NULL)
+		return -ENOMEM;
+	memcpy(copy, trust.p, trust.n);
+	s->trust = (struct slice){ copy, trust.n };
+	return 0;
+}
+
 static int copy_conf(struct server *s, const struct conf_server *conf)
 {
 	s->port = conf->port;
 	s->is_secure = conf->security != CONF_NOSEC;
+	s->security = security_of(conf);
 	s->cid = conf->cid;
 	s->handshake_ms = conf->handshake_timeout * 1000;
 	if (copy_text(&s->name, conf->name) != 0 || copy_text(&s->host, conf->host) != 0 ||
-		copy_text(&s->uri, conf->uri) != 0 || copy_text(&s->interface, conf->interface) != 0)
+		copy_text(&s->uri, conf->uri) != 0 ||
+		copy_text(&s->interface, conf->interface) != 0 || copy_trust(s, conf) != 0)
 		return -ENOMEM;
+	set_sni(s);
 	return 0;
+}
+
+static int make_profile(struct server *s, const struct dtls_calls *calls)
+{
+	struct dtls_profile_spec spec = { .cid = s->cid, .calls = calls, .security = s->security,
+		.trust = s->trust, .expected_name = s->expected_name, .wall_s = loop_wall };
+	return dtls_profile_create(&s->profile, &spec);
 }
 
 int server_create(struct server **server, struct env *env, const struct conf_server *conf,
@@ -105,10 +161,8 @@ int server_create(struct server **server, struct env *env, const struct conf_ser
 	list_init(&s->node);
 	list_init(&s->users);
 	int rc = copy_conf(s, conf);
-	if (rc == 0 && s->is_secure) {
-		struct dtls_profile_spec spec = { .cid = s->cid, .calls = calls };
-		rc = dtls_profile_create(&s->profile, &spec);
-	}
+	if (rc == 0 && s->is_secure)
+		rc = make_profile(s, calls);
 	if (rc != 0) {
 		server_free(s);
 		return rc;
@@ -131,13 +185,25 @@ void server_free(struct server *s)
 	free(s->host);
 	free(s->uri);
 	free(s->interface);
+	free(s->expected_name);
+	free((void *)(uintptr_t)s->trust.p);
 	free(s);
+}
+
+static bool is_same_name(const struct server *s, const struct conf_server *conf)
+{
+	const char *name = conf->server_name != NULL ? conf->server_name : conf->host;
+	size_t n = strlen(s->expected_name);
+	return strncmp(name, s->expected_name, n) == 0 &&
+		(name[n] == '\0' || strcmp(name + n, ".") == 0);
 }
 
 bool server_matches(const struct server *s, const struct conf_server *conf)
 {
 	return strcmp(s->name, conf->name) == 0 && strcmp(s->host, conf->host) == 0 &&
 		s->port == conf->port && s->is_secure == (conf->security != CONF_NOSEC) &&
+		s->security == security_of(conf) && slice_eq(s->trust, trust_of(conf)) &&
+		is_same_name(s, conf) &&
 		s->cid == conf->cid && s->handshake_ms == conf->handshake_timeout * 1000 &&
 		text_is_same(s->interface, conf->interface);
 }

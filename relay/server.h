@@ -7,12 +7,12 @@
 #include "base/addr.h"
 #include "base/bug.h"
 #include "base/list.h"
+#include "base/cursor.h"
+#include "dtls/dtls.h"
 #include "env.h"
 #include "limits.h"
 
 struct conf_server;
-struct dtls_calls;
-struct dtls_profile;
 
 /* Somebody who wants to know when addresses were found. Embedded in an association. */
 struct server_user {
@@ -28,7 +28,11 @@ struct server {
 	char *interface;              /* or NULL */
 	char *uri;                    /* for people */
 	uint16_t port;                /* host order */
-	bool is_secure;               /* coaps with PSK; else plain UDP */
+	bool is_secure;               /* coaps; else plain UDP */
+	enum dtls_security security;  /* how both prove who they are, where is_secure */
+	char *expected_name;          /* that its certificate must be for, or NULL */
+	const char *sni;              /* server name to ask for: one of the texts here, or NULL */
+	struct slice trust;           /* owned: CAs, or its raw key; or empty */
 	bool cid; /* offer a connection id */
 	unsigned handshake_ms;        /* how long a handshake may take before waiting requests get 5.04 */
 	struct dtls_profile *profile; /* NULL when plain */

@@ -14,6 +14,7 @@
 #include <string.h>
 #include "base/log.h"
 #include "base/rand.h"
+#include "reason.h"
 #include "udp.h"
 #include "wan_int.h"
 
@@ -103,11 +104,36 @@ static void session_lost(struct wan *w, const char *why, struct mono now)
 							 wan_backoff_ms(w));
 }
 
+#define WHY_MAX 120
+
+/* Ends the sentence "the server ... the session". */
+static const char *why_lost(const struct dtls_session *s, enum dtls_event event, char why[WHY_MAX])
+{
+	snprintf(why, WHY_MAX, event == DTLS_CLOSED ? "closed" : "ended by alert %d",
+		event == DTLS_CLOSED ? 0 : dtls_alert(s));
+	return why;
+}
+
+/* Why a handshake came to nothing: its credential, ours, or something else. */
+static const char *why_refused(const struct dtls_session *s, enum dtls_event event, char why[WHY_MAX])
+{
+	const char *fault = reason_of_fault(dtls_why(s));
+	if (event == DTLS_TIMED_OUT)
+		return "no answer in time, or another key";
+	if (fault != NULL)
+		snprintf(why, WHY_MAX, "the server was refused: %s", fault);
+	else if (event == DTLS_CLOSED)
+		snprintf(why, WHY_MAX, "the server closed");
+	else
+		snprintf(why, WHY_MAX, "the server refused, alert %d", dtls_alert(s));
+	return why;
+}
+
 /* Acts on one event of a session; true when there may be more to read. */
 static bool act(struct wan *w, struct dtls_session *s, enum dtls_event event, uint8_t *room,
 	size_t n, struct mono now)
 {
-	char why[48];
+	char why[WHY_MAX];
 	switch (event) {
 	case DTLS_NOTHING:
 		return false;
@@ -123,15 +149,13 @@ static bool act(struct wan *w, struct dtls_session *s, enum dtls_event event, ui
 		return w->state != WAN_CLOSED && s == w->session;
 	case DTLS_CLOSED:
 	case DTLS_ALERTED:
-		snprintf(why, sizeof(why), event == DTLS_CLOSED ? "closed" : "ended by alert %d",
-			event == DTLS_CLOSED ? 0 : dtls_alert(s));
 		if (s == w->session)
-			session_lost(w, why, now);
+			session_lost(w, why_lost(s, event, why), now);
 		else
-			wan_attempt_lost(w, why, now);
+			wan_attempt_lost(w, why_refused(s, event, why), now);
 		return false;
 	case DTLS_TIMED_OUT:
-		wan_attempt_lost(w, "no answer in time, or another key", now);
+		wan_attempt_lost(w, why_refused(s, event, why), now);
 		return false;
 	}
 	BUG("unknown session event");
@@ -244,17 +268,14 @@ static bool is_unanswered(const struct wan *w, struct mono now)
 
 static void tick_attempt(struct wan *w, struct mono now)
 {
-	char why[48];
+	char why[WHY_MAX];
 	if (is_unanswered(w, now)) {
 		wan_candidate_next(w, "no answer", now);
 		return;
 	}
 	enum dtls_event event = dtls_tick(w->attempt, now);
-	snprintf(why, sizeof(why), "the server refused, alert %d", dtls_alert(w->attempt));
-	if (event == DTLS_TIMED_OUT)
-		wan_attempt_lost(w, "no answer in time, or another key", now);
-	else if (event == DTLS_ALERTED)
-		wan_attempt_lost(w, why, now);
+	if (event != DTLS_NOTHING)
+		wan_attempt_lost(w, why_refused(w->attempt, event, why), now);
 }
 
 static void fire(struct timer *timer, struct mono now)
@@ -293,7 +314,7 @@ static void addresses_found(struct server_user *user, struct mono now)
 void wan_open(struct wan *w, struct env *env, const struct wan_spec *spec, struct mono now)
 {
 	*w = (struct wan){ .env = env, .calls = spec->calls, .server = spec->server,
-		.psk = spec->psk, .label = spec->label, .kept_port = spec->port,
+		.psk = spec->psk, .pair = spec->pair, .label = spec->label, .kept_port = spec->port,
 		.port_was_used = spec->port != 0, .state = WAN_WAITING,
 		.is_secure = spec->server->is_secure && !spec->is_opaque };
 	w->watch.ready = is_ready;

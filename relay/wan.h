@@ -36,7 +36,8 @@ struct wan_calls {
 /* What an association needs to be opened. */
 struct wan_spec {
 	struct server *server;         /* borrowed as long as it is open */
-	struct dtls_psk psk;           /* borrowed; unused towards a plain server */
+	struct dtls_psk psk;           /* borrowed; towards a server with pre-shared keys */
+	struct dtls_pair pair;         /* borrowed; towards one with certificates or raw keys */
 	const struct wan_calls *calls; /* borrowed */
 	const char *label;             /* borrowed: the endpoint's name, for the log */
 	uint16_t port;                 /* remembered source port, host order; 0: none */
@@ -64,6 +65,7 @@ struct wan {
 	struct server *server; /* borrowed */
 	struct server_user user; /* in the server's ring */
 	struct dtls_psk psk; /* borrowed */
+	struct dtls_pair pair; /* borrowed */
 	bool is_secure;               /* it has sessions of its own */
 	bool is_refused;              /* ICMP refused, and nothing was heard since */
 	const char *label; /* the endpoint's name, borrowed */

@@ -95,7 +95,8 @@ static unsigned share_ms(const struct wan *w, struct mono now)
 
 static int attempt_begin(struct wan *w, struct mono now)
 {
-	struct dtls_session_spec spec = { .psk = w->psk, .who = w };
+	struct dtls_session_spec spec = { .psk = w->psk, .pair = w->pair, .who = w,
+		.server_name = w->server->sni };
 	spec.deadline_ms = share_ms(w, now);
 	w->env->stat.count[COUNT_HANDSHAKES]++;
 	return dtls_connect(&w->attempt, w->server->profile, &spec, now);

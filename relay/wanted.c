@@ -13,6 +13,7 @@
 #include "lan_session.h"
 #include "life.h"
 #include "opaque.h"
+#include "reason.h"
 #include "secure.h"
 #include "wanted_int.h"
 
@@ -50,7 +51,8 @@ static int prepare_servers(struct plan *plan)
 		int rc = server_create(&plan->server[i], &plan->dp->env, conf, &wan_dtls_calls);
 		if (rc != 0) {
 			wanted_fault(plan, &conf->where, "server '%s' can not be served: %s", conf->name,
-				strerror(-rc));
+				conf->ca.n + conf->server_key.n > 0 ? reason_of_file(rc) :
+								      strerror(-rc));
 			return rc;
 		}
 		plan->server_is_new[i] = true;
@@ -124,10 +126,7 @@ static void flow_to_route(struct plan *plan, struct flow *flow, struct route *r,
 	if (same)
 		return;
 	wan_close(&flow->wan);
-	struct wan_spec spec = { .server = r->server, .calls = &datapath_wan_calls,
-		.psk = { r->identity, r->key }, .label = r->endpoint, .port = r->port,
-		.is_opaque = r->is_opaque };
-	wan_open(&flow->wan, &plan->dp->env, &spec, now);
+	life_open_wan(plan->dp, flow, 0, now);
 }
 
 /* The one that the configuration means: by its DTLS identity, or by its address or listener. */
@@ -180,6 +179,7 @@ static void commit_flows(struct plan *plan, struct mono now)
 {
 	struct datapath *dp = plan->dp;
 	struct flow *flow;
+	secure_adopt(dp, plan->identities);
 	if (dp->routes != NULL)
 		keep_ports(plan);
 	list_each(node, &dp->moves.waiting)
@@ -269,9 +269,9 @@ static int reserve_timers(struct plan *plan, size_t most)
 {
 	struct datapath *dp = plan->dp;
 	size_t flows = most > flows_count(dp->flows) ? most : flows_count(dp->flows);
-	size_t sessions = identities_count(plan->identities), before = 0;
+	size_t sessions = identities_most(plan->identities), before = 0;
 	if (dp->identities != NULL)
-		before = identities_count(dp->identities);
+		before = identities_most(dp->identities);
 	size_t wanted = flows * 2 + (sessions > before ? sessions : before) + HALF_OPEN_MAX +
 		MOVES_MAX + (plan->conf->server_count + plan->conf->listen_count) * 2 + 1;
 	list_each(node, &dp->servers)
@@ -290,10 +290,46 @@ static int reserve_timers(struct plan *plan, size_t most)
 static int prepare_identities(struct plan *plan)
 {
 	struct datapath *dp = plan->dp;
-	int rc = identities_create(&plan->identities, plan->conf, dp->identities);
-	if (rc == 0 && identities_count(plan->identities) > 0)
-		rc = lan_sessions_set_most(dp->sessions, identities_count(plan->identities));
+	const struct conf_endpoint *bad;
+	int rc = identities_create(&plan->identities, plan->conf, dp->identities, &bad);
+	if (rc != 0 && bad != NULL)
+		wanted_fault(plan, &bad->where, "endpoint '%s': lan_public_key_file can not be used: %s",
+			bad->name, reason_of_file(rc));
+	if (rc == 0 && identities_most(plan->identities) > 0)
+		rc = lan_sessions_set_most(dp->sessions, identities_most(plan->identities));
 	return rc;
+}
+
+/* Present routes with the same files need not be looked at again: it costs time. */
+static bool is_known_pair(const struct plan *plan, const struct conf_endpoint *e)
+{
+	struct route *r = NULL;
+	while (plan->dp->routes != NULL && (r = route_of(plan->dp->routes, e->name, r)) != NULL)
+		if (slice_eq(r->cert, (struct slice){ e->cert.bytes, e->cert.n }) &&
+			slice_eq(r->private_key,
+				(struct slice){ e->private_key.bytes, e->private_key.n }))
+			return true;
+	return false;
+}
+
+/* Certificates and keys towards servers are looked at now, not when a handshake needs them. */
+static int check_pairs(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->conf->endpoint_count; i++) {
+		const struct conf_endpoint *e = &plan->conf->endpoint[i];
+		struct dtls_pair pair = { { e->cert.bytes, e->cert.n },
+			{ e->private_key.bytes, e->private_key.n } };
+		if (e->private_key.n == 0 || is_known_pair(plan, e))
+			continue;
+		int rc = dtls_pair_check(&pair);
+		if (rc == 0)
+			continue;
+		wanted_fault(plan, &e->where, "endpoint '%s': %s can not be used: %s", e->name,
+			e->cert.n > 0 ? "cert_file with private_key_file" : "private_key_file",
+			reason_of_file(rc));
+		return rc;
+	}
+	return 0;
 }
 
 static int prepare(struct plan *plan)
@@ -302,6 +338,8 @@ static int prepare(struct plan *plan)
 	int rc = prepare_identities(plan);
 	if (rc == 0)
 		rc = reserve_timers(plan, most);
+	if (rc == 0)
+		rc = check_pairs(plan);
 	if (rc == 0)
 		rc = prepare_servers(plan);
 	if (rc == 0)

@@ -15,6 +15,7 @@ struct listener_entry {
 	struct listener listener;
 	bool is_wanted; /* private to one apply */
 	struct dtls_listener *next_dtls; /* private to one apply: takes the place of the present one */
+	uint64_t fingerprint; /* private to one apply: of the DTLS settings */
 	bool changes_dtls; /* private to one apply: next_dtls counts, be it NULL */
 };
 

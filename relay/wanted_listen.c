@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "conf/conf.h"
 #include "identity.h"
+#include "reason.h"
 #include "secure.h"
 #include "wanted.h"
 
@@ -63,6 +64,7 @@ static int listener_make(struct listener_entry **made, struct datapath *dp, cons
 	e->listener.number = ++dp->listener_numbers;
 	e->listener.timers = dp->env.timers;
 	e->listener.rotate.fire = rotate;
+	hash_key_init(&e->listener.secret);
 	e->listener.name = strdup(name);
 	if (e->listener.name == NULL) {
 		free(e);
@@ -96,7 +98,38 @@ static bool has_opaque(const struct conf *conf)
 static bool wants_dtls(const struct plan *plan, const struct conf_listen *conf)
 {
 	return conf->coaps != 0 && (conf->coaps_is_set ||
-		identities_count(plan->identities) > 0 || has_opaque(plan->conf));
+		identities_most(plan->identities) > 0 || has_opaque(plan->conf));
+}
+
+static struct slice slice_of(const struct conf_blob *blob)
+{
+	return (struct slice){ blob->bytes, blob->n };
+}
+
+/* All that makes one listener's DTLS different from another's, as a number under its own secret: no copy
+ * of the private key stands about only to be compared. */
+static uint64_t fingerprint(const struct listener *l, const struct conf_listen *conf)
+{
+	const struct conf_blob *blobs[] = { &conf->cert, &conf->private_key, &conf->ca };
+	uint64_t print[5] = { conf->cid, conf->dtls };
+	for (size_t i = 0; i < 3; i++)
+		print[2 + i] = hash_bytes(&l->secret, blobs[i]->bytes, blobs[i]->n);
+	return hash_bytes(&l->secret, print, sizeof(print));
+}
+
+static int dtls_make(struct plan *plan, struct listener_entry *e, const struct conf_listen *conf)
+{
+	bool has_key = conf->private_key.n > 0;
+	struct dtls_listener_spec spec = { .cid = conf->cid, .find_psk = secure_find_psk,
+		.find_key = has_key ? secure_find_key : NULL, .psk_who = plan->dp,
+		.calls = &secure_dtls_calls, .wall_s = loop_wall };
+	spec.pair = (struct dtls_pair){ slice_of(&conf->cert), slice_of(&conf->private_key) };
+	spec.ca = slice_of(&conf->ca);
+	int rc = dtls_listener_create(&e->next_dtls, &spec);
+	if (rc != 0)
+		wanted_fault(plan, &conf->where, "listen '%s' can not serve DTLS: %s", conf->name,
+			has_key ? reason_of_file(rc) : strerror(-rc));
+	return rc;
 }
 
 /* Prepares the listener's DTLS where the present one does not fit any more. */
@@ -104,17 +137,10 @@ static int prepare_dtls(struct plan *plan, struct listener_entry *e, const struc
 {
 	bool wants = wants_dtls(plan, conf);
 	e->next_dtls = NULL;
+	e->fingerprint = fingerprint(&e->listener, conf);
 	e->changes_dtls = wants != (e->listener.dtls != NULL) ||
-		(wants && e->listener.cid != conf->cid);
-	if (!wants || !e->changes_dtls)
-		return 0;
-	struct dtls_listener_spec spec = { .cid = conf->cid, .find_psk = secure_find_psk,
-		.psk_who = plan->dp, .calls = &secure_dtls_calls };
-	int rc = dtls_listener_create(&e->next_dtls, &spec);
-	if (rc != 0)
-		wanted_fault(plan, &conf->where, "listen '%s' can not serve DTLS: %s", conf->name,
-			strerror(-rc));
-	return rc;
+		(wants && e->listener.fingerprint != e->fingerprint);
+	return wants && e->changes_dtls ? dtls_make(plan, e, conf) : 0;
 }
 
 static int prepare_listener(struct plan *plan, size_t i)
@@ -342,8 +368,10 @@ void wanted_dtls_commit(struct plan *plan, struct mono now)
 {
 	list_each(node, &plan->dp->listeners)
 		dtls_apply(plan, wanted_entry(node), now);
-	for (size_t i = 0; i < plan->conf->listen_count; i++)
+	for (size_t i = 0; i < plan->conf->listen_count; i++) {
 		plan->listener[i]->listener.cid = plan->conf->listen[i].cid;
+		plan->listener[i]->listener.fingerprint = plan->listener[i]->fingerprint;
+	}
 }
 
 /* Opens again what had to make way. */

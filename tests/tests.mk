@@ -25,18 +25,25 @@ tests/randcoap_SRC = tests/peers/randcoap.c
 tests/memscan_SRC  = tests/peers/memscan.c
 $(foreach p,$(RAW),$(eval $(p)_BELOW = base))
 tests/rawdtls_LIBS = $(shell $(PKG_CONFIG) --libs openssl)
+# The room dtls over a socket, and ends on mbedTLS, which knows connection ids, for it to talk to.
+DTLS_ENDS        = $(addprefix $(BUILD)/tests/,dtls-client dtls-server)
+MBED_ENDS        = $(addprefix $(BUILD)/tests/,mbed-client mbed-server)
+MBEDTLS_DIR     ?= $(BUILD)/deps/mbedtls
+$(foreach f,mbed mbed-client mbed-server,$(eval \
+	tests/peers/$(f)_CFLAGS = -isystem $$(MBEDTLS_DIR)/include))
 PEERS            = $(foreach p,lwm2m-server lwm2m-device,$(PEER_TLS:%=$(BUILD)/tests/$(p)-%)) \
-                   $(RAW:%=$(BUILD)/%)
+                   $(RAW:%=$(BUILD)/%) $(DTLS_ENDS) $(MBED_ENDS)
 
 # ---- unit tests: one binary a room, linked with its archive and the floors below, nothing else --
 UNIT_ROOMS   = base conf lwm2m dtls netfilter io fake msg msg-libcoap trunk trunk-dtls replay control \
                gateway
 base_TESTS    = $(addprefix tests/unit/,check_base.c check_secret.c)
 conf_TESTS    = $(addprefix tests/unit/,check_conf.c check_conf_uci.c check_conf_parts.c \
-                check_conf_print.c check_conf_key.c)
+                check_conf_print.c check_conf_key.c check_conf_blob.c)
 lwm2m_TESTS   = $(addprefix tests/unit/,check_reg.c)
 dtls_TESTS    = $(addprefix tests/unit/,check_dtls.c check_header.c check_handshake.c \
-                check_records.c check_listener.c check_device.c wire.c lan.c wolf_peer.c sealer.c)
+                check_records.c check_listener.c check_device.c check_file.c \
+                check_cert.c check_cert_device.c check_cert_wire.c pki.c wire.c lan.c wolf_peer.c sealer.c)
 dtls_LIBS     = $(WOLFSSL_LIBS)
 netfilter_TESTS = $(addprefix tests/unit/,check_rtnl.c netns.c)
 netfilter_LIBS  = $(NL_LIBS)
@@ -52,15 +59,16 @@ msg_TESTS     = $(addprefix tests/unit/,check_msg.c capture.c)
 msg-libcoap_TESTS = $(addprefix tests/unit/,check_msg_libcoap.c msg_libcoap.c capture.c)
 msg-libcoap_LIBS  = $(shell $(PKG_CONFIG) --libs libcoap-3-notls)
 # The trunk as a whole, between devices and servers in memory.
-RIG           = $(addprefix tests/unit/,rig.c rig_coap.c rig_far.c rig_lan.c wolf_peer.c fake_rand.c) $(FAKE_NET)
+RIG           = $(addprefix tests/unit/,rig.c rig_coap.c rig_far.c rig_lan.c pki.c wolf_peer.c fake_rand.c) $(FAKE_NET)
 trunk_TESTS   = $(addprefix tests/unit/,trunk.c check_limit.c check_held.c check_flow.c \
                 check_route.c check_newcomer.c check_move.c check_life.c \
                 check_track.c check_notice.c check_reopen.c check_datapath.c \
                 check_lan.c check_static.c check_record.c capture.c) $(RIG)
 trunk_LIBS    = $(WOLFSSL_LIBS)
 trunk-dtls_TESTS = $(addprefix tests/unit/,trunk_dtls.c check_wan.c check_wan_silence.c check_wan_move.c \
-                check_wan_round.c check_wanted.c check_secure.c check_secure_move.c check_opaque.c \
-                check_opaque_move.c check_frugal.c check_soak.c) $(RIG)
+                check_wan_round.c check_wanted.c check_secure.c check_secure_move.c \
+                check_secure_cert.c check_opaque.c check_opaque_move.c check_frugal.c \
+                check_soak.c) $(RIG)
 trunk-dtls_BELOW = $(trunk_BELOW)
 trunk-dtls_LIBS  = $(WOLFSSL_LIBS)
 replay_TESTS  = $(addprefix tests/unit/,check_replay.c capture.c) $(RIG)

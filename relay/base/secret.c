@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include "base/cursor.h"
 #include "base/list.h"
 
 /* The sanitizer knows the heap by itself, but not these slots. */
@@ -186,6 +187,25 @@ void secret_free(void *p)
 	ASAN_POISON_MEMORY_REGION(slot, area->slot);
 	if (was_full)
 		list_append(ring_of(area->slot), &area->ring);
+}
+
+int secret_copy(struct slice *to, const void *from, size_t n)
+{
+	*to = (struct slice){ NULL, 0 };
+	if (n == 0)
+		return 0;
+	uint8_t *copy = secret_alloc(n);
+	if (copy == NULL)
+		return -ENOMEM;
+	memcpy(copy, from, n);
+	*to = (struct slice){ copy, n };
+	return 0;
+}
+
+void secret_wipe(struct slice *secret)
+{
+	secret_free((void *)(uintptr_t)secret->p);
+	*secret = (struct slice){ NULL, 0 };
 }
 
 size_t secret_held(void)

@@ -40,7 +40,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	struct text text;
-	int rc = file_read(argv[1], CONF_FILE_MAX, &text);
+	int rc = file_read(argv[1], CONF_FILE_MAX, NULL, &text);
 	if (rc != 0) {
 		bool absent = rc == -ENOENT || rc == -EISDIR;
 		fprintf(stderr, "uci: %s\n", absent ? "Entry not found" : "I/O error");

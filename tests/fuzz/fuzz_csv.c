@@ -11,6 +11,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		"\toption max_endpoints '60000'\n"
 		"config server 's'\n\toption uri 'coaps://h'\n"
 		"config server 'n'\n\toption uri 'coap://h'\n"
+		"config server 'r'\n\toption uri 'coaps://r'\n"
+		"config listen 'o'\n\toption coap '0'\n\toption coaps '7000'\n"
 		"config listen 'l'\n\toption coaps '0'\n\toption server 'n'\n";
 	const struct text csv = { .bytes = (char *)(uintptr_t)data, .n = size };
 	struct conf_faults faults;

@@ -72,12 +72,15 @@ static void check_print(const struct conf *conf, const struct text *stand_in)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static char key[] = "000102030405060708090a0b0c0d0e0f\n";
-	const struct text stand_in = { .bytes = key, .n = sizeof(key) - 1 };
-	const struct text nothing = { .n = 0 };
+	static char cert[] = { 0x30, 8, 0x30, 4, (char)0xa0, 2, 5, 0, 5, 0 };
+	static char private[] = { 0x30, 3, 2, 1, 0 };
+	const struct text others[] = { { .bytes = key, .n = sizeof(key) - 1 },
+		{ .bytes = cert, .n = sizeof(cert) }, { .bytes = private, .n = sizeof(private) },
+		{ .n = 0 } };
 	struct conf_faults faults;
 	check_reader((const char *)data, size);
-	for (int i = 0; i < 2; i++) {
-		const struct text *other = i == 0 ? &stand_in : &nothing;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		const struct text *other = &others[i];
 		struct conf *conf = conf_load_text("/x/fuzz", (const char *)data, size, other, 0,
 			&faults);
 		BUG_UNLESS((conf == NULL) == (faults.errors != 0));

@@ -61,7 +61,7 @@ static void read_one(const uint8_t *datagram, size_t n)
 
 static void shake(struct dtls_profile *profile)
 {
-	struct dtls_session_spec spec = { psk, NULL, 1000, &pair };
+	struct dtls_session_spec spec = { .psk = psk, .deadline_ms = 1000, .who = &pair };
 	pair.ups = pair.downs = 0;
 	pair.server = wolf_peer_create(&(struct wolf_peer_spec){ .suites = "PSK-AES128-CCM-8",
 		.identity = psk.identity,
@@ -157,7 +157,7 @@ int main(int argc, char **argv)
 	unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 101;
 	size_t n = argc > 2 ? (size_t)atoi(argv[2]) : 64;
 	struct dtls_profile *profile;
-	if (dtls_profile_create(&profile, &(struct dtls_profile_spec){ true, &calls }) != 0)
+	if (dtls_profile_create(&profile, &(struct dtls_profile_spec){ .cid = true, .calls = &calls }) != 0)
 		return EXIT_FAILURE;
 	shake(profile);
 	time_records(rounds > 0 ? rounds : 1, n < 1024 ? n : 1024);

@@ -3,21 +3,22 @@
 # Generator and echo server share one CPU, what is measured has the other. README.md explains.
 # usage: tests/load/run.sh [--kinds "direct forward nosec psk"] [--rounds N] [--devices N]
 #        [--payload N] [--seconds N] [--inflight N] [--window N] [--rate N] [--cid BYTES] [--save]
-#        tests/load/run.sh --memory [N]
+#        tests/load/run.sh --memory [N] [--kind psk|pskpsk]
+# Kinds name what is spoken on the LAN and the WAN side: nosec, psk (plain to DTLS), pskpsk (DTLS to DTLS).
 here=$(dirname "$0")
 # shellcheck source=tests/load/lib.sh
 . "$here/lib.sh"
 
 kinds="direct forward nosec psk"
-rounds=5 devices=100 payload=64 seconds=2 inflight=64 window=1 rate='' cid=0 save='' memory=''
+rounds=5 devices=100 payload=64 seconds=2 inflight=64 window=1 rate='' cid=0 save='' memory='' kind=psk
 LOAD_CPU=0 RELAY_CPU=1
-ECHO_COAP=$PORT ECHO_COAPS=$((PORT + 1)) LAN=$((PORT + 2))
+ECHO_COAP=$PORT ECHO_COAPS=$((PORT + 1)) LAN=$((PORT + 2)) LANS=$((PORT + 3))
 
-usage() { sed -n '4,6s/^# //p' "$0" >&2; exit 2; }
+usage() { sed -n '4,7s/^# //p' "$0" >&2; exit 2; }
 
 while [ $# -gt 0 ]; do
 	case $1 in
-	--kinds | --rounds | --devices | --payload | --seconds | --inflight | --window | --rate | --cid)
+	--kinds | --rounds | --devices | --payload | --seconds | --inflight | --window | --rate | --cid | --kind)
 		[ $# -ge 2 ] || usage
 		eval "${1#--}=\$2"
 		shift
@@ -45,7 +46,7 @@ esac
 # config KIND: writes the relay's configuration and its endpoints.
 config() {
 	case $1 in
-	psk) uri=coaps://127.0.0.1:$ECHO_COAPS ;;
+	psk | pskpsk) uri=coaps://127.0.0.1:$ECHO_COAPS ;;
 	*) uri=coap://127.0.0.1:$ECHO_COAP ;;
 	esac
 	cat >"$work/lwgate" <<-END
@@ -60,14 +61,19 @@ config() {
 		config listen 'lan'
 			list address '127.0.0.1'
 			option coap '$LAN'
-			option coaps '0'
+			option coaps '$([ "$1" = pskpsk ] && echo "$LANS" || echo 0)'
+			option cid '$([ "$cid" = 0 ] && echo 0 || echo 1)'
 	END
 	awk -v n="$devices" -v kind="$1" -v seed="$SEED_KEY" 'BEGIN {
-		print kind == "psk" ? "name,server,identity,key" : "name,server"
+		head["psk"] = ",identity,key"
+		head["pskpsk"] = ",identity,key,lan_identity,lan_key"
+		print "name,server" head[kind]
 		for (i = 0; i < n; i++) {
 			name = sprintf("dev%04d", i)
 			if (kind == "psk")
 				printf "%s,echo,%s,%s%08x\n", name, name, seed, i
+			else if (kind == "pskpsk")
+				printf "%s,echo,%s,%s%08x,%s,%s%08x\n", name, name, seed, i, name, seed, i
 			else
 				printf "%s,echo\n", name
 		}
@@ -81,7 +87,8 @@ start_kind() {
 	case $1 in
 	direct) pid=$echo target=127.0.0.1:$ECHO_COAP ;;
 	forward) start forward $RELAY_CPU "$LOAD/forward" "$target" "127.0.0.1:$ECHO_COAP" ;;
-	nosec | psk)
+	nosec | psk | pskpsk)
+		[ "$1" != pskpsk ] || target=127.0.0.1:$LANS
 		config "$1"
 		rm -rf "$work/state" && mkdir "$work/state"
 		start "$1" $RELAY_CPU "$BUILD/lwgated" -c "$work/lwgate" -s "$work/sock" \
@@ -110,6 +117,7 @@ memory_of() { sed -n "s/^$2:[^0-9]*\([0-9]*\).*/\1/p" "/proc/$1/status"; }
 load() {
 	bound=$(($1 + 120))
 	shift
+	[ "$target" != "127.0.0.1:$LANS" ] || set -- --key "${SEED_KEY}00000000" --derive "$@"
 	timeout "$bound" taskset -c $LOAD_CPU "$LOAD/coapload" --target "$target" \
 		--devices "$devices" "$@" 2>"$work/load.log"
 }
@@ -231,11 +239,11 @@ keep_report() {
 # Resident memory of the relay with endpoints on PSK sessions, none of which says a word.
 measure_memory() {
 	start_echo
-	start_kind psk
+	start_kind "$kind"
 	before=$(memory_of "$pid" VmRSS)
 	line=$(load 60 --count 1 --idle 1 --warmup 0) || die "not all endpoints registered: $line"
 	after=$(memory_of "$pid" VmRSS)
-	echo "| endpoints on PSK | RSS before KiB | RSS after KiB | KiB an endpoint |"
+	echo "| endpoints on $kind | RSS before KiB | RSS after KiB | KiB an endpoint |"
 	echo "|---|---|---|---|"
 	echo "| $devices | $before | $after | $(awk "BEGIN { printf \"%.2f\", ($after - $before) / $devices }") |"
 	stop_kind

@@ -1,5 +1,6 @@
-/* The room dtls over a real socket, to try it by hand against any server: handshake, one CoAP GET
- * of /.well-known/core, close. usage: dtls-client HOST PORT IDENTITY HEXKEY [TEXT, not the GET] */
+/* The room dtls over a real socket, against any server: handshake, one CoAP GET of /.well-known/core, close.
+ * usage: dtls-client HOST PORT IDENTITY HEXKEY [TEXT, not the GET]
+ * With the text "-" it stays, and does what the lines of its input say; README.md lists them. */
 #include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
@@ -21,28 +22,39 @@ static struct mono now(void)
 	return (struct mono){ t.tv_sec * 1000LL + t.tv_nsec / 1000000 };
 }
 
-static int connected(const char *host, const char *port)
+static const char *host, *port;
+static int fd = -1, third = -1;       /* third: a socket beside, to speak from another port */
+static bool stays;                    /* does what its input says */
+static uint8_t last[DTLS_RECORD_MAX]; /* the last datagram that left */
+static size_t last_n;
+
+static int connected(void)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM }, *found;
 	if (getaddrinfo(host, port, &hints, &found) != 0)
 		return -1;
-	int fd = socket(found->ai_family, SOCK_DGRAM, 0);
-	if (fd >= 0 && connect(fd, found->ai_addr, found->ai_addrlen) != 0)
-		fd = -1;
+	int new = socket(found->ai_family, SOCK_DGRAM, 0);
+	if (new >= 0 && connect(new, found->ai_addr, found->ai_addrlen) != 0)
+		new = -1;
 	freeaddrinfo(found);
-	return fd;
+	return new;
 }
 
 static void emit(void *who, const uint8_t *datagram, size_t n)
 {
+	(void)who;
 	printf("> %zu bytes\n", n);
-	if (send(*(int *)who, datagram, n, 0) < 0)
+	last_n = n < sizeof(last) ? n : sizeof(last);
+	memcpy(last, datagram, last_n);
+	if (send(fd, datagram, n, 0) < 0)
 		perror("send");
 }
 
 static void up(struct dtls_session *s, const char *text)
 {
 	printf("established: %s, cid %d\n", dtls_suite(s), dtls_peer_cid(s));
+	if (stays)
+		return;
 	const uint8_t *bytes = text != NULL ? (const uint8_t *)text : get;
 	if (dtls_write(s, bytes, text != NULL ? strlen(text) : sizeof(get) - 1) != 0)
 		puts("write refused");
@@ -60,7 +72,7 @@ static bool act(struct dtls_session *s, enum dtls_event event, const uint8_t *ro
 		return false;
 	case DTLS_DATA:
 		printf("data, %zu bytes: %.*s\n", n, (int)n, (const char *)room);
-		return true;
+		return !stays;
 	case DTLS_CLOSED:
 		puts("closed by the server");
 		return true;
@@ -74,7 +86,7 @@ static bool act(struct dtls_session *s, enum dtls_event event, const uint8_t *ro
 	BUG("unknown event");
 }
 
-static bool take(struct dtls_session *s, int fd, const char *text)
+static bool take(struct dtls_session *s, const char *text)
 {
 	static uint8_t datagram[65536], room[DTLS_RECORD_MAX];
 	enum dtls_event event;
@@ -90,14 +102,64 @@ static bool take(struct dtls_session *s, int fd, const char *text)
 	return over;
 }
 
-static void run(struct dtls_session *s, int fd, const char *text)
+/* The old port stays until the new one is there, so that it is another one. */
+static void rebind(void)
 {
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-	struct mono end = mono_add(now(), 20000);
+	int old = fd;
+	fd = connected();
+	close(old);
+	puts("rebound");
+}
+
+static void replay(void)
+{
+	if (third < 0)
+		third = connected();
+	if (send(third, last, last_n, 0) < 0)
+		perror("send");
+}
+
+/* Does what one line says; true when all is over. */
+static bool obey(struct dtls_session *s)
+{
+	char line[1024];
+	ssize_t n = read(STDIN_FILENO, line, sizeof(line));
+	if (n <= 0)
+		return true;
+	line[n - 1] = '\0';
+	if (strcmp(line, "rebind") == 0)
+		rebind();
+	else if (strcmp(line, "replay") == 0)
+		replay();
+	else if (strncmp(line, "send ", 5) != 0 ||
+		 dtls_write(s, (const uint8_t *)line + 5, strlen(line + 5)) != 0)
+		puts("write refused");
+	return strcmp(line, "close") == 0;
+}
+
+/* The third port only hears what it should not. */
+static void listen_beside(void)
+{
+	uint8_t byte;
+	if (third >= 0 && recv(third, &byte, 1, MSG_DONTWAIT) >= 0)
+		puts("the third port was answered");
+}
+
+static void run(struct dtls_session *s, const char *text)
+{
+	struct pollfd p[] = { { .events = POLLIN },
+		{ .fd = stays ? STDIN_FILENO : -1, .events = POLLIN } };
+	struct mono end = stays ? MONO_NEVER : mono_add(now(), 20000);
 	for (bool over = false; !over && !mono_reached(end, now());) {
-		int64_t ms = mono_since(now(), mono_min(end, dtls_deadline(s)));
-		if (poll(&p, 1, ms > 0 ? (int)ms : 0) > 0)
-			over = take(s, fd, text);
+		struct mono next = mono_min(mono_add(now(), 200), dtls_deadline(s));
+		int64_t ms = mono_since(now(), mono_min(end, next));
+		p[0].fd = fd;
+		poll(p, 2, ms > 0 ? (int)ms : 0);
+		listen_beside();
+		if (p[0].revents != 0)
+			over = take(s, text);
+		if (p[1].revents != 0)
+			over |= obey(s);
 		over |= act(s, dtls_tick(s, now()), NULL, 0, text);
 	}
 }
@@ -110,15 +172,19 @@ int main(int argc, char **argv)
 	uint8_t key[64];
 	if (argc < 5)
 		return EXIT_FAILURE;
-	int fd = connected(argv[1], argv[2]);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	host = argv[1];
+	port = argv[2];
+	stays = argc > 5 && strcmp(argv[5], "-") == 0;
+	fd = connected();
 	long n = hex_decode(argv[4], strlen(argv[4]), key, sizeof(key));
 	struct dtls_psk psk = { slice_str(argv[3]), { key, n > 0 ? (size_t)n : 0 } };
-	if (fd < 0 ||
-		dtls_profile_create(&profile, &(struct dtls_profile_spec){ true, &calls }) != 0)
+	struct dtls_profile_spec shared = { .cid = true, .calls = &calls };
+	struct dtls_session_spec own = { .psk = psk, .deadline_ms = 15000 };
+	if (fd < 0 || dtls_profile_create(&profile, &shared) != 0)
 		return EXIT_FAILURE;
-	if (dtls_connect(
-		    &s, profile, &(struct dtls_session_spec){ psk, NULL, 15000, &fd }, now()) == 0)
-		run(s, fd, argc > 5 ? argv[5] : NULL);
+	if (dtls_connect(&s, profile, &own, now()) == 0)
+		run(s, argc > 5 ? argv[5] : NULL);
 	for (int i = 0; s != NULL && i < DTLS_DROPS; i++)
 		printf("dropped %d: %llu\n", i,
 			(unsigned long long)dtls_dropped(s, (enum dtls_drop)i));

@@ -1,5 +1,6 @@
-/* The server role of the room dtls over a real socket, to try it by hand with any client: it echoes what
- * it is told, and says what happens. usage: dtls-server PORT IDENTITY HEXKEY [cid] */
+/* The server role of the room dtls over a real socket, with any client: it echoes what it is told, lets a
+ * device move by its connection id, and says what happens. A line of its input is said to the device that
+ * spoke last. usage: dtls-server PORT IDENTITY HEXKEY [cid] */
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
@@ -7,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 #include "base/hex.h"
 #include "base/rand.h"
 #include "dtls/dtls.h"
@@ -20,7 +22,8 @@ struct peer {
 	uint8_t cid[CID];
 };
 
-static struct peer peers[PEERS];
+static struct peer peers[PEERS], *last; /* the last is who spoke last */
+static bool use_cid;
 static struct dtls_psk psk;
 static int fd;
 
@@ -60,57 +63,106 @@ static void tell(struct peer *p, enum dtls_event event, const uint8_t *bytes, si
 			(const char *)name.p);
 }
 
-static void feed(struct peer *p, const uint8_t *datagram, size_t n)
+/* RFC 9146 6: only a record newer than all before it may move its device. */
+static void move(struct peer *p, const struct sockaddr_in6 *from)
+{
+	if (!dtls_was_newest(p->s) || memcmp(&p->at, from, sizeof(*from)) == 0)
+		return;
+	p->at = *from;
+	printf("moved to port %u\n", ntohs(from->sin6_port));
+}
+
+/* A device that has come again ends its sessions before, at the same address. */
+static void outlive(const struct peer *p)
+{
+	for (struct peer *other = peers; other < peers + PEERS; other++) {
+		if (other == p || other->s == NULL ||
+			memcmp(&other->at, &p->at, sizeof(p->at)) != 0)
+			continue;
+		puts("comes again");
+		dtls_forget(&other->s);
+	}
+}
+
+static void act(struct peer *p, const struct sockaddr_in6 *from, enum dtls_event event,
+	const uint8_t *bytes, size_t n)
+{
+	tell(p, event, bytes, n);
+	if (event == DTLS_ESTABLISHED)
+		outlive(p);
+	if (event != DTLS_DATA)
+		return;
+	move(p, from);
+	last = p;
+	if (n > 0 && dtls_write(p->s, bytes, n) != 0)
+		puts("echo refused");
+}
+
+static void feed(struct peer *p, const struct sockaddr_in6 *from, const uint8_t *datagram, size_t n)
 {
 	static uint8_t room[DTLS_RECORD_MAX];
 	enum dtls_event event;
 	size_t got;
 	dtls_feed(p->s, datagram, n, now());
-	while ((event = dtls_read(p->s, room, sizeof(room), &got, now())) != DTLS_NOTHING) {
-		tell(p, event, room, got);
-		if (event == DTLS_DATA && got > 0 && dtls_write(p->s, room, got) != 0)
-			puts("echo refused");
-	}
+	while ((event = dtls_read(p->s, room, sizeof(room), &got, now())) != DTLS_NOTHING)
+		act(p, from, event, room, got);
 	if (dtls_state(p->s) == DTLS_DEAD)
 		dtls_forget(&p->s);
 }
 
-static struct peer *find(const struct sockaddr_in6 *at, const uint8_t *datagram, size_t n)
+/* Feeds the session of that connection id, else all of that address; false when there is none. */
+static bool route(const struct sockaddr_in6 *from, const uint8_t *datagram, size_t n)
 {
 	struct slice cid;
-	bool has_cid = dtls_cid_of(datagram, n, CID, &cid), is_hello = dtls_is_hello(datagram, n);
+	bool has_cid = dtls_cid_of(datagram, n, use_cid ? CID : 0, &cid), found = false;
+	bool is_hello = dtls_is_hello(datagram, n);
 	for (struct peer *p = peers; p < peers + PEERS; p++) {
 		if (p->s == NULL || (is_hello && !dtls_owns_hello(p->s, datagram, n)))
 			continue;
-		if (has_cid ? memcmp(cid.p, p->cid, CID) == 0
-			    : memcmp(&p->at, at, sizeof(*at)) == 0)
-			return p;
+		if (has_cid ? memcmp(cid.p, p->cid, CID) != 0
+			    : memcmp(&p->at, from, sizeof(*from)) != 0)
+			continue;
+		feed(p, from, datagram, n);
+		found = true;
 	}
-	return NULL;
+	return found;
 }
 
-static void take(struct dtls_listener *l, bool cid)
+static void take(struct dtls_listener *l)
 {
 	static uint8_t datagram[65536];
 	struct sockaddr_in6 at;
+	struct peer *p = peers;
 	socklen_t at_n = sizeof(at);
 	ssize_t n = recvfrom(fd, datagram, sizeof(datagram), 0, (void *)&at, &at_n);
 	if (n <= 0)
 		return;
 	printf("< %zd bytes\n", n);
-	struct peer *p = find(&at, datagram, (size_t)n);
-	if (p != NULL) {
-		feed(p, datagram, (size_t)n);
+	if (route(&at, datagram, (size_t)n))
+		return;
+	if (!dtls_is_hello(datagram, (size_t)n)) {
+		printf("no session for port %u\n", ntohs(at.sin6_port));
 		return;
 	}
-	for (p = peers; p < peers + PEERS - 1 && p->s != NULL;)
+	while (p < peers + PEERS - 1 && p->s != NULL)
 		p++;
 	dtls_forget(&p->s);
 	p->at = at;
 	rand_bytes(p->cid, CID);
 	struct dtls_accept_spec spec = { { (const uint8_t *)&at, sizeof(at) },
-		{ p->cid, cid ? CID : 0 }, 60000, p };
+		{ p->cid, use_cid ? CID : 0 }, 60000, p };
 	p->s = dtls_accept(l, &spec, datagram, (size_t)n, now());
+}
+
+/* False when the input has ended. */
+static bool say(void)
+{
+	static uint8_t line[1024];
+	ssize_t n = read(STDIN_FILENO, line, sizeof(line));
+	if (n > 1 &&
+		(last == NULL || last->s == NULL || dtls_write(last->s, line, (size_t)n - 1) != 0))
+		puts("unsent");
+	return n > 0;
 }
 
 static void tick(void)
@@ -137,13 +189,19 @@ int main(int argc, char **argv)
 	struct sockaddr_in6 at = { .sin6_family = AF_INET6,
 		.sin6_port = htons((uint16_t)strtoul(argv[1], NULL, 10)) };
 	fd = socket(AF_INET6, SOCK_DGRAM, 0);
-	struct dtls_listener_spec spec = { argc > 4, find_psk, NULL, &calls };
+	use_cid = argc > 4;
+	struct dtls_listener_spec spec = { .cid = use_cid, .find_psk = find_psk, .calls = &calls };
 	if (bind(fd, (void *)&at, sizeof(at)) != 0 || dtls_listener_create(&l, &spec) != 0)
 		return EXIT_FAILURE;
+	puts("ready");
+	struct pollfd ready[] = { { .fd = fd, .events = POLLIN },
+		{ .fd = STDIN_FILENO, .events = POLLIN } };
 	for (;;) {
-		struct pollfd ready = { .fd = fd, .events = POLLIN };
-		if (poll(&ready, 1, 200) > 0)
-			take(l, spec.cid);
+		poll(ready, 2, 200);
+		if (ready[0].revents != 0)
+			take(l);
+		if (ready[1].revents != 0 && !say())
+			ready[1].fd = -1;
 		tick();
 	}
 }

@@ -50,9 +50,10 @@ void lines_run(struct lines *l)
 	fflush(stdout);
 	for (;;) {
 		struct pollfd p[] = { { 0, POLLIN, 0 }, { l->fd, POLLIN, 0 } };
-		if (poll(p, 2, -1) < 0)
+		int ready = poll(p, 2, l->wait_ms > 0 ? l->wait_ms : -1);
+		if (ready < 0)
 			lines_die(l, "poll");
-		if (p[1].revents != 0)
+		if (p[1].revents != 0 || ready == 0)
 			l->on_socket();
 		if (p[0].revents != 0)
 			read_lines(l);

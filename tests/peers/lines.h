@@ -11,7 +11,8 @@ struct lines {
 	const char *name; /* the program's, for what it says */
 	int fd; /* the socket, or -1 while there is none */
 	void (*on_line)(char *line); /* a line came, without its end */
-	void (*on_socket)(void); /* the socket has something */
+	void (*on_socket)(void); /* the socket has something, or the wait is over */
+	int wait_ms; /* the longest wait; 0: as long as nothing comes */
 	uint8_t bytes[DATAGRAM]; /* for on_line and on_socket */
 	char in[2 * DATAGRAM + 256]; /* an unfinished line */
 	size_t in_len; /* its bytes */

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "base/secret.h"
 
 static const struct text nothing = { .n = 0 };
 
@@ -80,24 +81,43 @@ START_TEST(everything_arrives)
 END_TEST
 
 /* Whatever is allowed of memory: a configuration, or a fault that says so, and no leak. */
-START_TEST(memory_may_run_out_anywhere)
+static void expect_loads_or_says_so(const char *text, const struct text *file)
 {
-	static char csv[] = "name,server,identity,key\n"
-		"r,cloud,ri,101112131415161718191a1b1c1d1e1f\n";
-	const struct text rows = { .bytes = csv, .n = sizeof(csv) - 1 };
-	char text[2048];
 	unsigned given = 0;
-	snprintf(text, sizeof(text), "%s\nconfig gateway\n\toption endpoints_file 'f'\n",
-		strstr(sample, "config server"));
 	for (size_t limit = 1; limit < 30000; limit += 16) {
 		struct conf_faults faults;
-		struct conf *conf = conf_load_text("c", text, strlen(text), &rows, limit, &faults);
+		struct conf *conf = conf_load_text("c", text, strlen(text), file, limit, &faults);
 		ck_assert((conf != NULL) == (faults.errors == 0));
 		given += conf != NULL;
 		conf_free(conf);
 		conf_faults_free(&faults);
 	}
 	ck_assert_uint_gt(given, 0);
+	ck_assert_uint_eq(secret_held(), 0);
+}
+
+START_TEST(memory_may_run_out_anywhere)
+{
+	static char csv[] = "name,server,identity,key\n"
+		"r,cloud,ri,101112131415161718191a1b1c1d1e1f\n";
+	const struct text rows = { .bytes = csv, .n = sizeof(csv) - 1 };
+	char text[2048];
+	snprintf(text, sizeof(text), "%s\nconfig gateway\n\toption endpoints_file 'f'\n",
+		strstr(sample, "config server"));
+	expect_loads_or_says_so(text, &rows);
+}
+END_TEST
+
+START_TEST(memory_may_run_out_at_any_file)
+{
+	static char key[] = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+	const struct text file = { .bytes = key, .n = sizeof(key) - 1 };
+	expect_loads_or_says_so("config server s\n\toption uri coaps://h\n"
+		"config listen l\n\toption private_key_file k\nconfig listen o\n\toption coap 0\n"
+		"\toption coaps 7000\nconfig endpoint\n\toption name e\n\toption server s\n"
+		"\toption identity i\n\toption key 000102030405060708090a0b0c0d0e0f\n"
+		"\toption private_key_file k\nconfig endpoint\n\toption name o\n"
+		"\toption server s\n\toption mode opaque\n\toption listen o\n", &file);
 }
 END_TEST
 
@@ -156,7 +176,7 @@ START_TEST(the_reader_waits_for_a_writer)
 	if (reader == 0) {
 		close(fd);
 		ck_assert_int_eq(write(ready[1], "x", 1), 1);
-		int rc = file_read(path, 100, &text);
+		int rc = file_read(path, 100, NULL, &text);
 		_exit(rc == 0 && text.n == 8 && memcmp(text.bytes, "new text", 8) == 0 ? 0 : 1);
 	}
 	char go;
@@ -237,6 +257,7 @@ static Suite *conf_suite(void)
 	Suite *s = suite_create("conf");
 	SUITE_TEST(s, everything_arrives);
 	SUITE_TEST(s, memory_may_run_out_anywhere);
+	SUITE_TEST(s, memory_may_run_out_at_any_file);
 	SUITE_TEST(s, only_a_readable_regular_file_is_read);
 	SUITE_TEST(s, a_file_beyond_the_limit_is_refused);
 	SUITE_TEST(s, the_reader_waits_for_a_writer);
@@ -247,4 +268,5 @@ static Suite *conf_suite(void)
 	return s;
 }
 
-SUITE_MAIN(conf_suite, conf_uci_suite, conf_parts_suite, conf_print_suite, conf_key_suite)
+SUITE_MAIN(conf_suite, conf_uci_suite, conf_parts_suite, conf_print_suite, conf_key_suite,
+	conf_blob_suite)

@@ -78,6 +78,11 @@ static void put_server(FILE *out, unsigned i)
 	if (any(2))
 		put_text(out, "ca_file", 1, 100);
 	if (any(2))
+		put_text(out, "server_key_file", 1, 100);
+	fprintf(out, "\toption dtls %s\n", pick("1.2 1.3"));
+	if (any(2))
+		put_text(out, "server_name", 1, 253);
+	if (any(2))
 		fprintf(out, "\toption interface %s\n", pick("wan eth0.2 pppoe-wan"));
 }
 
@@ -95,6 +100,20 @@ static void put_listen(FILE *out, unsigned i)
 	if (any(2))
 		fprintf(out, "\toption server s0\n\toption unknown_endpoints %s\n",
 			pick("refuse accept"));
+}
+
+/* An opaque endpoint, and the listener that may be its own. */
+static void put_opaque(FILE *out, unsigned i)
+{
+	fprintf(out, "config listen own%u\n\toption coap 0\n\toption coaps %u\n", i, 3000 + i);
+	fputs("config endpoint\n", out);
+	put_text(out, "name", i, 255);
+	fputs("\toption server s1\n\toption mode opaque\n", out);
+	bool listen = any(2);
+	if (listen)
+		fprintf(out, "\toption listen own%u\n", i);
+	if (!listen || any(2))
+		fprintf(out, "\toption address [2001:db8::%x]\n", i + 1);
 }
 
 static void put_endpoint(FILE *out, unsigned i, unsigned servers)
@@ -131,9 +150,27 @@ static char *random_text(void)
 	for (unsigned i = 0; i <= any(4); i++)
 		put_listen(out, i);
 	for (unsigned i = any(10); i > 0; i--)
-		put_endpoint(out, i, servers);
+		if (servers > 1 && any(4) == 0)
+			put_opaque(out, i);
+		else
+			put_endpoint(out, i, servers);
 	fclose(out);
 	return text;
+}
+
+/* Every file holds the outside of a certificate. */
+static struct conf *load_with_files(const char *text)
+{
+	static char cert[] = { 0x30, 8, 0x30, 4, (char)0xa0, 2, 5, 0, 5, 0 };
+	const struct text file = { .bytes = cert, .n = sizeof(cert) };
+	struct conf_faults faults;
+	struct conf *conf = conf_load_text("/x/conf", text, strlen(text), &file, 0, &faults);
+	for (size_t i = 0; conf == NULL && i < faults.count; i++)
+		if (faults.list[i].severity == CONF_ERROR)
+			fprintf(stderr, "%u: %s\n", faults.list[i].where.line, faults.list[i].text);
+	ck_assert(conf != NULL);
+	conf_faults_free(&faults);
+	return conf;
 }
 
 static char *print_text(const struct conf *conf)
@@ -173,7 +210,7 @@ static void expect_same(enum option_id id, const void *a, const void *b)
 		same = l[0]->count == l[1]->count;
 		for (size_t i = 0; same && i < l[0]->count; i++)
 			same = same_string(l[0]->item[i], l[1]->item[i]);
-	} else if (row->type != CONF_TYPE_SERVER && row->type != CONF_TYPE_ADDRESSES) {
+	} else if (row->type != CONF_TYPE_SERVER && row->type != CONF_TYPE_LISTEN && row->type != CONF_TYPE_ADDRESSES) {
 		same = memcmp(pa, pb, row->size) == 0;
 	}
 	ck_assert_msg(same, "%s %s differs", row->section, row->name);
@@ -213,6 +250,7 @@ static void expect_same_conf(const struct conf *a, const struct conf *b)
 		ck_assert_str_eq(a->server[i].host, b->server[i].host);
 		ck_assert_uint_eq(a->server[i].port, b->server[i].port);
 		ck_assert_int_eq(a->server[i].scheme, b->server[i].scheme);
+		ck_assert_uint_eq(a->server[i].ca.n, b->server[i].ca.n);
 	}
 	for (size_t i = 0; i < a->listen_count; i++)
 		expect_same_listen(&a->listen[i], &b->listen[i]);
@@ -222,15 +260,18 @@ static void expect_same_conf(const struct conf *a, const struct conf *b)
 		expect_same_server(e[0]->server, e[1]->server);
 		expect_same_server(e[0]->bootstrap_server, e[1]->bootstrap_server);
 		ck_assert(e[0]->has_address == e[1]->has_address);
+		ck_assert((e[0]->listen == NULL) == (e[1]->listen == NULL));
+		if (e[0]->listen != NULL)
+			ck_assert_str_eq(e[0]->listen->name, e[1]->listen->name);
 	}
 }
 
 static void check_one(void)
 {
 	char *text = random_text();
-	struct conf *conf = load_good(text);
+	struct conf *conf = load_with_files(text);
 	char *printed = print_text(conf);
-	struct conf *again = load_good(printed);
+	struct conf *again = load_with_files(printed);
 	char *twice = print_text(again);
 	ck_assert_str_eq(printed, twice);
 	expect_same_conf(conf, again);

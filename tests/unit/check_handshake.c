@@ -185,11 +185,13 @@ START_TEST(credentials_out_of_bounds_are_refused)
 	struct wire *w = wire_begin(&(struct wire_spec){ .no_server = true });
 	struct dtls_session *s = w->client;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		struct dtls_session_spec spec = { bad[i], NULL, 1000, w };
+		struct dtls_session_spec spec = { .psk = bad[i], .deadline_ms = 1000, .who = w };
 		ck_assert_int_eq(dtls_connect(&s, w->profile, &spec, w->now), -EINVAL);
 		ck_assert_ptr_null(s);
 	}
-	struct dtls_session_spec spec = { { { letters, 129 }, { letters, 16 } }, NULL, 1000, w };
+	struct dtls_session_spec spec = {
+		.psk = { { letters, 129 }, { letters, 16 } }, .deadline_ms = 1000, .who = w
+	};
 	ck_assert_int_eq(dtls_connect(&s, w->profile, &spec, w->now), -EINVAL);
 	wire_end(w);
 }

@@ -2,8 +2,12 @@
 #pragma once
 #include "suite.h"
 
-Suite *header_suite(void);    /* check_header.c: the record header filter */
-Suite *handshake_suite(void); /* check_handshake.c: until the session is up */
-Suite *records_suite(void);   /* check_records.c: after that */
-Suite *listener_suite(void);  /* check_listener.c: what strangers get of a server */
-Suite *device_suite(void);    /* check_device.c: sessions of the server role */
+Suite *header_suite(void);      /* check_header.c: the record header filter */
+Suite *handshake_suite(void);   /* check_handshake.c: until the session is up */
+Suite *records_suite(void);     /* check_records.c: after that */
+Suite *listener_suite(void);    /* check_listener.c: what strangers get of a server */
+Suite *device_suite(void);      /* check_device.c: sessions of the server role */
+Suite *file_suite(void);        /* check_file.c: keys and certificates in files */
+Suite *cert_suite(void);        /* check_cert.c: which servers are trusted */
+Suite *cert_device_suite(void); /* check_cert_device.c: which devices are let in */
+Suite *cert_wire_suite(void); /* check_cert_wire.c: the same, where datagrams are lost or altered */

@@ -18,14 +18,29 @@ static const struct dtls_psk *find_psk(void *who, struct slice identity)
 	return slice_eq(identity, l->psk.identity) ? &l->psk : NULL;
 }
 
+bool lan_knows(void *lan, struct slice spki)
+{
+	struct lan *l = lan;
+	l->asked++;
+	return l->known_key.n > 0 && slice_eq(l->known_key, spki);
+}
+
 struct lan *lan_begin(bool cid)
+{
+	return lan_begin_with(&(struct dtls_listener_spec){ .cid = cid });
+}
+
+struct lan *lan_begin_with(const struct dtls_listener_spec *certs)
 {
 	struct lan *l = calloc(1, sizeof(*l));
 	BUG_UNLESS(l != NULL);
 	l->psk = (struct dtls_psk){ slice_str("meter17"), slice_str("0123456789abcdef") };
-	l->cid = cid;
+	l->cid = certs->cid;
 	l->deadline_ms = 60000;
-	struct dtls_listener_spec spec = { cid, find_psk, l, &calls };
+	struct dtls_listener_spec spec = *certs;
+	spec.find_psk = find_psk;
+	spec.psk_who = l;
+	spec.calls = &calls;
 	BUG_UNLESS(dtls_listener_create(&l->listener, &spec) == 0);
 	return l;
 }
@@ -67,6 +82,7 @@ static void bury(struct lan_session *e, struct mono now)
 	keep_name(e);
 	e->ended = now;
 	e->alert = dtls_alert(e->s);
+	e->why = dtls_why(e->s);
 	e->header = dtls_dropped(e->s, DTLS_DROP_HEADER);
 	e->record = dtls_dropped(e->s, DTLS_DROP_RECORD);
 	dtls_forget(&e->s);

@@ -22,6 +22,7 @@ struct lan_session {
 	size_t last_n;
 	uint8_t last[17000];
 	int alert;               /* when it died */
+	enum dtls_fault why;     /* when it died */
 	uint8_t name[129];       /* identity, when it died or came up */
 	struct mono up;          /* when it came up */
 	struct mono ended;       /* when it died */
@@ -30,7 +31,9 @@ struct lan_session {
 
 struct lan {
 	struct dtls_listener *listener;
-	struct dtls_psk psk; /* the one that is known; set anew at will */
+	struct dtls_psk psk;    /* the one that is known; set anew at will */
+	struct slice known_key; /* the raw one, where find_key is lan_knows */
+	unsigned asked;         /* how often for a raw key */
 	bool cid;
 	unsigned deadline_ms;
 	unsigned born;    /* sessions ever */
@@ -40,6 +43,8 @@ struct lan {
 
 /* Makes a listener that knows "meter17". End with lan_end, before its peers end. */
 struct lan *lan_begin(bool cid);
+/* The same, with the pair, CAs, keys and clock of another spec; psk_who is the lan. */
+struct lan *lan_begin_with(const struct dtls_listener_spec *certs);
 void lan_end(struct lan *l);
 /* Takes a datagram from a peer, which must live on, and does all that follows. */
 void lan_feed(struct lan *l, const struct lan_peer *peer, const uint8_t *datagram, size_t n,
@@ -47,4 +52,6 @@ void lan_feed(struct lan *l, const struct lan_peer *peer, const uint8_t *datagra
 struct mono lan_deadline(const struct lan *l);
 void lan_tick(struct lan *l, struct mono now);
 /* Sessions that live now. */
+/* A find_key that knows the lan's known_key. */
+bool lan_knows(void *lan, struct slice spki);
 unsigned lan_living(const struct lan *l);

@@ -46,6 +46,13 @@ static struct rig_peer *peer_make(struct rig *r, const struct addr *client, cons
 	struct wolf_peer_spec spec = { .suites = SUITES, .identity = slice_str(r->identity),
 		.key = r->key, .cid = r->cid, .own_cid = { cid, sizeof(cid) }, .send = to_relay,
 		.on_data = on_data, .who = p };
+	if (r->far_cert.n > 0) {
+		spec.suites = "ECDHE-ECDSA-AES128-CCM-8";
+		spec.cert = r->far_cert;
+		spec.private_key = r->far_key;
+		spec.is_raw = r->far_raw;
+		spec.asks = true;
+	}
 	p->wolf = wolf_peer_create(&spec);
 	list_append(&r->peers, &p->node);
 	return p;

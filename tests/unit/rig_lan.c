@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/hex.h"
+#include "pki.h"
 #include "wolf_peer.h"
 
 static const uint8_t right[16] = "the key of all ";
@@ -78,23 +79,73 @@ void rig_lan_wrong_key(struct rig *r, bool is_wrong)
 	wrong_key = is_wrong;
 }
 
-struct rig_dtls *rig_dtls_begin(struct rig *r, const char *from, const char *identity, bool cid)
+static struct rig_dtls *begin(struct rig *r, const char *from, struct rig_dtls *d,
+	struct wolf_peer_spec *spec)
 {
-	struct rig_dtls *d = calloc(1, sizeof(*d));
-	ck_assert_ptr_nonnull(d);
 	d->rig = r;
 	d->at = at(from);
 	list_init(&d->messages);
-	snprintf(d->identity, sizeof(d->identity), "%s", identity);
-	struct wolf_peer_spec spec = { .suites = "PSK-AES128-CCM-8", .is_client = true,
-		.identity = slice_str(d->identity), .cid = cid, .send = send_up,
-		.key = { wrong_key ? wrong : right, sizeof(right) }, .on_data = on_data, .who = d };
-	d->wolf = wolf_peer_create(&spec);
+	spec->is_client = true;
+	spec->send = send_up;
+	spec->on_data = on_data;
+	spec->who = d;
+	d->wolf = wolf_peer_create(spec);
 	/* The newest first: who began anew gets what comes to the address. */
 	list_append(devices.next, &d->node);
 	wolf_peer_begin(d->wolf);
 	rig_settle(r);
 	return d;
+}
+
+static struct rig_dtls *device_make(void)
+{
+	struct rig_dtls *d = calloc(1, sizeof(*d));
+	ck_assert_ptr_nonnull(d);
+	return d;
+}
+
+struct rig_dtls *rig_dtls_begin(struct rig *r, const char *from, const char *identity, bool cid)
+{
+	struct rig_dtls *d = device_make();
+	snprintf(d->identity, sizeof(d->identity), "%s", identity);
+	struct wolf_peer_spec spec = { .suites = "PSK-AES128-CCM-8",
+		.identity = slice_str(d->identity), .cid = cid,
+		.key = { wrong_key ? wrong : right, sizeof(right) } };
+	return begin(r, from, d, &spec);
+}
+
+void rig_lan_pki(struct rig *r)
+{
+	struct conf_listen *l = &r->listens[0];
+	struct slice cert = pki("server.pem"), key = pki("server.key"), ca = pki("ca.pem");
+	l->coaps = DEVICE_PORT;
+	l->cid = true;
+	l->cert = (struct conf_blob){ (uint8_t *)(uintptr_t)cert.p, cert.n };
+	l->private_key = (struct conf_blob){ (uint8_t *)(uintptr_t)key.p, key.n };
+	l->ca = (struct conf_blob){ (uint8_t *)(uintptr_t)ca.p, ca.n };
+}
+
+static struct rig_dtls *with_files(struct rig *r, const char *from, struct slice cert,
+	const char *key, bool is_raw)
+{
+	struct wolf_peer_spec spec = { .suites = "ECDHE-ECDSA-AES128-CCM-8", .cert = cert,
+		.private_key = pki(key), .is_raw = is_raw, .cid = !is_raw };
+	struct rig_dtls *d = begin(r, from, device_make(), &spec);
+	rig_lan_pump(r);
+	return d;
+}
+
+struct rig_dtls *rig_dtls_cert(struct rig *r, const char *from, const char *cert, const char *key)
+{
+	return with_files(r, from, pki(cert), key, false);
+}
+
+struct rig_dtls *rig_dtls_raw(struct rig *r, const char *from, const char *name)
+{
+	char pub[80], key[80];
+	snprintf(pub, sizeof(pub), "%s.pub", name);
+	snprintf(key, sizeof(key), "%s.key", name);
+	return with_files(r, from, pki_spki(pub), key, true);
 }
 
 struct rig_dtls *rig_dtls(struct rig *r, const char *from, const char *identity)

@@ -15,6 +15,12 @@ void rig_lan_secure(struct rig *r, const char *name);
 struct rig_dtls *rig_dtls_begin(struct rig *r, const char *from, const char *identity, bool cid);
 /* The same, and the handshake goes on until nothing more comes. */
 struct rig_dtls *rig_dtls(struct rig *r, const char *from, const char *identity);
+/* Gives the listener "lan" a DTLS port that takes certificates of the tests' CA, and raw keys. */
+void rig_lan_pki(struct rig *r);
+/* A device with a certificate and key of the tests' PKI, or with raw ones, at this address; the handshake
+ * goes on until nothing more comes. */
+struct rig_dtls *rig_dtls_cert(struct rig *r, const char *from, const char *cert, const char *key);
+struct rig_dtls *rig_dtls_raw(struct rig *r, const char *from, const char *name);
 /* The same, of an endpoint that is there: it is up, and registers. Its WAN port is in r->port. */
 struct rig_dtls *rig_dtls_register(struct rig *r, const char *from, const char *name);
 void rig_dtls_free(struct rig_dtls *d);

@@ -20,6 +20,7 @@ Suite *wan_round_suite(void);
 Suite *wanted_suite(void);
 Suite *frugal_suite(void);
 Suite *secure_suite(void);
+Suite *secure_cert_suite(void);
 Suite *secure_move_suite(void);
 Suite *soak_suite(void);
 Suite *silence_suite(void);

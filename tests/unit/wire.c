@@ -51,6 +51,11 @@ static struct wolf_peer *make_server(
 	struct wire *w, const struct wire_spec *spec, const struct dtls_psk *psk)
 {
 	return wolf_peer_create(&(struct wolf_peer_spec){
+		.cert = spec->far.cert,
+		.private_key = spec->far.private_key,
+		.is_raw = spec->far.is_raw,
+		.asks = spec->far.asks,
+		.mtu = spec->far.mtu,
 		.suites = spec->suites != NULL ? spec->suites : "PSK-AES128-CCM-8",
 		.identity = either(spec->server_identity, psk->identity),
 		.key = either(spec->server_key, psk->key),
@@ -76,10 +81,15 @@ struct wire *wire_begin(const struct wire_spec *spec)
 		(struct lan_peer){ either(spec->address, slice_str("somewhere")), send_down, w };
 	if (!spec->no_server && spec->lan == NULL)
 		w->server = make_server(w, spec, &psk);
-	struct dtls_profile_spec shared = { spec->cid, &calls };
+	struct dtls_profile_spec shared = spec->profile;
+	shared.cid = spec->cid;
+	shared.calls = &calls;
 	BUG_UNLESS(dtls_profile_create(&w->profile, &shared) == 0);
-	struct dtls_session_spec own = { psk, spec->server_name,
-		spec->deadline_ms != 0 ? spec->deadline_ms : 60000, w };
+	struct dtls_session_spec own = { .psk = psk,
+		.server_name = spec->server_name,
+		.deadline_ms = spec->deadline_ms != 0 ? spec->deadline_ms : 60000,
+		.who = w,
+		.pair = spec->pair };
 	BUG_UNLESS(dtls_connect(&w->client, w->profile, &own, w->now) == 0);
 	return w;
 }

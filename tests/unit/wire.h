@@ -58,6 +58,9 @@ struct wire_spec {
 	struct slice identity, key;               /* the client's; empty: the usual */
 	struct slice server_identity, server_key; /* the server's; empty: as the client's */
 	unsigned deadline_ms;                     /* 0: a minute */
+	struct dtls_profile_spec profile; /* the client's: security and what belongs to it */
+	struct dtls_pair pair;            /* the client's */
+	struct wolf_peer_spec far;        /* the server's: certificate and key */
 	bool no_server;
 	struct lan *lan;      /* our own server in place of the other; ends before the wire does */
 	struct slice address; /* the client's, towards it; empty: the usual */

@@ -12,6 +12,7 @@ struct wolf_peer {
 	struct wolf_peer_spec spec;
 	struct slice in;
 	bool up, closed, dead;
+	size_t given;
 	char sni[128];
 };
 
@@ -68,12 +69,42 @@ static int on_sni(WOLFSSL *ssl, int *alert, void *who)
 	return 0;
 }
 
+/* Takes whatever it is: who is trusted is not this end's matter. */
+static int on_verify(int good, WOLFSSL_X509_STORE_CTX *store)
+{
+	struct wolf_peer *p = store->userCtx;
+	(void)good;
+	p->given = store->certs[0].length;
+	return 1;
+}
+
+static void setup_certs(struct wolf_peer *p)
+{
+	static const char raw[] = { WOLFSSL_CERT_TYPE_RPK };
+	const struct wolf_peer_spec *s = &p->spec;
+	int mode = s->is_client || s->asks ? WOLFSSL_VERIFY_PEER : WOLFSSL_VERIFY_NONE;
+	wolfSSL_CTX_set_verify(p->ctx, mode, on_verify);
+	if (s->is_raw) {
+		BUG_UNLESS(wolfSSL_CTX_set_client_cert_type(p->ctx, raw, 1) == WOLFSSL_SUCCESS);
+		BUG_UNLESS(wolfSSL_CTX_set_server_cert_type(p->ctx, raw, 1) == WOLFSSL_SUCCESS);
+	}
+	if (s->cert.n == 0)
+		return;
+	BUG_UNLESS(
+		wolfSSL_CTX_use_certificate_chain_buffer_format(p->ctx, s->cert.p, (long)s->cert.n,
+			s->is_raw ? WOLFSSL_FILETYPE_ASN1 : WOLFSSL_FILETYPE_PEM) ==
+		WOLFSSL_SUCCESS);
+	BUG_UNLESS(wolfSSL_CTX_use_PrivateKey_buffer(p->ctx, s->private_key.p,
+			   (long)s->private_key.n, WOLFSSL_FILETYPE_PEM) == WOLFSSL_SUCCESS);
+}
+
 static void setup(struct wolf_peer *p)
 {
 	p->ctx = wolfSSL_CTX_new(
 		p->spec.is_client ? wolfDTLSv1_2_client_method() : wolfDTLSv1_2_server_method());
 	BUG_UNLESS(p->ctx != NULL);
 	BUG_UNLESS(wolfSSL_CTX_set_cipher_list(p->ctx, p->spec.suites) == WOLFSSL_SUCCESS);
+	setup_certs(p);
 	wolfSSL_CTX_set_psk_server_callback(p->ctx, on_psk);
 	wolfSSL_CTX_set_psk_client_callback(p->ctx, on_psk_client);
 	wolfSSL_CTX_set_servername_callback(p->ctx, on_sni);
@@ -82,6 +113,9 @@ static void setup(struct wolf_peer *p)
 	wolfSSL_CTX_SetIOSend(p->ctx, on_send);
 	p->ssl = wolfSSL_new(p->ctx);
 	BUG_UNLESS(p->ssl != NULL);
+	wolfSSL_SetCertCbCtx(p->ssl, p);
+	if (p->spec.mtu != 0)
+		BUG_UNLESS(wolfSSL_dtls_set_mtu(p->ssl, p->spec.mtu) == WOLFSSL_SUCCESS);
 	wolfSSL_dtls_set_using_nonblock(p->ssl, 1);
 	wolfSSL_SetIOReadCtx(p->ssl, p);
 	wolfSSL_SetIOWriteCtx(p->ssl, p);
@@ -153,7 +187,7 @@ static bool is_hello(const uint8_t *d, size_t n)
 	return n > 13 && d[0] == 22 && d[3] == 0 && d[4] == 0 && d[13] == 1;
 }
 
-void wolf_peer_feed(struct wolf_peer *p, const uint8_t *datagram, size_t n)
+static void feed_one(struct wolf_peer *p, const uint8_t *datagram, size_t n)
 {
 	if (p->dead || (p->up && is_hello(datagram, n)))
 		return;
@@ -163,6 +197,20 @@ void wolf_peer_feed(struct wolf_peer *p, const uint8_t *datagram, size_t n)
 	if (p->up)
 		take(p);
 	p->in.n = 0;
+}
+
+/* With a small MTU the library has a small room too: it gets one record at a time. */
+void wolf_peer_feed(struct wolf_peer *p, const uint8_t *datagram, size_t n)
+{
+	size_t at = 0;
+	while (p->spec.mtu != 0 && n - at > 13) {
+		size_t record = 13 + (size_t)datagram[at + 11] * 256 + datagram[at + 12];
+		if (record >= n - at)
+			break;
+		feed_one(p, datagram + at, record);
+		at += record;
+	}
+	feed_one(p, datagram + at, n - at);
 }
 
 void wolf_peer_write(struct wolf_peer *p, const uint8_t *bytes, size_t n)
@@ -183,6 +231,11 @@ bool wolf_peer_is_up(const struct wolf_peer *p)
 bool wolf_peer_is_closed(const struct wolf_peer *p)
 {
 	return p->closed;
+}
+
+size_t wolf_peer_given(const struct wolf_peer *p)
+{
+	return p->given;
 }
 
 const char *wolf_peer_sni(const struct wolf_peer *p)

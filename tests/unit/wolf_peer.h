@@ -1,4 +1,4 @@
-/* A DTLS 1.2 PSK server, or client, on wolfSSL, without I/O: the far end of a virtual wire. It has no timer of
+/* A DTLS 1.2 server, or client, on wolfSSL, without I/O: the far end of a virtual wire. It has no timer of
  * its own and repeats its flight when the client repeats its own. */
 #pragma once
 #include <stdbool.h>
@@ -9,12 +9,17 @@
 struct wolf_peer;
 
 struct wolf_peer_spec {
-	const char *suites;    /* wolfSSL's names */
-	bool is_client;        /* the other role: it speaks first, see wolf_peer_begin */
-	struct slice identity; /* the one that is known, or a client's own; borrowed */
-	struct slice key;      /* borrowed */
-	bool cid;              /* accept a connection id */
-	struct slice own_cid;  /* ours, with cid */
+	const char *suites;       /* wolfSSL's names */
+	bool is_client;           /* the other role: it speaks first, see wolf_peer_begin */
+	struct slice identity;    /* the one that is known, or a client's own; borrowed */
+	struct slice key;         /* borrowed */
+	bool cid;                 /* accept a connection id */
+	struct slice own_cid;     /* ours, with cid */
+	struct slice cert;        /* PEM, or DER with is_raw; borrowed for the call */
+	struct slice private_key; /* PEM; borrowed for the call */
+	bool is_raw;              /* cert is a public key (RFC 7250), and the peer's is wanted so */
+	bool asks;                /* a server that wants a certificate or raw key, whichever */
+	uint16_t mtu;             /* of handshake datagrams; 0: wolfSSL's own */
 	void (*send)(void *who, const uint8_t *datagram, size_t n);
 	void (*on_data)(void *who, const uint8_t *bytes, size_t n);
 	void *who;
@@ -33,5 +38,7 @@ void wolf_peer_close(struct wolf_peer *p);
 bool wolf_peer_is_up(const struct wolf_peer *p);
 /* The client's close_notify came. */
 bool wolf_peer_is_closed(const struct wolf_peer *p);
+/* Bytes of the certificate or raw key that the peer gave; 0 for none. */
+size_t wolf_peer_given(const struct wolf_peer *p);
 /* Server name that the client asked for, or "". */
 const char *wolf_peer_sni(const struct wolf_peer *p);

@@ -1,0 +1,3 @@
+#include <wolfssl/ssl.h>
+#include "nowhere.h"
+#include <mbedtls/ssl.h>
