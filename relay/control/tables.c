@@ -115,7 +115,8 @@ static void route_row(struct table *t, struct json_object *o)
 	bool is_bootstrap = strcmp(text_of(o, "kind"), "bootstrap") == 0;
 	snprintf(cell, sizeof(cell), "%s%s", text_of(o, "state"), is_true(o, "late") ? " late" : "");
 	table_cell(t, cell);
-	table_cell(t, short_suite(text_of(o, "suite")));
+	bool is_opaque = strcmp(text_of(o, "mode"), "opaque") == 0;
+	table_cell(t, is_opaque ? "opaque" : short_suite(text_of(o, "suite")));
 	number_cell(t, o, "cid");
 	number_cell(t, o, "port");
 	traffic_cell(t, up);
@@ -164,7 +165,8 @@ static void endpoint_row(struct table *t, struct json_object *o)
 	table_cell(t, text_of(o, "state"));
 	table_cell(t, is_true(o, "dynamic") ? "unknown" : text_of(o, "kind"));
 	table_cell(t, text_of(o, "credential"));
-	table_cell(t, is_true(o, "lan_secured") ? "secured" : "nosec");
+	const char *lan = is_true(o, "lan_secured") ? "secured" : "nosec";
+	table_cell(t, strcmp(text_of(o, "mode"), "opaque") == 0 ? "opaque" : lan);
 	number_cell(t, o, "port");
 	table_cell(t, text_of(o, "address"));
 	table_cell(t, text_of(o, "server"));
