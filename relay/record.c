@@ -172,7 +172,9 @@ static bool may_have_cid(const uint8_t *datagram, size_t n)
 		if (c.p[0] == WITH_CID || (is_unified(c.p[0]) && (c.p[0] & UNIFIED_CID) != 0))
 			return true;
 		struct record_view view = { .number = 0 };
-		if (is_unified(c.p[0]) || !take_record(&view, &c, 0))
+		bool is_sound = is_unified(c.p[0]) ? take_unified(&view, &c, 0) :
+						     take_record(&view, &c, 0);
+		if (!is_sound)
 			return false;
 	}
 	return false;

@@ -18,9 +18,10 @@ PEER_TLS         = openssl gnutls notls
 lwm2m-server_SRC = $(addprefix tests/peers/,peer.c lwm2m-server.c credentials.c book.c ops.c)
 lwm2m-device_SRC = $(addprefix tests/peers/,peer.c lwm2m-device.c objects.c)
 # Raw ends: datagrams, DTLS records on OpenSSL and random messages as lines of hex.
-RAW              = $(addprefix tests/,rawudp rawdtls randcoap memscan)
+RAW              = $(addprefix tests/,rawudp rawdtls udptap randcoap memscan)
 tests/rawudp_SRC   = $(addprefix tests/peers/,rawudp.c lines.c)
 tests/rawdtls_SRC  = $(addprefix tests/peers/,rawdtls.c lines.c)
+tests/udptap_SRC   = $(addprefix tests/peers/,udptap.c lines.c)
 tests/randcoap_SRC = tests/peers/randcoap.c
 tests/memscan_SRC  = tests/peers/memscan.c
 $(foreach p,$(RAW),$(eval $(p)_BELOW = base))

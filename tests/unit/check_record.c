@@ -73,6 +73,8 @@ static const struct {
 	{ "the same twice", "2e" "0102" DATA "2e" "0103" DATA, SOUND },
 	{ "the same, cut", "2e" "0102" "0011" "00112233445566778899aabbccddeeff", JUNK },
 	{ "DTLS 1.3 with a connection id", "3e" "c1d2e3f4" "0102" DATA, SOUND },
+	{ "one without, then one with", "2e" "0102" DATA "32" "c1d2" "01"
+		"00112233445566778899aabbccddeeff", SOUND },
 	{ "ServerHello", SERVER_HELLO(RANDOM, "0036000504c1d2e3f4"), SOUND },
 };
 
