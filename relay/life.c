@@ -124,7 +124,8 @@ struct flow *life_begin(struct datapath *dp, const struct life_spec *spec, struc
 	if (!f->is_live && f->route->is_dynamic)
 		dp->unproven++;
 	life_open_wan(dp, f, spec->delay_ms, now);
-	settle(dp, f);
+	if (f->opaque == NULL)
+		settle(dp, f);
 	life_rearm(dp, f, now);
 	dp->env.stat.count[COUNT_FLOWS_OPENED]++;
 	changed(dp);
@@ -212,7 +213,8 @@ void life_move(struct datapath *dp, struct flow *f, const struct parcel *p)
 	flow_rekey(dp->flows, f, &p->key);
 	f->port = p->port;
 	f->called = p->called;
-	settle(dp, f);
+	if (f->opaque == NULL)
+		settle(dp, f);
 	changed(dp);
 }
 

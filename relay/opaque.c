@@ -362,6 +362,13 @@ static size_t cid_length(const struct flow *flow)
 	return flow->opaque->cid.n > 0 ? flow->opaque->cid.n : flow->opaque->offered.n;
 }
 
+/* The configuration may name a listener and an address: then nobody else may use the listener. */
+static bool is_barred(const struct route *r, const struct addr *device)
+{
+	return r != NULL && r->has_address && !(addr_same_host(&r->address, device) &&
+		(r->address.port == 0 || r->address.port == device->port));
+}
+
 bool opaque_up(struct datapath *dp, struct parcel *p)
 {
 	if (!routes_have_opaque(dp->routes))
@@ -374,8 +381,9 @@ bool opaque_up(struct datapath *dp, struct parcel *p)
 		p->key.identity = 0;
 		return false;
 	}
-	if (!record_look(p->bytes, p->n, cid_length(flow), &view)) {
-		dp->env.stat.drop[DROP_LAN_HEADER]++;
+	bool is_sound = record_look(p->bytes, p->n, cid_length(flow), &view);
+	if (!is_sound || is_barred(r, &p->key.device)) {
+		dp->env.stat.drop[is_sound ? DROP_LAN_STRANGER : DROP_LAN_HEADER]++;
 		return true;
 	}
 	if (flow == NULL)

@@ -213,7 +213,8 @@ static struct route *by_address(const struct routes *t, const struct addr *devic
 	struct route *any_port = NULL;
 	struct route *r = t->by_address[address_bucket(t, device)];
 	for (; r != NULL; r = r->next_address) {
-		if (r->is_opaque != is_opaque || !addr_same_host(&r->address, device))
+		if (r->is_opaque != is_opaque || r->listen != NULL ||
+			!addr_same_host(&r->address, device))
 			continue;
 		if (r->address.port == device->port)
 			return r;

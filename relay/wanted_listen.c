@@ -86,11 +86,14 @@ void wanted_listener_free(struct listener_entry *e)
 	free(e);
 }
 
-static bool has_opaque(const struct conf *conf)
+/* An opaque endpoint may come by this listener. */
+static bool has_opaque(const struct conf *conf, const struct conf_listen *by)
 {
-	for (size_t i = 0; i < conf->endpoint_count; i++)
-		if (conf->endpoint[i].mode == CONF_OPAQUE)
+	for (size_t i = 0; i < conf->endpoint_count; i++) {
+		const struct conf_endpoint *e = &conf->endpoint[i];
+		if (e->mode == CONF_OPAQUE && (e->listen == NULL || e->listen == by))
 			return true;
+	}
 	return false;
 }
 
@@ -98,7 +101,7 @@ static bool has_opaque(const struct conf *conf)
 static bool wants_dtls(const struct plan *plan, const struct conf_listen *conf)
 {
 	return conf->coaps != 0 && (conf->coaps_is_set ||
-		identities_most(plan->identities) > 0 || has_opaque(plan->conf));
+		identities_most(plan->identities) > 0 || has_opaque(plan->conf, conf));
 }
 
 static struct slice slice_of(const struct conf_blob *blob)

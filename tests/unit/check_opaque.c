@@ -157,6 +157,43 @@ START_TEST(a_listener_of_its_own_is_for_one_endpoint)
 }
 END_TEST
 
+START_TEST(a_listener_and_an_address_bar_all_others)
+{
+	struct rig *r = up_raw(NULL);
+	r->endpoints[0].has_address = true;
+	r->endpoints[0].address = at(A);
+	struct conf_listen *l = rig_add_listen(r, "other", 5783);
+	l->coaps = 5784;
+	l->coaps_is_set = true;
+	ck_assert_int_eq(rig_apply(r), 0);
+	lost_from(r, B, HELLO, DROP_LAN_STRANGER);
+	ck_assert_ptr_null(rig_flow(r, "dev"));
+	shaken(r, A, true);
+	lost_from(r, B, HELLO, DROP_LAN_STRANGER);
+	lost_from(r, A2, cid_record(1), DROP_LAN_STRANGER);
+	rig_device_at(r, A, 5784, HELLO); /* at another listener it is nobody */
+	rig_expect_server(r, "");
+	expect_at(r, A);
+	rig_free(r);
+}
+END_TEST
+
+START_TEST(a_port_for_dtls_is_opened_where_they_come_by)
+{
+	struct rig *r = up_raw(NULL);
+	struct conf_listen *l = rig_add_listen(r, "other", 5783);
+	l->coaps = 5784;
+	ck_assert_int_eq(rig_apply(r), 0);
+	ck_assert_uint_eq(fake_net_open(r->net), 6); /* IPv6 and IPv4: two and one */
+	r->endpoints[0].listen = NULL;
+	r->endpoints[0].has_address = true;
+	r->endpoints[0].address = at(A);
+	ck_assert_int_eq(rig_apply(r), 0);
+	ck_assert_uint_eq(fake_net_open(r->net), 8);
+	rig_free(r);
+}
+END_TEST
+
 START_TEST(plain_messages_of_the_same_address_are_another_flow)
 {
 	struct rig *r = up_raw(A);
@@ -486,6 +523,8 @@ Suite *opaque_suite(void)
 	SUITE_TEST(s, rule11_what_is_too_large_is_dropped_by_name);
 	SUITE_TEST(s, others_meet_our_own_dtls);
 	SUITE_TEST(s, a_listener_of_its_own_is_for_one_endpoint);
+	SUITE_TEST(s, a_listener_and_an_address_bar_all_others);
+	SUITE_TEST(s, a_port_for_dtls_is_opened_where_they_come_by);
 	SUITE_TEST(s, plain_messages_of_the_same_address_are_another_flow);
 	SUITE_TEST(s, rule2_its_name_is_refused_without_dtls);
 	SUITE_TEST(s, a_hello_or_a_connection_id_begins_a_flow);

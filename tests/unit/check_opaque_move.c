@@ -386,6 +386,34 @@ START_TEST(an_id_that_two_devices_have_leads_nowhere)
 }
 END_TEST
 
+/* "two" came to where "dev" might be too: the one that was there stays. */
+START_TEST(two_flows_may_have_one_address)
+{
+	struct rig *r = up_raw("192.168.1.11");
+	struct conf_endpoint *e = rig_endpoint(r, "two", "raw");
+	e->mode = CONF_OPAQUE;
+	e->has_address = true;
+	e->address = at(HOST);
+	ck_assert_int_eq(rig_apply(r), 0);
+	shaken(r, B, true); /* "dev" */
+	uint16_t port = r->port;
+	up_from(r, C, cid_record(1));
+	down_to_both(r, B, C, record(1));
+	trial_over(r);
+	expect_at(r, C);
+	r->endpoints[1].address = at("192.168.1.12");
+	ck_assert_int_eq(rig_apply(r), 0);
+	up_from(r, C, HELLO); /* the configuration gives C to "two" now */
+	ck_assert_uint_ne(r->port, port);
+	down_to(r, C, DONE);
+	ck_assert_ptr_nonnull(rig_flow(r, "dev"));
+	ck_assert_ptr_nonnull(rig_flow(r, "two"));
+	r->port = port;
+	down_to(r, C, record(2));
+	rig_free(r);
+}
+END_TEST
+
 START_TEST(an_id_counts_on_its_own_listener_only)
 {
 	struct rig *r = up_raw(HOST);
@@ -434,6 +462,7 @@ Suite *opaque_move_suite(void)
 	SUITE_TEST(s, who_came_first_by_chance_is_outdone_by_who_is_answered);
 	SUITE_TEST(s, an_id_of_a_handshake_that_fails_does_not_count);
 	SUITE_TEST(s, an_id_that_two_devices_have_leads_nowhere);
+	SUITE_TEST(s, two_flows_may_have_one_address);
 	SUITE_TEST(s, an_id_counts_on_its_own_listener_only);
 	SUITE_TEST(s, a_reload_ends_a_trial);
 	return s;
