@@ -93,7 +93,7 @@ lwgate_SRC    = relay/control/lwgate.c
 lwgate_BELOW  = control conf base
 lwgate_LIBS   = $(JSON_LIBS)
 # Programs that the tests need besides, as targets; every check builds them first.
-TEST_PROGRAMS = $(addprefix $(BUILD)/tests/,uci-export conf-check) $(LOAD:%=$(BUILD)/%) $(PEERS) \
+TEST_PROGRAMS = $(addprefix $(BUILD)/tests/,uci-export conf-check dtls-client dtls-server pki/ready) $(LOAD:%=$(BUILD)/%) $(PEERS) \
                 $(BUILD)/san/lwgated
 
 # What the tests are made of: rooms' unit binaries, peers, load programs, fuzz targets.
@@ -176,7 +176,8 @@ endef
 $(foreach p,lwm2m-server lwm2m-device,$(foreach t,$(PEER_TLS),$(eval $(call peer,$(p),$(t)))))
 peers: $(PEERS)
 
-demo: all $(BUILD)/tests/lwm2m-server-openssl $(BUILD)/tests/lwm2m-device-notls
+demo: all $(addprefix $(BUILD)/tests/lwm2m-,server-openssl device-notls device-gnutls \
+		device-openssl)
 	@BUILD='$(BUILD)' KEEP='$(KEEP)' tests/demo/demo.sh
 
 define unit
@@ -188,9 +189,10 @@ endef
 $(foreach r,$(UNIT_ROOMS),$(eval $(call unit,$(r))))
 
 # The room dtls by hand over a real socket, and what it costs.
-$(BUILD)/tests/dtls-client: $(BUILD)/obj/tests/peers/dtls-client.o
-$(BUILD)/tests/dtls-server: $(BUILD)/obj/tests/peers/dtls-server.o
-$(BUILD)/tests/dtls-bench: $(addprefix $(BUILD)/obj/tests/,load/dtls-bench.o unit/wolf_peer.o)
+$(BUILD)/tests/dtls-client: $(addprefix $(BUILD)/obj/tests/peers/,dtls-client.o files.o)
+$(BUILD)/tests/dtls-server: $(addprefix $(BUILD)/obj/tests/peers/,dtls-server.o files.o)
+$(BUILD)/tests/dtls-bench: $(addprefix $(BUILD)/obj/tests/,load/dtls-bench.o load/dtls-kinds.o \
+	unit/wolf_peer.o)
 $(BUILD)/tests/dtls-client $(BUILD)/tests/dtls-server $(BUILD)/tests/dtls-bench: $(dtls_BELOW:%=$(BUILD)/lib/%.a)
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(CFLAGS) -pie $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
@@ -235,7 +237,7 @@ replay-tests = $(FUZZERS:%=$(BUILD)/tests/%)
 test-objects = $(foreach r,$(UNIT_ROOMS),$(patsubst %.c,$(BUILD)/san/obj/%.o,$($(r)_TESTS)))
 peer-objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/*/*.c))
 $(test-objects) $(peer-objects): | $(DEPS_TEST)
-test-programs: all $(pki) $(unit-tests) $(replay-tests) $(TEST_PROGRAMS)
+test-programs: all $(unit-tests) $(replay-tests) $(TEST_PROGRAMS)
 
 check-fast: test-programs | $(DEPS_TEST)
 	+@MAKE='$(MAKE)' tests/run-suites $(SUITES_FAST)

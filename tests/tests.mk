@@ -1,12 +1,15 @@
 # What the tests are made of; the Makefile says how. New tests are named here.
 
 # ---- load: generator, echo server and yardstick, built as the relay is built, never installed --------
-LOAD       = $(addprefix tests/load/,coapload coapecho forward)
+LOAD       = $(addprefix tests/load/,coapload coapecho forward flood)
 LOAD_SHARE = codec.c net.c rand_block.c
 tests/load/coapload_SRC   = $(addprefix tests/load/,coapload.c fleet.c client.c hist.c $(LOAD_SHARE))
 tests/load/coapecho_SRC   = $(addprefix tests/load/,coapecho.c answer.c secure.c $(LOAD_SHARE))
 tests/load/forward_SRC    = $(addprefix tests/load/,forward.c net.c)
+tests/load/flood_SRC      = $(addprefix tests/load/,flood.c flood_say.c flood_net.c net.c)
 $(foreach p,$(LOAD),$(eval $(p)_BELOW = base))
+tests/load/flood_BELOW    = dtls base
+tests/load/flood_LIBS     = $(WOLFSSL_LIBS)
 tests/load/coapload_LIBS  = $(WOLFSSL_DIR)/lib/libwolfssl.a -lm
 tests/load/coapecho_LIBS  = $(WOLFSSL_DIR)/lib/libwolfssl.a -lm
 tests/load/client_CFLAGS  = -I$(WOLFSSL_DIR)/include
@@ -15,16 +18,20 @@ tests/load/secure_CFLAGS  = -I$(WOLFSSL_DIR)/include
 # ---- peers: a LwM2M server and a LwM2M device on libcoap, for the demo and the network tests ------
 # One program for each TLS library that libcoap is built with; the same objects link with all.
 PEER_TLS         = openssl gnutls notls
-lwm2m-server_SRC = $(addprefix tests/peers/,peer.c lwm2m-server.c credentials.c book.c ops.c)
-lwm2m-device_SRC = $(addprefix tests/peers/,peer.c lwm2m-device.c objects.c)
+lwm2m-server_SRC = $(addprefix tests/peers/,peer.c lwm2m-server.c talk.c security.c \
+                   credentials.c book.c ops.c)
+lwm2m-device_SRC = $(addprefix tests/peers/,peer.c lwm2m-device.c security.c objects.c)
 # Raw ends: datagrams, DTLS records on OpenSSL and random messages as lines of hex.
-RAW              = $(addprefix tests/,rawudp rawdtls udptap randcoap memscan)
+RAW              = $(addprefix tests/,rawudp rawdtls rawdevice udptap randcoap memscan)
 tests/rawudp_SRC   = $(addprefix tests/peers/,rawudp.c lines.c)
 tests/rawdtls_SRC  = $(addprefix tests/peers/,rawdtls.c lines.c)
+tests/rawdevice_SRC = $(addprefix tests/peers/,rawdevice.c lines.c)
 tests/udptap_SRC   = $(addprefix tests/peers/,udptap.c lines.c)
 tests/randcoap_SRC = tests/peers/randcoap.c
 tests/memscan_SRC  = tests/peers/memscan.c
 $(foreach p,$(RAW),$(eval $(p)_BELOW = base))
+tests/rawdevice_BELOW = $(dtls_BELOW)
+tests/rawdevice_LIBS  = $(WOLFSSL_LIBS)
 tests/rawdtls_LIBS = $(shell $(PKG_CONFIG) --libs openssl)
 # The room dtls over a socket, and ends on mbedTLS, which knows connection ids, for it to talk to.
 DTLS_ENDS        = $(addprefix $(BUILD)/tests/,dtls-client dtls-server)
@@ -88,6 +95,8 @@ fuzz_record_SRC       = $(addprefix tests/unit/,wire.c lan.c wolf_peer.c)
 fuzz_record_LIBS      = $(WOLFSSL_LIBS)
 fuzz_listener_SRC     = $(fuzz_record_SRC)
 fuzz_listener_LIBS    = $(WOLFSSL_LIBS)
+fuzz_handshake_SRC    = tests/fuzz/exchange.c $(addprefix tests/unit/,lan.c wolf_peer.c fake_rand.c)
+fuzz_handshake_LIBS   = $(WOLFSSL_LIBS)
 fuzz_msg_libcoap_SRC  = tests/unit/msg_libcoap.c
 fuzz_msg_libcoap_LIBS = $(msg-libcoap_LIBS)
 fuzz_control_SRC      = tests/unit/small_relay.c $(FAKE_NET)

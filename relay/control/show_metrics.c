@@ -6,6 +6,7 @@
 #include "control/tree.h"
 #include "control/utf8.h"
 #include "datapath.h"
+#include "lan_session.h"
 
 static void head(struct text *t, const char *name, const char *type, const char *help)
 {
@@ -76,6 +77,9 @@ static void put_flows(struct text *t, const struct datapath *dp, const struct ta
 	gauge(t, "flows_live", "rows that a server accepted", tally->live);
 	gauge(t, "flows_late", "rows without an association in the server's handshake timeout",
 		tally->late);
+	gauge(t, "sessions", "DTLS sessions of devices", lan_sessions_count(dp->sessions, true));
+	gauge(t, "sessions_half_open", "DTLS handshakes of devices under way",
+		lan_sessions_count(dp->sessions, false));
 	gauge(t, "waiting_messages", "messages that wait for an association", tally->waiting);
 	gauge(t, "waiting_bytes", "their bytes", dp->held.bytes);
 }

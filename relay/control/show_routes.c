@@ -87,18 +87,24 @@ static void put_association(struct json_object **o, const struct flow *flow, str
 	tree_string(o, "server_address", wan->has_socket ? addr_print(&wan->peer, address) : NULL);
 }
 
-/* How the device reaches us: "none" is a device that has no session at present. */
+static const char *security(enum dtls_security s)
+{
+	static const char *const names[] = { [DTLS_PSK] = "psk", [DTLS_RPK] = "rpk",
+		[DTLS_X509] = "x509" };
+	return names[s];
+}
+
+/* How the device reaches us; "away" comes with DTLS and has no session at present. */
 static void put_device(struct json_object **o, const struct flow *flow)
 {
 	char address[ADDR_TEXT];
 	const struct dtls_session *dtls = flow->session != NULL ? flow->session->dtls : NULL;
-	bool is_secured = flow->key.identity != 0;
 	tree_string(o, "device", addr_print(&flow->key.device, address));
 	tree_string(o, "listener", flow->port->listener->name);
-	const char *security = is_secured ? "dtls" : "nosec";
-	tree_string(o, "lan_security", flow->opaque != NULL ? "opaque" : security);
-	if (!is_secured || flow->opaque != NULL)
-		return;
+	const char *by = dtls == NULL ? "away" : security(dtls_security_of(dtls));
+	if (flow->opaque != NULL)
+		by = "opaque";
+	tree_string(o, "lan_security", flow->key.identity == 0 ? "nosec" : by);
 	tree_string(o, "lan_suite", dtls != NULL ? dtls_suite(dtls) : NULL);
 	tree_bool(o, "lan_cid", dtls != NULL && dtls_has_own_cid(dtls));
 }
@@ -146,6 +152,13 @@ bool show_routes(struct answer *a, struct text *out, struct mono now)
 
 /* ---- endpoints ---- */
 
+static const char *credential(const struct route *route)
+{
+	if (!route->server->is_secure)
+		return "none";
+	return security(route->server->security);
+}
+
 static struct json_object *route_row(const struct answer *a, const struct route *route)
 {
 	char address[ADDR_TEXT];
@@ -157,7 +170,7 @@ static struct json_object *route_row(const struct answer *a, const struct route 
 	tree_string(&o, "mode", route->is_opaque ? "opaque" : "transparent");
 	tree_bool(&o, "dynamic", route->is_dynamic);
 	tree_string(&o, "address", route->has_address ? addr_print(&route->address, address) : NULL);
-	tree_string(&o, "credential", route->key.n > 0 ? "psk" : "none");
+	tree_string(&o, "credential", credential(route));
 	put_identity(&o, route);
 	tree_bool(&o, "lan_secured", route->is_lan_secured);
 	put_if(&o, "port", route->port != 0, route->port);

@@ -4,6 +4,7 @@
 #include "base/machine.h"
 #include "control/tree.h"
 #include "datapath.h"
+#include "lan_session.h"
 #include "wanted.h"
 
 /* Sections of endpoints: a bootstrap route right behind the other is of the same section. */
@@ -52,6 +53,15 @@ static struct json_object *flows(const struct datapath *dp, const struct tally *
 	return o;
 }
 
+static struct json_object *sessions(const struct datapath *dp)
+{
+	struct json_object *o = json_object_new_object();
+	tree_uint(&o, "now", lan_sessions_count(dp->sessions, true));
+	tree_uint(&o, "half_open", lan_sessions_count(dp->sessions, false));
+	tree_uint(&o, "half_open_max", HALF_OPEN_MAX);
+	return o;
+}
+
 static struct json_object *addresses(const struct server *s)
 {
 	char address[ADDR_TEXT];
@@ -94,6 +104,7 @@ static struct json_object *sockets(const struct listener *l)
 		struct json_object *one = json_object_new_object();
 		tree_string(&one, "address", addr_print(&p->bound, address));
 		tree_string(&one, "interface", p->interface);
+		tree_bool(&one, "dtls", p->is_secure);
 		tree_put(&o, NULL, one);
 	}
 	return o;
@@ -146,6 +157,7 @@ bool show_status(struct answer *a, struct text *out, struct mono now)
 	struct json_object *o = json_object_new_object();
 	put_daemon(a->spec, &o, now);
 	tree_put(&o, "flows", flows(dp, a->tally));
+	tree_put(&o, "sessions", sessions(dp));
 	tree_put(&o, "servers", servers(dp, a->tally));
 	tree_put(&o, "listeners", listeners(dp));
 	tree_put(&o, "totals", totals(&dp->env.stat));

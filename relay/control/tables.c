@@ -61,7 +61,8 @@ static const char *age_of(struct json_object *o, const char *key, char text[UNIT
 static const struct table_column routes_columns[] = {
 	{ "STATE", false }, { "SUITE", false }, { "CID", true }, { "PORT", true }, { "UP", true },
 	{ "DOWN", true }, { "SEEN", true }, { "LIFE", true }, { "ENDS", true },
-	{ "LOCATION", false }, { "SERVER", false }, { "DEVICE", false }, { "ENDPOINT", false },
+	{ "LOCATION", false }, { "SERVER", false }, { "LAN", false },
+	{ "DEVICE", false }, { "ENDPOINT", false },
 };
 
 /* The suite without what all of them begin with. */
@@ -115,8 +116,7 @@ static void route_row(struct table *t, struct json_object *o)
 	bool is_bootstrap = strcmp(text_of(o, "kind"), "bootstrap") == 0;
 	snprintf(cell, sizeof(cell), "%s%s", text_of(o, "state"), is_true(o, "late") ? " late" : "");
 	table_cell(t, cell);
-	bool is_opaque = strcmp(text_of(o, "mode"), "opaque") == 0;
-	table_cell(t, is_opaque ? "opaque" : short_suite(text_of(o, "suite")));
+	table_cell(t, short_suite(text_of(o, "suite")));
 	number_cell(t, o, "cid");
 	number_cell(t, o, "port");
 	traffic_cell(t, up);
@@ -127,6 +127,7 @@ static void route_row(struct table *t, struct json_object *o)
 	table_cell(t, text_of(o, "location"));
 	snprintf(cell, sizeof(cell), "%s%s", text_of(o, "server"), is_bootstrap ? " (bs)" : "");
 	table_cell(t, cell);
+	table_cell(t, text_of(o, "lan_security"));
 	table_cell(t, text_of(o, "device"));
 	table_cell(t, text_of(o, "endpoint"));
 	losses_note(t, o);
@@ -184,7 +185,7 @@ static const struct table_column servers_columns[] = {
 	{ "SERVER", false }, { "UP", true }, { "ALL", true }, { "ADDRESS", false }, { "URI", false },
 };
 static const struct table_column sockets_columns[] = {
-	{ "LISTEN", false }, { "INTERFACE", false }, { "ADDRESS", false },
+	{ "LISTEN", false }, { "SPEAKS", false }, { "INTERFACE", false }, { "ADDRESS", false },
 };
 static const struct table_column drops_columns[] = {
 	{ "LOST", true }, { "REASON", false }, { "MEANS", false },
@@ -215,6 +216,7 @@ static void listener_row(struct table *t, struct json_object *o)
 	for (size_t i = 0; i < length_of(sockets); i++) {
 		struct json_object *s = json_object_array_get_idx(sockets, i);
 		table_cell(t, text_of(o, "section"));
+		table_cell(t, is_true(s, "dtls") ? "coaps" : "coap");
 		table_cell(t, member(s, "interface") != NULL ? text_of(s, "interface") : "every");
 		table_cell(t, text_of(s, "address"));
 	}
@@ -267,6 +269,15 @@ static void print_flows(struct json_object *flows, FILE *out)
 	text_fini(&line);
 }
 
+static void print_sessions(struct json_object *sessions, FILE *out)
+{
+	char line[128];
+	snprintf(line, sizeof(line), "%" PRIu64 " of devices with DTLS, %" PRIu64 " half-open",
+		number_of(sessions, "now"), number_of(sessions, "half_open"));
+	if (number_of(sessions, "now") + number_of(sessions, "half_open") > 0)
+		print_line(out, "sessions", line);
+}
+
 static int print_totals(struct json_object *totals, FILE *out)
 {
 	struct table *t = table_create(COLUMNS(totals_columns));
@@ -289,6 +300,7 @@ int tables_status(struct json_object *a, FILE *out)
 {
 	print_daemon(a, out);
 	print_flows(member(a, "flows"), out);
+	print_sessions(member(a, "sessions"), out);
 	fputc('\n', out);
 	int rc = print_array(member(a, "servers"), COLUMNS(servers_columns), server_row, out);
 	fputc('\n', out);

@@ -2,7 +2,7 @@
  * in memory allocates for itself, one parcel a datagram that is queued or sent, is taken off. */
 #include <string.h>
 #include "base/hex.h"
-#include "rig.h"
+#include "rig_lan.h"
 #include "suite.h"
 #include "trunk.h"
 
@@ -73,6 +73,57 @@ static unsigned carry_down(struct rig *r, const char *hex, bool secure)
 	return made;
 }
 
+/* A record of a device is made before the counting begins. */
+static unsigned carry_up_secured(struct rig *r, struct rig_dtls *d, const char *hex)
+{
+	static uint8_t bytes[UDP_ROOM];
+	struct addr from = at(A), called = r->called[true];
+	called.port = DEVICE_PORT;
+	rig_dtls_lose(d, hex);
+	size_t n = rig_dtls_last(d, bytes);
+	unsigned before = allocations;
+	fake_lan_arrive(r->net, &from, &called, r->ifindex, bytes, n);
+	unsigned made = allocations - before - PARCELS;
+	rig_expect_server(r, hex);
+	return made;
+}
+
+static unsigned carry_down_secured(struct rig *r, struct rig_dtls *d, const char *hex)
+{
+	uint8_t bytes[300];
+	uint16_t port = rig_flow(r, "dev")->wan.port;
+	r->tap = r->server_mute = true;
+	rig_server(r, port, hex);
+	r->server_mute = false;
+	long n = hex_decode(r->tapped, strlen(r->tapped), bytes, sizeof(bytes));
+	ck_assert_int_gt(n, 0);
+	unsigned before = allocations;
+	fake_wan_arrive(r->net, port, NULL, bytes, (size_t)n);
+	unsigned made = allocations - before - PARCELS;
+	rig_expect_dtls(d, hex);
+	return made;
+}
+
+START_TEST(record_of_a_known_device_allocates_nothing_of_ours)
+{
+	struct rig *r = rig_create();
+	rig_secure(r);
+	rig_endpoint(r, "dev", "cloud");
+	rig_lan_secure(r, "dev");
+	rig_start(r);
+	struct rig_dtls *d = rig_dtls_register(r, A, "dev");
+	ck_assert_int_ne(__sanitizer_install_malloc_and_free_hooks(allocated, freed), 0);
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		/* a block of the library for each record, in and out */
+		ck_assert_uint_eq(carry_up_secured(r, d, coap(CON, "0.02", i, "aa", "dp")), 2);
+		ck_assert_uint_eq(carry_down_secured(r, d, coap(ACK, "2.04", i, "aa", NULL)), 2);
+		rig_advance(r, 100);
+	}
+	rig_dtls_free(d);
+	rig_free(r);
+}
+END_TEST
+
 START_TEST(counting_works)
 {
 	struct rig *r = up(false);
@@ -106,6 +157,7 @@ Suite *frugal_suite(void)
 	TCase *t = tcase_create("plain and secure");
 	tcase_add_loop_test(t, datagram_of_a_known_flow_allocates_nothing, 0, 2);
 	suite_add_tcase(s, t);
+	SUITE_TEST(s, record_of_a_known_device_allocates_nothing_of_ours);
 	SUITE_TEST(s, counting_works);
 	return s;
 }

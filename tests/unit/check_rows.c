@@ -47,6 +47,10 @@ START_TEST(test_round_trip)
 	same("{\"endpoint_hex\":\"ff41\",\"server\":\"b\",\"bootstrap\":true,\"port\":1}");
 	same("{\"rows\":0}");
 	same("{\"endpoint\":\"x\",\"server\":\"s\",\"bootstrap\":false,\"port\":0,"
+	     "\"listener\":\"lan\",\"device\":\"192.0.2.7:5684\",\"called\":\"192.0.2.1\","
+	     "\"lifetime_s\":0,\"expires_in_ms\":-1,\"live\":true,\"secured\":true,"
+	     "\"up_messages\":1,\"up_bytes\":0,\"down_messages\":0,\"down_bytes\":0}");
+	same("{\"endpoint\":\"x\",\"server\":\"s\",\"bootstrap\":false,\"port\":0,"
 	     "\"listener\":\"lan\",\"device\":\"[fe80::5]:5683\",\"interface\":\"lo\","
 	     "\"zone\":\"lo\",\"called\":\"fe80::1\",\"lifetime_s\":0,\"expires_in_ms\":-1,"
 	     "\"live\":false,\"up_messages\":18446744073709551615,\"up_bytes\":0,"

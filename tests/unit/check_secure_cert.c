@@ -113,6 +113,21 @@ START_TEST(rule2_good_certificate_of_nobody_is_accepted_where_asked_for)
 }
 END_TEST
 
+START_TEST(rule2_another_listener_may_be_stricter)
+{
+	struct rig *r = up("other");
+	struct conf_listen *l = rig_add_listen(r, "second", 5693);
+	l->unknown_endpoints = CONF_UNKNOWN_ACCEPT;
+	l->server = &r->servers[0];
+	ck_assert_int_eq(rig_apply(r), 0);
+	struct rig_dtls *d = rig_dtls_cert(r, A, "device.pem", "device.key");
+	rig_dtls_send(d, REG);
+	rig_expect_dtls(d, refusal("4.03", 1, "aa", -1));
+	rig_dtls_free(d);
+	rig_free(r);
+}
+END_TEST
+
 START_TEST(rule2_without_dtls_nobody_takes_the_flow_of_who_is_here_with_it)
 {
 	struct rig *r = up(CN);
@@ -374,6 +389,7 @@ Suite *secure_cert_suite(void)
 	suite_add_tcase(s, t);
 	SUITE_TEST(s, rule2_good_certificate_of_nobody_gets_403_and_goes);
 	SUITE_TEST(s, rule2_good_certificate_of_nobody_is_accepted_where_asked_for);
+	SUITE_TEST(s, rule2_another_listener_may_be_stricter);
 	SUITE_TEST(s, rule2_without_dtls_nobody_takes_the_flow_of_who_is_here_with_it);
 	SUITE_TEST(s, raw_key_names_the_endpoint_and_another_is_refused);
 	SUITE_TEST(s, all_three_kinds_come_to_one_listener);

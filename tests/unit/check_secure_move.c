@@ -217,6 +217,50 @@ START_TEST(rule19_interface_made_anew_is_followed_in_the_session)
 }
 END_TEST
 
+START_TEST(connection_id_of_another_listener_is_a_strangers)
+{
+	struct rig *r = up();
+	struct conf_listen *l = rig_add_listen(r, "second", 5693);
+	l->coaps = 5694;
+	l->cid = true;
+	ck_assert_int_eq(rig_apply(r), 0);
+	struct rig_dtls *d = rig_dtls_register(r, A, "dev");
+	static uint8_t bytes[UDP_ROOM];
+	rig_dtls_lose(d, SEND);
+	size_t n = rig_dtls_last(d, bytes);
+	struct addr b = at(B), called = r->called[true];
+	called.port = 5694;
+	fake_lan_arrive(r->net, &b, &called, r->ifindex, bytes, n);
+	rig_expect_silence(r);
+	ck_assert_uint_eq(rig_drops(r, DROP_LAN_STRANGER), 1);
+	serve(r, d);
+	rig_dtls_free(d);
+	rig_free(r);
+}
+END_TEST
+
+START_TEST(rule12_copy_of_a_hello_makes_no_other_session)
+{
+	struct rig *r = up();
+	static uint8_t bytes[UDP_ROOM];
+	struct rig_dtls *d = rig_dtls_begin(r, A, "dev-lan", true);
+	rig_lan_step(r); /* the hello with its cookie */
+	size_t n = rig_dtls_last(d, bytes);
+	struct addr a = at(A), called = r->called[true];
+	called.port = DEVICE_PORT;
+	ck_assert_uint_eq(half_open(r), 1);
+	fake_lan_arrive(r->net, &a, &called, r->ifindex, bytes, n);
+	ck_assert_uint_eq(half_open(r), 1);
+	rig_lan_pump(r);
+	ck_assert(rig_dtls_is_up(d));
+	fake_lan_arrive(r->net, &a, &called, r->ifindex, bytes, n);
+	ck_assert_uint_eq(half_open(r), 0);
+	serve(r, d);
+	rig_dtls_free(d);
+	rig_free(r);
+}
+END_TEST
+
 /* ---- floods ---- */
 
 static const char *host(unsigned i, unsigned port)
@@ -554,6 +598,8 @@ Suite *secure_move_suite(void)
 	TCase *t = tcase_create("with and without connection ids");
 	tcase_add_loop_test(t, rule19_interface_made_anew_is_followed_in_the_session, 0, 2);
 	suite_add_tcase(s, t);
+	SUITE_TEST(s, connection_id_of_another_listener_is_a_strangers);
+	SUITE_TEST(s, rule12_copy_of_a_hello_makes_no_other_session);
 	SUITE_TEST(s, rule12_unverified_address_costs_no_memory);
 	SUITE_TEST(s, rule12_one_host_may_have_so_many_handshakes);
 	SUITE_TEST(s, rule12_all_hosts_together_may_have_so_many);

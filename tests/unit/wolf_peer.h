@@ -29,6 +29,8 @@ struct wolf_peer *wolf_peer_create(const struct wolf_peer_spec *spec);
 void wolf_peer_free(struct wolf_peer *p);
 /* Lets a client say its first word. */
 void wolf_peer_begin(struct wolf_peer *p);
+/* Says its last flight once more, in its handshake: the timer is the test's. */
+void wolf_peer_repeat(struct wolf_peer *p);
 /* Takes a datagram and does all that follows from it. */
 void wolf_peer_feed(struct wolf_peer *p, const uint8_t *datagram, size_t n);
 /* Sends n bytes as one record; aborts when the library refuses. */
@@ -36,6 +38,10 @@ void wolf_peer_write(struct wolf_peer *p, const uint8_t *bytes, size_t n);
 /* Sends close_notify. */
 void wolf_peer_close(struct wolf_peer *p);
 bool wolf_peer_is_up(const struct wolf_peer *p);
+/* The handshake goes on. */
+bool wolf_peer_is_shaking(const struct wolf_peer *p);
+/* An error, an alert or close_notify ended it. */
+bool wolf_peer_is_dead(const struct wolf_peer *p);
 /* The client's close_notify came. */
 bool wolf_peer_is_closed(const struct wolf_peer *p);
 /* Bytes of the certificate or raw key that the peer gave; 0 for none. */
