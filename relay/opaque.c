@@ -26,6 +26,7 @@ struct claim {
 	bool said_hello;   /* a ClientHello went up */
 	bool is_anew;      /* the server took it: numbers begin again */
 	bool is_offered;   /* the connection id that was offered is for it, be it none */
+	bool is_hidden;    /* its numbers are encrypted: DTLS 1.3 */
 	bool has_number;   /* number counts */
 	uint64_t number;   /* highest of its records, see record_view */
 };
@@ -92,11 +93,13 @@ struct mono opaque_trial_ends(const struct flow *flow)
 	return flow->opaque->until;
 }
 
-/* The server answered it as it answers the device. A record whose number is encrypted may be an old one that
- * somebody sent again while the server spoke for another reason: once is not enough. */
-static bool is_answered(const struct claim *c)
+/* The server answered the other as it answers the device. A record whose number is hidden may be an old one
+ * that somebody sent again while the server spoke for another reason: once is not enough. Nor is it for one
+ * that shows a number where the device hides its own. */
+static bool is_answered(const struct opaque *o)
 {
-	return c->answered >= (c->is_anew || c->has_number ? 1U : 2U);
+	bool is_clear = o->there.has_number && !o->here.is_hidden;
+	return o->there.answered >= (o->there.is_anew || is_clear ? 1U : 2U);
 }
 
 static void begin_trial(struct datapath *dp, struct flow *flow, struct mono now)
@@ -155,7 +158,7 @@ void opaque_tick(struct datapath *dp, struct flow *flow, struct mono now)
 	struct opaque *o = flow->opaque;
 	if (!mono_reached(o->until, now))
 		return;
-	if (is_answered(&o->there)) {
+	if (is_answered(o)) {
 		move_there(dp, flow, now);
 		return;
 	}
@@ -302,6 +305,7 @@ static void note_up(struct claim *c, const struct record_view *view)
 		c->is_anew = false;
 	}
 	c->asked |= view->has_protected;
+	c->is_hidden |= view->has_protected && !view->has_number;
 	if (view->has_number && is_newer(view, c)) {
 		c->has_number = true;
 		c->number = view->number;
@@ -402,7 +406,7 @@ static void took_hello(struct claim *c)
 		return;
 	c->said_hello = false;
 	c->is_anew = c->is_offered = true;
-	c->has_number = false;
+	c->has_number = c->is_hidden = false;
 	c->number = 0;
 }
 
@@ -432,8 +436,8 @@ static void note_protected(struct datapath *dp, struct flow *flow, struct mono n
 		if (!flow->is_live)
 			life_prove(dp, flow, now);
 	}
-	bool was_answered = is_answered(&o->there);
-	if (!o->has_other || !note_answer(&o->there) || !is_answered(&o->there))
+	bool was_answered = is_answered(o);
+	if (!o->has_other || !note_answer(&o->there) || !is_answered(o))
 		return;
 	if (!flow->is_live) {
 		move_there(dp, flow, now);

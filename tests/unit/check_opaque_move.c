@@ -104,7 +104,7 @@ START_TEST(rule19_a_move_is_saved_and_found_after_a_restart)
 	ck_assert_int_eq(life_restore(r->dp, &saved, 0, fake_net_now(r->net)), 0);
 	expect_at(r, B);
 	down_to(r, B, record(2));
-	up_from(r, B, UNIFIED); /* whatever it says from where it is */
+	up_from(r, B, record(2)); /* whatever it says from where it is */
 	up_from(r, C, cid_record(3)); /* and it may go on moving */
 	ck_assert_uint_eq(r->port, port);
 	down_to_both(r, B, C, record(3));
@@ -201,6 +201,20 @@ START_TEST(hidden_numbers_want_two_answers)
 	down_to_both(r, A, B, UNIFIED);
 	trial_over(r);
 	expect_at(r, B);
+	rig_free(r);
+}
+END_TEST
+
+START_TEST(a_number_that_is_shown_where_the_device_hides_its_own_is_not_believed)
+{
+	struct rig *r = up_raw(HOST);
+	shaken(r, A, true);
+	up_from(r, A, UNIFIED_CID);
+	down_to(r, A, UNIFIED);
+	up_from(r, B, cid_record(900));
+	down_to_both(r, A, B, UNIFIED);
+	trial_over(r);
+	expect_at(r, A);
 	rig_free(r);
 }
 END_TEST
@@ -456,6 +470,7 @@ Suite *opaque_move_suite(void)
 	SUITE_TEST(s, a_fixed_address_never_moves);
 	SUITE_TEST(s, rule17_answers_leave_from_where_it_calls);
 	SUITE_TEST(s, hidden_numbers_want_two_answers);
+	SUITE_TEST(s, a_number_that_is_shown_where_the_device_hides_its_own_is_not_believed);
 	SUITE_TEST(s, an_old_record_from_elsewhere_is_dropped);
 	SUITE_TEST(s, the_device_itself_ends_a_trial);
 	SUITE_TEST(s, what_was_stolen_comes_back_with_the_next_word);
