@@ -123,6 +123,8 @@ void flow_rekey(struct flows *flows, struct flow *flow, const struct lan_key *ke
  * newest of one server counts, which gave the Location anew; where several servers gave it, none. */
 struct flow *flow_by_location(const struct flows *flows, const struct lan_key *key,
 	const char *location);
+/* True when a flow has the same host, interface and listener. */
+bool flow_is_host(const struct flows *flows, const struct lan_key *key);
 /* Walks all flows: begin with at 0, go on until NULL. Flows may end and begin on the way. */
 struct flow *flow_next(const struct flows *flows, size_t *at);
 

@@ -31,8 +31,10 @@ struct lan_session {
 	uint8_t cid[LAN_CID_BYTES];  /* our connection id */
 	bool has_cid;                /* it may be called by that */
 	bool is_told;                /* its wrong key is in the log */
+	bool is_known;               /* its host had a flow when it came: strangers do not push it out */
 	unsigned ticket;             /* of limit.h, while half-open; else 0 */
-	struct list order;           /* ring of half-open sessions, oldest first, or of proven ones */
+	struct list order;           /* ring of half-open sessions, oldest first, of strangers or of
+				      * hosts with a flow, or of proven ones */
 	struct lan_session *next_address; /* next of the same hash of addresses */
 	struct lan_session *next_cid;     /* next of the same hash of connection ids */
 };
@@ -64,8 +66,10 @@ struct lan_session *lan_session_by_cid(const struct lan_sessions *sessions, stru
  * came earlier come first. */
 struct lan_session *lan_session_at(const struct lan_sessions *sessions, const struct lan_key *key,
 	const struct lan_session *after);
-/* The next proven session, or half-open one: begin with NULL. */
-struct lan_session *lan_session_next(const struct lan_sessions *sessions, bool is_proven,
+/* What a session can be. */
+enum lan_ring { LAN_STRANGERS, LAN_KNOWN, LAN_PROVEN, LAN_RINGS };
+/* The next session of that kind: begin with NULL. */
+struct lan_session *lan_session_next(const struct lan_sessions *sessions, enum lan_ring ring,
 	const struct lan_session *after);
-/* How many there are. */
+/* How many there are, proven ones or half-open ones of both kinds. */
 size_t lan_sessions_count(const struct lan_sessions *sessions, bool is_proven);

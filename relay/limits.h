@@ -37,7 +37,7 @@
 /* A share of the table that unproven entries may fill: 1/UNPROVEN_SHARE. */
 #define UNPROVEN_SHARE 2
 /* Sources whose unproven entries are counted apart; further ones share one count. */
-#define SOURCES_MAX 1024
+#define SOURCES_MAX 4096
 /* Added to a registration's lifetime before its flow ends, s (rule 7; RFC 7252 EXCHANGE_LIFETIME). */
 #define LIFETIME_GRACE_S 247
 /* A flow without a registration ends when nothing passed for this long, ms. */
@@ -50,7 +50,8 @@
 /* Max-Age of a 5.03, s. */
 #define BUSY_MAX_AGE_S 60
 
-/* Handshakes of devices under way, of all and of one host; the oldest has to go for a new one. */
+/* Handshakes of devices under way, of all strangers, as many again of all hosts that have a flow, and of one
+ * host; the oldest has to go for a new one. */
 #define HALF_OPEN_MAX 512
 #define HALF_OPEN_PER_SOURCE 64
 /* A device's handshake ends after this, ms. */

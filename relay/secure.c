@@ -415,7 +415,7 @@ static void hello(struct datapath *dp, struct parcel *p)
 {
 	struct listener *l = p->port->listener;
 	struct lan_session new = { .dp = dp, .key = p->key, .port = p->port, .called = p->called,
-		.has_cid = l->cid, .timer = { .fire = fire } };
+		.is_known = flow_is_host(dp->flows, &p->key), .has_cid = l->cid, .timer = { .fire = fire } };
 	uint8_t peer[24];
 	memcpy(peer, p->key.device.ip, 16);
 	memcpy(peer + 16, &p->key.device.scope, 4);
@@ -522,14 +522,15 @@ void secure_adopt(struct datapath *dp, struct identities *identities)
 void secure_apply(struct datapath *dp, struct identities *identities)
 {
 	struct lan_session *next;
-	while ((next = lan_session_next(dp->sessions, false, NULL)) != NULL)
+	while ((next = lan_session_next(dp->sessions, LAN_STRANGERS, NULL)) != NULL ||
+		(next = lan_session_next(dp->sessions, LAN_KNOWN, NULL)) != NULL)
 		close_session(dp, next);
-	next = lan_session_next(dp->sessions, true, NULL);
+	next = lan_session_next(dp->sessions, LAN_PROVEN, NULL);
 	while (next != NULL) {
 		struct lan_session *s = next;
 		struct slice name = slice_str(s->identity->endpoint);
 		struct identity *id = identity_by_endpoint(identities, name);
-		next = lan_session_next(dp->sessions, true, s);
+		next = lan_session_next(dp->sessions, LAN_PROVEN, s);
 		if (!stays(s, id)) {
 			close_session(dp, s);
 			continue;
@@ -543,11 +544,11 @@ void secure_apply(struct datapath *dp, struct identities *identities)
 
 void secure_end_all(struct datapath *dp, const struct listener *only)
 {
-	for (int is_proven = 0; is_proven < 2; is_proven++) {
-		struct lan_session *next = lan_session_next(dp->sessions, is_proven != 0, NULL);
+	for (enum lan_ring ring = LAN_STRANGERS; ring < LAN_RINGS; ring++) {
+		struct lan_session *next = lan_session_next(dp->sessions, ring, NULL);
 		while (next != NULL) {
 			struct lan_session *s = next;
-			next = lan_session_next(dp->sessions, is_proven != 0, s);
+			next = lan_session_next(dp->sessions, ring, s);
 			if (only == NULL || s->port->listener == only)
 				close_session(dp, s);
 		}

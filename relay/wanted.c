@@ -272,7 +272,7 @@ static int reserve_timers(struct plan *plan, size_t most)
 	size_t sessions = identities_most(plan->identities), before = 0;
 	if (dp->identities != NULL)
 		before = identities_most(dp->identities);
-	size_t wanted = flows * 2 + (sessions > before ? sessions : before) + HALF_OPEN_MAX +
+	size_t wanted = flows * 2 + (sessions > before ? sessions : before) + 2 * HALF_OPEN_MAX +
 		MOVES_MAX + (plan->conf->server_count + plan->conf->listen_count) * 2 + 1;
 	list_each(node, &dp->servers)
 		wanted++;

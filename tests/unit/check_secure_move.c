@@ -332,6 +332,23 @@ START_TEST(rule12_all_hosts_together_may_have_so_many)
 }
 END_TEST
 
+START_TEST(rule12_strangers_do_not_push_out_who_has_a_flow)
+{
+	struct rig *r = up();
+	struct rig_dtls *old = rig_dtls_register(r, A, "dev");
+	half(r, A2); /* its host has a flow */
+	const struct lan_session *known = lan_session_next(r->dp->sessions, LAN_KNOWN, NULL);
+	ck_assert_ptr_nonnull(known);
+	for (unsigned i = 0; i < 2 * HALF_OPEN_MAX; i++)
+		half(r, host(i, 5000));
+	ck_assert_ptr_eq(lan_session_next(r->dp->sessions, LAN_KNOWN, NULL), known);
+	ck_assert_uint_eq(half_open(r), HALF_OPEN_MAX + 1);
+	ck_assert_uint_eq(rig_counts(r, COUNT_DEVICE_PUSHED_OUT), HALF_OPEN_MAX);
+	rig_dtls_free(old);
+	rig_free(r);
+}
+END_TEST
+
 START_TEST(rule12_cookie_is_good_over_one_new_secret_and_no_more)
 {
 	struct rig *r = up();
@@ -603,6 +620,7 @@ Suite *secure_move_suite(void)
 	SUITE_TEST(s, rule12_unverified_address_costs_no_memory);
 	SUITE_TEST(s, rule12_one_host_may_have_so_many_handshakes);
 	SUITE_TEST(s, rule12_all_hosts_together_may_have_so_many);
+	SUITE_TEST(s, rule12_strangers_do_not_push_out_who_has_a_flow);
 	SUITE_TEST(s, rule12_cookie_is_good_over_one_new_secret_and_no_more);
 	SUITE_TEST(s, junk_at_the_port_is_named);
 	SUITE_TEST(s, rule18_reload_keeps_sessions_that_are_still_allowed);

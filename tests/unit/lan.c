@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum dtls_version lan_version = DTLS_1_2;
+
 static void emit(void *who, const uint8_t *datagram, size_t n)
 {
 	const struct lan_peer *peer = who;
@@ -41,6 +43,7 @@ struct lan *lan_begin_with(const struct dtls_listener_spec *certs)
 	spec.find_psk = find_psk;
 	spec.psk_who = l;
 	spec.calls = &calls;
+	spec.version = lan_version;
 	BUG_UNLESS(dtls_listener_create(&l->listener, &spec) == 0);
 	return l;
 }
