@@ -3,6 +3,7 @@
 #include "rig_opaque.h"
 #include "suite.h"
 #include "trunk.h"
+#include "wolf_peer.h"
 
 #define HOST "192.168.1.10"
 /* Another host. */
@@ -46,6 +47,36 @@ START_TEST(a_session_moves_with_its_connection_id)
 	ck_assert_uint_eq(r->strays, 1);
 	ck_assert_uint_eq(rig_counts(r, COUNT_FLOWS_MOVED), 1);
 	ck_assert_uint_eq(r->hellos, 2);
+	rig_dtls_free(d);
+	rig_free(r);
+}
+END_TEST
+
+/* The server's id stands in its hello in clear; the numbers do not. */
+START_TEST(a_session_of_dtls13_moves_with_its_connection_id)
+{
+	struct rig *r = up_real(HOST, true);
+	r->v13 = true;
+	struct rig_dtls *d = rig_dtls(r, A, "dev-lan");
+	ck_assert(rig_dtls_is_up(d));
+	rig_dtls_send(d, coap(CON, "0.02", 1, "aa", "rd"));
+	rig_expect_server(r, coap(CON, "0.02", 1, "aa", "rd"));
+	ck_assert_uint_eq(opaque_cid(rig_flow(r, "dev")).n, 4);
+	uint16_t port = r->port;
+	rig_server(r, port, coap(ACK, "2.01", 1, "aa", NULL));
+	rig_expect_dtls(d, coap(ACK, "2.01", 1, "aa", NULL));
+	rig_dtls_move(d, B);
+	r->takes_strays = true;
+	for (unsigned mid = 2; mid < 4; mid++) {
+		rig_dtls_send(d, coap(CON, "0.02", mid, "aa", "rd/0"));
+		rig_expect_server(r, coap(CON, "0.02", mid, "aa", "rd/0"));
+		ck_assert_uint_eq(r->port, port);
+		expect_at(r, A);
+		rig_server(r, port, coap(ACK, "2.04", mid, "aa", NULL));
+		rig_expect_dtls(d, coap(ACK, "2.04", mid, "aa", NULL));
+	}
+	trial_over(r);
+	expect_at(r, B);
 	rig_dtls_free(d);
 	rig_free(r);
 }
@@ -463,6 +494,8 @@ Suite *opaque_move_suite(void)
 {
 	Suite *s = suite_create("opaque moves");
 	SUITE_TEST(s, a_session_moves_with_its_connection_id);
+	if (wolf_peer_has_13())
+		SUITE_TEST(s, a_session_of_dtls13_moves_with_its_connection_id);
 	SUITE_TEST(s, a_move_holds_once_the_server_has_answered);
 	SUITE_TEST(s, rule19_a_move_is_saved_and_found_after_a_restart);
 	SUITE_TEST(s, a_host_without_port_is_found_at_its_newest);
