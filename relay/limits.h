@@ -54,6 +54,11 @@
  * host; the oldest has to go for a new one. */
 #define HALF_OPEN_MAX 512
 #define HALF_OPEN_PER_SOURCE 64
+/* Handshakes that one host may begin at once, and a second: one with certificates costs 0.1 ms. */
+#define HANDSHAKES_BURST 4096
+#define HANDSHAKES_PER_SECOND 500
+/* Hosts share this many budgets for it, by a secret hash. */
+#define HANDSHAKE_BUDGETS 1024
 /* A device's handshake ends after this, ms. */
 #define HALF_OPEN_MS 60000
 /* A device's session without a flow ends when nothing passed for this long, ms. */

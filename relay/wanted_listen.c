@@ -123,7 +123,8 @@ static uint64_t fingerprint(const struct listener *l, const struct conf_listen *
 static int dtls_make(struct plan *plan, struct listener_entry *e, const struct conf_listen *conf)
 {
 	bool has_key = conf->private_key.n > 0;
-	struct dtls_listener_spec spec = { .cid = conf->cid, .find_psk = secure_find_psk,
+	struct dtls_listener_spec spec = { .cid = conf->cid,
+		.version = conf->dtls == CONF_DTLS13 ? DTLS_1_3 : DTLS_1_2, .find_psk = secure_find_psk,
 		.find_key = has_key ? secure_find_key : NULL, .psk_who = plan->dp,
 		.calls = &secure_dtls_calls, .wall_s = loop_wall };
 	spec.pair = (struct dtls_pair){ slice_of(&conf->cert), slice_of(&conf->private_key) };

@@ -43,10 +43,13 @@ static struct rig_peer *peer_make(struct rig *r, const struct addr *client, cons
 	p->rig = r;
 	p->client = *client;
 	p->server = *server;
-	struct wolf_peer_spec spec = { .v13 = r->v13,
-		.suites = r->v13 ? "TLS13-AES128-GCM-SHA256" : SUITES, .identity = slice_str(r->identity),
+	struct wolf_peer_spec spec = { .suites = SUITES, .identity = slice_str(r->identity),
 		.key = r->key, .cid = r->cid, .own_cid = { cid, sizeof(cid) }, .send = to_relay,
 		.on_data = on_data, .who = p };
+	if (r->v13) {
+		spec.v13 = true;
+		spec.suites = RIG_SUITES_13;
+	}
 	if (r->far_cert.n > 0) {
 		spec.suites = "ECDHE-ECDSA-AES128-CCM-8";
 		spec.cert = r->far_cert;

@@ -108,10 +108,13 @@ struct rig_dtls *rig_dtls_begin(struct rig *r, const char *from, const char *ide
 {
 	struct rig_dtls *d = device_make();
 	snprintf(d->identity, sizeof(d->identity), "%s", identity);
-	struct wolf_peer_spec spec = { .v13 = r->v13,
-		.suites = r->v13 ? "TLS13-AES128-GCM-SHA256" : "PSK-AES128-CCM-8",
+	struct wolf_peer_spec spec = { .suites = "PSK-AES128-CCM-8",
 		.identity = slice_str(d->identity), .cid = cid,
 		.key = { wrong_key ? wrong : right, sizeof(right) } };
+	if (r->v13) {
+		spec.v13 = true;
+		spec.suites = RIG_SUITES_13;
+	}
 	return begin(r, from, d, &spec);
 }
 
