@@ -75,6 +75,20 @@
 /* Moves that may be waited for at the same time; a further Register waits for its next copy. */
 #define MOVES_MAX 64
 
+/* Records of one datagram that passes unended; one with more is junk. */
+#define RECORDS_PER_DATAGRAM 64
+/* Datagrams of an opaque endpoint from an address that its server has not answered by a protected
+ * record, a second, and so many at once. */
+#define OPAQUE_UNPROVEN_PER_SECOND 20
+#define OPAQUE_UNPROVEN_BURST 60
+/* Another address of an opaque device is tried so long, ms: answers go to both. */
+#define OPAQUE_TRIAL_MS 10000
+/* Bytes that it gets before the server has answered it. */
+#define OPAQUE_TRIAL_BYTES (32 * 1024)
+/* ClientHellos without any answer after which an opaque endpoint's server is sought at its next address, or
+ * from another source port. */
+#define OPAQUE_HELLOS 3
+
 /* A CON that waited so long without a sign of the server starts a new handshake, ms (rule 10). */
 #define SILENCE_MS 5000
 /* The same, copies of one CON. */

@@ -10,6 +10,7 @@
 #include "lan_session.h"
 #include "life.h"
 #include "newcomer.h"
+#include "opaque.h"
 #include "reason.h"
 
 /* RFC 4279 6. */
@@ -483,6 +484,8 @@ static void offer_by_cid(struct datapath *dp, struct parcel *p, struct slice cid
 void secure_up(struct datapath *dp, struct parcel *p)
 {
 	struct slice cid;
+	if (opaque_up(dp, p))
+		return;
 	switch (classify(p->bytes, p->n)) {
 	case KIND_DTLS:
 		offer(dp, p);

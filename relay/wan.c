@@ -58,6 +58,7 @@ static void heard(struct wan *w)
 {
 	w->is_asked = false;
 	w->failures = 0;
+	w->is_refused = false;
 	if (!w->must_renew)
 		w->next_try = MONO_NEVER;
 }
@@ -201,7 +202,8 @@ static bool feed(struct wan *w, struct dtls_session *s, const uint8_t *datagram,
 static void refused(struct wan *w, struct mono now)
 {
 	w->env->stat.count[COUNT_ICMP_ERRORS]++;
-	if (!w->server->is_secure)
+	w->is_refused = true;
+	if (!w->is_secure)
 		return;
 	if (w->attempt != NULL)
 		wan_attempt_lost(w, "connection refused", now);
@@ -254,7 +256,7 @@ static void is_ready(struct watch *watch, unsigned happened, struct mono now)
 {
 	(void)happened;
 	struct wan *w = container_of(watch, struct wan, watch);
-	if (!w->server->is_secure) {
+	if (!w->is_secure) {
 		read_plain(w, now);
 		return;
 	}
@@ -332,7 +334,8 @@ void wan_open(struct wan *w, struct env *env, const struct wan_spec *spec, struc
 {
 	*w = (struct wan){ .env = env, .calls = spec->calls, .server = spec->server,
 		.psk = spec->psk, .pair = spec->pair, .label = spec->label, .kept_port = spec->port,
-		.port_was_used = spec->port != 0, .state = WAN_WAITING };
+		.port_was_used = spec->port != 0, .state = WAN_WAITING,
+		.is_secure = spec->server->is_secure && !spec->is_opaque };
 	w->watch.ready = is_ready;
 	w->timer.fire = fire;
 	w->user.found = addresses_found;
@@ -367,7 +370,7 @@ int wan_send(struct wan *w, const uint8_t *bytes, size_t n, struct mono now)
 {
 	if (w->state != WAN_UP)
 		return -ENOTCONN;
-	if (w->server->is_secure) {
+	if (w->is_secure) {
 		w->emit_error = 0;
 		int rc = dtls_write(w->session, bytes, n);
 		if (rc == -EPROTO)
@@ -379,6 +382,7 @@ int wan_send(struct wan *w, const uint8_t *bytes, size_t n, struct mono now)
 	unsigned met = 0;
 	int rc = udp_send(w->fd, bytes, n, &met);
 	w->env->stat.count[COUNT_ICMP_ERRORS] += met;
+	w->is_refused |= met > 0;
 	return rc;
 }
 

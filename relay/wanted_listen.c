@@ -86,11 +86,22 @@ void wanted_listener_free(struct listener_entry *e)
 	free(e);
 }
 
+/* An opaque endpoint may come by this listener. */
+static bool has_opaque(const struct conf *conf, const struct conf_listen *by)
+{
+	for (size_t i = 0; i < conf->endpoint_count; i++) {
+		const struct conf_endpoint *e = &conf->endpoint[i];
+		if (e->mode == CONF_OPAQUE && (e->listen == NULL || e->listen == by))
+			return true;
+	}
+	return false;
+}
+
 /* A port for DTLS is opened where somebody may come by it, or where it was asked for by its number. */
 static bool wants_dtls(const struct plan *plan, const struct conf_listen *conf)
 {
-	return conf->coaps != 0 &&
-		(conf->coaps_is_set || identities_most(plan->identities) > 0);
+	return conf->coaps != 0 && (conf->coaps_is_set ||
+		identities_most(plan->identities) > 0 || has_opaque(plan->conf, conf));
 }
 
 static struct slice slice_of(const struct conf_blob *blob)

@@ -82,6 +82,8 @@ struct rig {
 	struct addr from, to;     /* of the last letter */
 	struct addr sent_from;    /* of the last datagram to a device */
 	uint32_t sent_ifindex;
+	bool takes_strays;        /* DTLS: what comes for an address where nobody is, is no fault */
+	unsigned strays;          /* such datagrams */
 };
 
 /* ---- life ---- */
