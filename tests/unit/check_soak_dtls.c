@@ -80,7 +80,9 @@ static void device_comes(struct rig *r, unsigned i)
 	}
 	snprintf(identity, sizeof(identity), "%s-lan", names[rand_below(NAMES - 2)]);
 	rig_lan_wrong_key(r, rand_below(10) == 0);
+	r->v13 = rand_below(3) == 0;
 	device[i] = rig_dtls_begin(r, from, identity, rand_below(2));
+	r->v13 = false;
 	rig_lan_wrong_key(r, false);
 	for (unsigned steps = rand_below(3) == 0 ? rand_below(4) : 20; steps > 0; steps--)
 		rig_lan_step(r);
@@ -250,8 +252,11 @@ static void reconfigure(struct rig *r)
 	fake_net_fail_opens(r->net, 0, 0);
 	if (rand_below(5) == 0)
 		fake_net_fail_opens(r->net, EADDRINUSE, 1 + rand_below(3));
+	if (rand_below(5) == 0)
+		fake_net_fail_watches(r->net, ENOMEM, 1 + rand_below(3));
 	(void)!rig_apply(r);
 	fake_net_fail_opens(r->net, 0, 0);
+	fake_net_fail_watches(r->net, 0, 0);
 	ck_assert_int_eq(rig_apply(r), 0);
 }
 
@@ -280,6 +285,9 @@ static void restart(struct rig *r)
 	rig_stop(r);
 	while (fake_lan_take(r->net) != NULL)
 		;
+	for (unsigned d = 0; d < DEVICES; d++)
+		if (rand_below(2) == 0)
+			device_gone(d);
 	if (rand_below(2) == 0) /* the file was changed meanwhile */
 		turn_opaque(r, &r->endpoints[rand_below((uint32_t)r->conf.endpoint_count)]);
 	if (rand_below(3) == 0)
