@@ -410,6 +410,7 @@ static struct rig *up(unsigned round)
 		.move = true, .cert = r->listens[0].cert, .private_key = r->listens[0].private_key,
 		.ca = r->listens[0].ca, .server = rig_conf_server(r, "second") };
 	r->listens[0].coaps_is_set = l->coaps_is_set = true;
+	r->listens[0].dtls = l->dtls = round % 4 < 2 ? CONF_DTLS13 : CONF_DTLS12;
 	r->listens[0].server = &r->servers[0];
 	r->listens[0].unknown_endpoints = CONF_UNKNOWN_ACCEPT;
 	r->conf.gateway.max_endpoints = 10;
