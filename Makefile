@@ -59,7 +59,7 @@ dtls_SRC    = $(addprefix dtls/,header.c listener.c session.c wolf.c wolf_cert.c
 trunk_SRC   = $(addprefix relay/,timer.c loop.c udp.c resolve.c stat.c lan.c server.c wan.c \
               wan_round.c wan_socket.c classify.c limit.c msg.c track.c held.c reason.c lan_session.c identity.c secure.c flow.c route.c newcomer.c move.c forward.c \
               notice.c life.c reopen.c wanted_listen.c wanted.c datapath.c)
-netfilter_SRC = netfilter/rtnl.c
+netfilter_SRC = $(addprefix netfilter/,rtnl.c plan.c wire.c)
 control_SRC = $(addprefix relay/control/,claim.c control.c answer.c tally.c show_status.c show_routes.c \
               show_metrics.c tree.c utf8.c text.c state.c row.c rows.c restore.c folder.c ask.c query.c \
               tables.c table.c units.c check.c)
