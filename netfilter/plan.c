@@ -170,12 +170,15 @@ static void say_sets(struct text *t, const struct capture_listen *l, size_t i)
 /* ---- rules ------------------------------------------------------------------------------------- */
 
 /* What a rule looks at: the interface's side, the port's, the address's; what was called, or who
- * answers. */
+ * answers. Not the router's own addresses, no broadcast, no multicast. `fib daddr type unicast` would
+ * say so too, but an IPv6 address without a route has no such type, and the servers may be reached
+ * another way. */
 struct way {
-	const char *interface, *port, *address;
+	const char *interface, *port, *address, *type;
 };
-static const struct way inward = { "iifname", "dport", "daddr" };
-static const struct way outward = { "oifname", "sport", "saddr" };
+static const struct way inward = { "iifname", "dport", "daddr",
+	"meta pkttype host fib daddr type != { local, broadcast, anycast, multicast }" };
+static const struct way outward = { "oifname", "sport", "saddr", "fib saddr type != local" };
 
 /* A rule for all addresses, or one for the servers of each family. */
 enum family { ANY, V4, V6 };
@@ -190,14 +193,14 @@ static enum family last_family(const struct capture_listen *l)
 	return l->is_narrow ? V6 : ANY;
 }
 
-/* A rule's beginning. Unicast leaves out the router's own addresses, broadcast and multicast. */
+/* A rule's beginning. */
 static void say_match(struct text *t, size_t i, const struct way *w, enum family f,
 	const char *ports)
 {
 	say(t, "\t\t%s @interfaces%zu ", w->interface, i);
 	if (f != ANY)
 		say(t, "%s%s @servers%zu_%s ", family_word[f], w->address, i, f == V4 ? "v4" : "v6");
-	say(t, "udp %s %s fib %s type unicast ", w->port, ports, w->address);
+	say(t, "udp %s %s %s ", w->port, ports, w->type);
 }
 
 static void say_all_ports(struct text *t, const struct capture_listen *l, size_t i,

@@ -10,8 +10,12 @@
 /* Where our policy rules stand, below 1001, where mwan3 begins, and the routing table they name. */
 #define PLAN_PRIORITY 568
 #define PLAN_ROUTES   5683
+/* Makes our table, empty, or empties it; the other table stays as it is. Who can run it owns ours. */
+#define PLAN_EMPTY                                                                                 \
+	"table inet " PLAN_TABLE " {\n\tflags owner\n}\ndelete table inet " PLAN_TABLE               \
+	"\ntable inet " PLAN_TABLE " {\n\tflags owner\n}\n"
 /* Room for the rules of the largest wanted state. */
-#define PLAN_ROOM (192 * 1024)
+#define PLAN_ROOM (256 * 1024)
 /* All interfaces of all listeners. */
 #define PLAN_INTERFACES (CAPTURE_LISTENS * CAPTURE_INTERFACES)
 

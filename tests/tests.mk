@@ -18,12 +18,15 @@ PEER_TLS         = openssl gnutls notls
 lwm2m-server_SRC = $(addprefix tests/peers/,peer.c lwm2m-server.c credentials.c book.c ops.c)
 lwm2m-device_SRC = $(addprefix tests/peers/,peer.c lwm2m-device.c objects.c)
 # Raw ends: datagrams, DTLS records on OpenSSL and random messages as lines of hex.
-RAW              = $(addprefix tests/,rawudp rawdtls randcoap memscan)
+RAW              = $(addprefix tests/,rawudp rawdtls randcoap memscan netdriver)
 tests/rawudp_SRC   = $(addprefix tests/peers/,rawudp.c lines.c)
 tests/rawdtls_SRC  = $(addprefix tests/peers/,rawdtls.c lines.c)
 tests/randcoap_SRC = tests/peers/randcoap.c
 tests/memscan_SRC  = tests/peers/memscan.c
+tests/netdriver_SRC = tests/peers/netdriver.c
 $(foreach p,$(RAW),$(eval $(p)_BELOW = base))
+# lwgated's part towards lwgate-net.
+tests/netdriver_BELOW = netfilter trunk base
 tests/rawdtls_LIBS = $(shell $(PKG_CONFIG) --libs openssl)
 # The room dtls over a socket, and ends on mbedTLS, which knows connection ids, for it to talk to.
 DTLS_ENDS        = $(addprefix $(BUILD)/tests/,dtls-client dtls-server)

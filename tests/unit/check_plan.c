@@ -5,6 +5,8 @@
 #include "capture_samples.h"
 #include "netfilter/plan.h"
 
+#define IN "meta pkttype host fib daddr type != { local, broadcast, anycast, multicast }"
+#define OUT "fib saddr type != local"
 static struct plan plan;
 static char why[CAPTURE_TEXT];
 
@@ -39,18 +41,18 @@ START_TEST(plan_captures_ports_from_interfaces)
 		"\t}\n"
 		"\tchain untracked {\n"
 		"\t\ttype filter hook prerouting priority raw; policy accept;\n"
-		"\t\tiifname @interfaces0 udp dport @ports0 fib daddr type unicast notrack\n"
+		"\t\tiifname @interfaces0 udp dport @ports0 " IN " notrack\n"
 		"\t}\n"
 		"\tchain captured {\n"
 		"\t\ttype filter hook prerouting priority mangle; policy accept;\n"
-		"\t\tiifname @interfaces0 udp dport 5683 fib daddr type unicast tproxy to :5683"
+		"\t\tiifname @interfaces0 udp dport 5683 " IN " tproxy to :5683"
 		" meta mark set meta mark & 0xf7ffffff | 0x08000000 counter accept\n"
-		"\t\tiifname @interfaces0 udp dport 5684 fib daddr type unicast tproxy to :5684"
+		"\t\tiifname @interfaces0 udp dport 5684 " IN " tproxy to :5684"
 		" meta mark set meta mark & 0xf7ffffff | 0x08000000 counter accept\n"
 		"\t}\n"
 		"\tchain answers {\n"
 		"\t\ttype filter hook output priority raw; policy accept;\n"
-		"\t\toifname @interfaces0 udp sport @ports0 fib saddr type unicast notrack\n"
+		"\t\toifname @interfaces0 udp sport @ports0 " OUT " notrack\n"
 		"\t}\n"
 		"}\n"
 		"table inet lwgate_closed {\n}\ndelete table inet lwgate_closed\n");
@@ -91,23 +93,23 @@ START_TEST(plan_narrows_to_servers_and_closes)
 		SETS
 		"\tchain untracked {\n"
 		"\t\ttype filter hook prerouting priority raw; policy accept;\n"
-		"\t\tiifname @interfaces0 ip daddr @servers0_v4 udp dport @ports0 fib daddr type unicast"
+		"\t\tiifname @interfaces0 ip daddr @servers0_v4 udp dport @ports0 " IN ""
 		" notrack\n"
-		"\t\tiifname @interfaces0 ip6 daddr @servers0_v6 udp dport @ports0 fib daddr type unicast"
+		"\t\tiifname @interfaces0 ip6 daddr @servers0_v6 udp dport @ports0 " IN ""
 		" notrack\n"
 		"\t}\n"
 		"\tchain captured {\n"
 		"\t\ttype filter hook prerouting priority mangle; policy accept;\n"
-		"\t\tiifname @interfaces0 ip daddr @servers0_v4 udp dport 5783 fib daddr type unicast"
+		"\t\tiifname @interfaces0 ip daddr @servers0_v4 udp dport 5783 " IN ""
 		" tproxy ip to :5783 meta mark set meta mark & 0xffffff0f | 0x00000010 counter accept\n"
-		"\t\tiifname @interfaces0 ip6 daddr @servers0_v6 udp dport 5783 fib daddr type unicast"
+		"\t\tiifname @interfaces0 ip6 daddr @servers0_v6 udp dport 5783 " IN ""
 		" tproxy ip6 to :5783 meta mark set meta mark & 0xffffff0f | 0x00000010 counter accept\n"
 		"\t}\n"
 		"\tchain answers {\n"
 		"\t\ttype filter hook output priority raw; policy accept;\n"
-		"\t\toifname @interfaces0 ip saddr @servers0_v4 udp sport @ports0 fib saddr type unicast"
+		"\t\toifname @interfaces0 ip saddr @servers0_v4 udp sport @ports0 " OUT ""
 		" notrack\n"
-		"\t\toifname @interfaces0 ip6 saddr @servers0_v6 udp sport @ports0 fib saddr type unicast"
+		"\t\toifname @interfaces0 ip6 saddr @servers0_v6 udp sport @ports0 " OUT ""
 		" notrack\n"
 		"\t}\n"
 		"}\n"
@@ -116,9 +118,9 @@ START_TEST(plan_narrows_to_servers_and_closes)
 		SETS
 		"\tchain forward {\n"
 		"\t\ttype filter hook forward priority filter; policy accept;\n"
-		"\t\tiifname @interfaces0 ip daddr @servers0_v4 udp dport @ports0 fib daddr type unicast"
+		"\t\tiifname @interfaces0 ip daddr @servers0_v4 udp dport @ports0 " IN ""
 		" counter drop\n"
-		"\t\tiifname @interfaces0 ip6 daddr @servers0_v6 udp dport @ports0 fib daddr type unicast"
+		"\t\tiifname @interfaces0 ip6 daddr @servers0_v6 udp dport @ports0 " IN ""
 		" counter drop\n"
 		"\t}\n"
 		"}\n");
@@ -232,7 +234,7 @@ START_TEST(plan_has_room_for_the_largest)
 	ck_assert_int_eq(plan_make(&plan, &c), 0);
 	ck_assert_uint_eq(plan.interface_count, PLAN_INTERFACES);
 	ck_assert_ptr_nonnull(strstr(plan.rules, "interfaces7 ip6 daddr @servers7_v6 udp dport @ports7 "
-		"fib daddr type unicast counter drop\n\t}\n}\n"));
+		"" IN " counter drop\n\t}\n}\n"));
 }
 END_TEST
 
