@@ -72,16 +72,14 @@ static const char *listed(struct ruleset *ruleset, const char *name)
 	return out != NULL ? out : "";
 }
 
-/* The owner's program stands behind the first brace: "table inet lwgate { # progname NAME". */
+/* Whose it is, nft says only to root: "table inet lwgate { # progname NAME". */
 static int say_owner(const char *listing, char why[CAPTURE_TEXT])
 {
-	char name[32] = "a program";
-	const char *p = strstr(listing, "# progname ");
-	if (p == NULL)
+	if (strstr(listing, "flags owner") == NULL)
 		return -EPERM;
-	sscanf(p, "# progname %31s", name);
-	snprintf(why, CAPTURE_TEXT, "another process (%s) owns the table inet " PLAN_TABLE
-		" in this network; is another lwgated running here?", name);
+	snprintf(why, CAPTURE_TEXT, "another process owns the table inet " PLAN_TABLE
+		" in this network; is another lwgated running here? (as root, nft list table inet "
+		PLAN_TABLE " names it)");
 	return -EBUSY;
 }
 
@@ -96,6 +94,8 @@ static int explain(struct ruleset *ruleset, char why[CAPTURE_TEXT])
 	if (is_refused && say_owner(listed(ruleset, PLAN_TABLE), why) == -EBUSY)
 		return -EBUSY;
 	snprintf(why, CAPTURE_TEXT, "the rules were refused: %s", first);
+	if (strstr(first, strerror(EOPNOTSUPP)) != NULL && listed(ruleset, PLAN_TABLE)[0] != '\0')
+		return -EEXIST;
 	if (strstr(first, strerror(ENOENT)) != NULL)
 		snprintf(why, CAPTURE_TEXT, "the rules were refused (%s); the kernel may lack"
 			" nft_tproxy, nft_fib_inet or nf_tables_inet", first);

@@ -11,7 +11,7 @@ struct ruleset;
 /* Gets ready; nothing is claimed yet. Returns 0 or -errno. */
 int ruleset_open(struct ruleset **ruleset) MUST_CHECK;
 /* Runs one transaction, all of it or nothing. Returns 0, or -EBUSY when another process owns our
- * table, -EPERM without the right, -EIO for anything else, with a sentence in `why`. */
+ * table, -EEXIST when one of its name is there that nobody owns, -EPERM without the right, -EIO for anything else, with a sentence in `why`. */
 int ruleset_run(struct ruleset *ruleset, const char *text, char why[CAPTURE_TEXT]) MUST_CHECK;
 /* A number that stands for what the table `inet NAME` holds, without its counters; 0: it is not there. */
 uint64_t ruleset_digest(struct ruleset *ruleset, const char *name);

@@ -14,6 +14,9 @@
 #define PLAN_EMPTY                                                                                 \
 	"table inet " PLAN_TABLE " {\n\tflags owner\n}\ndelete table inet " PLAN_TABLE               \
 	"\ntable inet " PLAN_TABLE " {\n\tflags owner\n}\n"
+/* Removes a table of our name that nobody owns, which would be in the way: the kernel gives none an
+ * owner later. */
+#define PLAN_REMOVE "delete table inet " PLAN_TABLE "\n"
 /* Room for the rules of the largest wanted state. */
 #define PLAN_ROOM (256 * 1024)
 /* All interfaces of all listeners. */

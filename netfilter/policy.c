@@ -45,7 +45,7 @@ struct policy {
 	size_t count;
 	bool is_set; /* policy_set was called */
 	bool is_touched; /* somebody changed something */
-	bool is_spoiled; /* and a route of ours may be another one now */
+	bool is_spoiled[FAMILIES]; /* and that family's route may be another one now */
 	struct found found;
 };
 
@@ -267,11 +267,11 @@ static int set_route(struct policy *p, int family, bool anew, uint32_t *added)
 
 /* Routes first: a marked packet that finds its rule finds its route. A kernel without IPv6 has
  * nothing to set there. */
-static int set_all(struct policy *p, bool anew, struct capture_counts *added)
+static int set_all(struct policy *p, const bool anew[FAMILIES], struct capture_counts *added)
 {
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < FAMILIES; i++) {
-		rc = set_route(p, families[i], anew, &added->routes);
+		rc = set_route(p, families[i], anew[i], &added->routes);
 		if (rc == 0)
 			rc = set_rules(p, families[i], &added->rules);
 		if (families[i] == AF_INET6 && rc == -EAFNOSUPPORT)
@@ -298,7 +298,9 @@ static void hear_route(struct policy *p, struct nlmsghdr *h)
 	if (!is_in_our_table(h))
 		return;
 	p->is_touched |= h->nlmsg_type == RTM_DELROUTE || !is_our_route(h);
-	p->is_spoiled |= h->nlmsg_type == RTM_NEWROUTE && !is_our_route(h);
+	const struct rtmsg *r = nlmsg_data(h);
+	if (h->nlmsg_type == RTM_NEWROUTE && !is_our_route(h))
+		p->is_spoiled[r->rtm_family == AF_INET6] = true;
 }
 
 static int on_event(struct nl_msg *message, void *arg)
@@ -401,7 +403,8 @@ int policy_set(struct policy *p, const struct plan *plan, char why[CAPTURE_TEXT]
 {
 	struct capture_counts unused = { 0 };
 	take_plan(p, plan);
-	int rc = set_all(p, !p->is_set, &unused);
+	bool anew[FAMILIES] = { !p->is_set, !p->is_set };
+	int rc = set_all(p, anew, &unused);
 	p->is_set = rc == 0;
 	if (rc == 0)
 		rc = look_at_links(p);
@@ -414,8 +417,8 @@ int policy_set(struct policy *p, const struct plan *plan, char why[CAPTURE_TEXT]
 
 static int mend(struct policy *p, struct capture_counts *counts)
 {
-	bool anew = p->is_spoiled;
-	p->is_touched = p->is_spoiled = false;
+	bool anew[FAMILIES] = { p->is_spoiled[0], p->is_spoiled[1] };
+	p->is_touched = p->is_spoiled[0] = p->is_spoiled[1] = false;
 	if (!p->is_set)
 		return 0;
 	int rc = set_all(p, anew, counts);
@@ -432,7 +435,7 @@ int policy_read(struct policy *p, struct capture_counts *counts)
 			break;
 		/* The kernel's ENOBUFS: events were lost. */
 		if (code == -NLE_NOMEM)
-			is_lost = p->is_touched = p->is_spoiled = true;
+			is_lost = p->is_touched = p->is_spoiled[0] = p->is_spoiled[1] = true;
 		else if (code < 0)
 			return errno_of(code);
 	}
@@ -443,8 +446,9 @@ int policy_read(struct policy *p, struct capture_counts *counts)
 void policy_clear(struct policy *p)
 {
 	struct capture_counts unused = { 0 };
+	static const bool all[FAMILIES] = { true, true };
 	p->count = 0;
-	(void)set_all(p, true, &unused);
+	(void)set_all(p, all, &unused);
 	p->is_set = false;
 }
 

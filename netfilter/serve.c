@@ -297,6 +297,8 @@ static int open_all(struct worker *w, int fd)
 static int claim(struct worker *w, char why[CAPTURE_TEXT])
 {
 	int rc = ruleset_run(w->ruleset, PLAN_EMPTY, why);
+	if (rc == -EEXIST && ruleset_run(w->ruleset, PLAN_REMOVE, why) == 0)
+		rc = ruleset_run(w->ruleset, PLAN_EMPTY, why);
 	for (int i = 0; rc == -EBUSY && i < CLAIM_TRIES; i++) {
 		(void)poll(NULL, 0, CLAIM_MS);
 		rc = ruleset_run(w->ruleset, PLAN_EMPTY, why);

@@ -49,8 +49,8 @@ dtls_TESTS    = $(addprefix tests/unit/,check_dtls.c check_header.c check_handsh
                 check_cert.c check_cert_device.c check_cert_wire.c pki.c wire.c lan.c wolf_peer.c sealer.c)
 dtls_LIBS     = $(WOLFSSL_LIBS)
 netfilter_TESTS = $(addprefix tests/unit/,netfilter.c check_rtnl.c check_plan.c \
-                check_wire_codec.c netns.c)
-netfilter_LIBS  = $(NL_LIBS)
+                check_wire_codec.c check_helper.c check_doors.c netns.c)
+netfilter_LIBS  = $(lwgate-net_LIBS) $(NL_LIBS)
 # The trunk's files that touch the kernel, against the kernel; other tests of the trunk put FAKE_NET
 # in their place.
 io_TESTS      = $(addprefix tests/unit/,io.c check_timer.c check_loop.c check_udp.c check_udp_wan.c \

@@ -2,4 +2,4 @@
 #include "netfilter.h"
 #include "suite.h"
 
-SUITE_MAIN(plan_suite, codec_suite, rtnl_suite)
+SUITE_MAIN(plan_suite, codec_suite, helper_suite, rtnl_suite, doors_suite)

@@ -5,3 +5,5 @@
 Suite *rtnl_suite(void);
 Suite *plan_suite(void);
 Suite *codec_suite(void);
+Suite *helper_suite(void);
+Suite *doors_suite(void);
