@@ -28,7 +28,7 @@ capture_begin() {
 	netns_begin "$1"
 	netns_three
 	at gw sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 || fail 'no forwarding'
-	run srv server "$BUILD/tests/rawudp" 0.0.0.0:5683
+	run srv server "$BUILD/tests/rawudp" 198.51.100.10:5683
 	run srv server6 "$BUILD/tests/rawudp" '[2001:db8:2::10]:5683'
 	want server '^ready'
 	want server6 '^ready'
@@ -133,6 +133,8 @@ rules4() { at gw ip -4 rule show | grep -c 'lookup 5683'; }
 rules6() { at gw ip -6 rule show | grep -c 'lookup 5683'; }
 route4() { at gw ip -4 route show table 5683 2>/dev/null; }
 route6() { at gw ip -6 route show table 5683 2>/dev/null; }
+
+is_gone_table() { [ -z "$(table)" ]; }
 
 # nothing_is_left TEXT
 nothing_is_left() {
