@@ -1,8 +1,8 @@
 #!/bin/bash
 # Claim: all other traffic is left alone, packet by packet: a UDP stream to another port, CoAP over TCP to
 # the captured port, from the same device through the same interface, and the router's own calls of the
-# server; the counters of the forward hook are the same with and without capture, as is what arrives.
-#   dev (rawudp, coap-client) ---- gw (netdriver, lwgate-net) ---- srv (rawudp, coap-server)
+# server; the counters of the forward hook are the same with and without capture, as is what arrives, with NAT.
+#   dev (rawudp, coap-client) ---- gw (masquerades; netdriver, lwgate-net) ---- srv (rawudp, coap-server)
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/../lib/netns.sh"
 . "$(dirname "$0")/../lib/capture.sh"
@@ -24,7 +24,7 @@ stream() {
 	tell beside "${lines[@]}"
 	eventually 10 arrived serverb "$1" || fail "$(count serverb " $1") of $STREAM arrived"
 	for ((i = 0; i < STREAM; i++)); do
-		lines[i]="192.0.2.12:40006 $(printf '%s%04x' "$1" "$i")"
+		lines[i]=$(printf '%s%04x' "$1" "$i")
 	done
 	tell serverb "${lines[@]}"
 	eventually 10 arrived beside "$1" || fail "$(count beside " $1") of $STREAM came back"
@@ -59,6 +59,12 @@ run srv tcp coap-server-notls -A 198.51.100.11
 run dev beside "$BUILD/tests/rawudp" 192.0.2.12:40006
 want beside '^ready'
 at gw nft -f - <<'END' || fail 'no counters'
+table ip nat {
+	chain post {
+		type nat hook postrouting priority srcnat; policy accept;
+		oifname "wan0" masquerade
+	}
+}
 table inet beside {
 	counter up { }
 	counter back { }
@@ -71,6 +77,8 @@ table inet beside {
 	}
 }
 END
+# What is not masqueraded gets no answer.
+at srv ip route add unreachable 192.0.2.0/24
 eventually 10 at dev coap-client-notls -B 1 -m get coap+tcp://198.51.100.11:5683/time >"$WORK/first" 2>&1 ||
 	fail "no TCP at all: $(cat "$WORK/first")"
 round aa
@@ -95,6 +103,7 @@ tell server '198.51.100.1:40007 6001abcd'
 want own '^198\.51\.100\.10:5683 6001abcd'
 absent driver '^got' || fail "the router's own call was captured"
 claim "the router's own call of the server goes there, and its answer comes"
+at srv ip route del unreachable 192.0.2.0/24
 tell server '192.0.2.12:40001 5001dcba'
 want d1 '^198\.51\.100\.10:5683 5001dcba'
 claim 'what a server sends to a device on its own goes there'
