@@ -64,8 +64,8 @@ calls d1 192.0.2.11:40001 198.51.100.10:5684
 eventually 5 eval 'at gw nft list table inet lwgate_closed | grep -q "counter packets [1-9]"' ||
 	fail 'a port that nobody serves is not dropped'
 claim 'closed: a captured port without a socket is dropped'
-kill -KILL "$(net_worker)"
 mark driver
+kill -KILL "$(net_worker)"
 want driver '^ready$' 5
 dropped 'closed, the worker killed, another one is there without a wanted state'
 want_set

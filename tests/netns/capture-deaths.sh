@@ -85,7 +85,7 @@ captured $D6 'IPv6 too'
 [ "$(rules4)$(rules6)" = 11 ] || fail "leftovers: $(at gw ip rule show)"
 claim 'and clears those that are not wanted'
 
-run gw second "$BUILD/tests/netdriver" "$BUILD/lwgate-net"
+run gw second "$BUILD/tests/netdriver" "${NET:-$BUILD/lwgate-net}"
 want second '^gone another process owns the table inet lwgate'
 claim "a second one is told: ${SEEN#gone }"
 stop second
@@ -121,7 +121,13 @@ want driver '^done 1 98 UDP port 5684 \(IPv4\): another program has it'
 claim 'a port that is taken is named, and nothing is changed'
 stop driver
 
-run gw bare setpriv --bounding-set -net_admin --inh-caps -net_admin "$BUILD/tests/netdriver" "$BUILD/lwgate-net"
+if ldd "$BUILD/lwgated" | grep -q nftables; then fail 'lwgated is joined with libnftables'; fi
+if grep -qa wolfSSL_ "$BUILD/lwgate-net"; then fail 'lwgate-net is joined with wolfSSL'; fi
+ldd "$BUILD/lwgate-net" | grep -q nftables || fail 'this test is no test'
+grep -qa wolfSSL_ "$BUILD/lwgated" || fail 'this test is no test'
+claim 'no program is joined with both libnftables and wolfSSL'
+
+run gw bare setpriv --bounding-set -net_admin --inh-caps -net_admin "$BUILD/tests/netdriver" "${NET:-$BUILD/lwgate-net}"
 want bare '^gone the right CAP_NET_ADMIN is missing; .*setcap'
 claim "without it: ${SEEN#gone }"
 pass

@@ -98,6 +98,25 @@ START_TEST(nft_is_one_transaction)
 }
 END_TEST
 
+START_TEST(nft_is_not_inherited)
+{
+	begin();
+	ck_assert_int_eq(ruleset_open(&ruleset), 0);
+	ck_assert_int_eq(ruleset_run(ruleset, plan.rules, why), 0);
+	int seen = 0;
+	for (int fd = 3; fd < 64; fd++) {
+		int domain = 0;
+		socklen_t n = sizeof(domain);
+		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) != 0 || domain != AF_NETLINK)
+			continue;
+		ck_assert_int_ne(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
+		seen++;
+	}
+	ck_assert_int_ge(seen, 1);
+	ruleset_close(ruleset);
+}
+END_TEST
+
 START_TEST(nft_says_that_another_owns_the_table)
 {
 	struct ruleset *second;
@@ -345,6 +364,7 @@ Suite *doors_suite(void)
 	SUITE_TEST(s, nft_takes_the_golden_rules);
 	SUITE_TEST(s, nft_takes_the_largest_rules);
 	SUITE_TEST(s, nft_is_one_transaction);
+	SUITE_TEST(s, nft_is_not_inherited);
 	SUITE_TEST(s, nft_says_that_another_owns_the_table);
 	SUITE_TEST(s, nft_tells_of_our_table_only);
 	SUITE_TEST(s, policy_is_set_and_cleared);
