@@ -20,6 +20,8 @@ VERSION    ?= 0.1.0
 
 # wolfSSL: ours, built once into build/deps, or one that a packager brings.
 WOLFSSL_TARBALL ?=
+# full, or small: without DTLS 1.3; with a BUILD of its own.
+WOLFSSL_PROFILE ?= full
 WOLFSSL_DIR     ?= $(BUILD)/deps/wolfssl
 WOLFSSL_LIBS    ?= $(WOLFSSL_DIR)/lib/libwolfssl.a -lm
 # Stamps of packaging/deps; with DEPS= nothing is installed or built for us.
@@ -55,9 +57,10 @@ base_SRC    = $(addprefix relay/base/,addr.c bucket.c log.c hash.c rand.c hex.c 
 conf_SRC    = $(addprefix conf/,read.c uci.c schema.c value.c uri.c load.c key.c pem.c blob.c csv.c \
               rules.c endpoint.c unique.c access.c print.c fault.c arena.c index.c)
 lwm2m_SRC   = relay/lwm2m/reg.c
-dtls_SRC    = $(addprefix dtls/,header.c listener.c session.c wolf.c wolf_cert.c wolf_name.c wolf_file.c)
+dtls_SRC    = $(addprefix dtls/,header.c header13.c listener.c session.c wolf.c wolf13.c wolf_cert.c wolf_name.c wolf_file.c)
 trunk_SRC   = $(addprefix relay/,timer.c loop.c udp.c resolve.c stat.c lan.c server.c wan.c \
-              wan_round.c wan_socket.c classify.c limit.c msg.c track.c held.c reason.c lan_session.c identity.c secure.c flow.c route.c newcomer.c move.c forward.c \
+              wan_round.c wan_socket.c classify.c limit.c msg.c track.c held.c reason.c lan_session.c identity.c \
+              secure.c record.c cid.c opaque.c flow.c route.c newcomer.c move.c forward.c \
               notice.c life.c reopen.c wanted_listen.c wanted.c datapath.c)
 netfilter_SRC = $(addprefix netfilter/,plan.c wire.c channel.c helper.c rtnl.c nft.c policy.c ct.c \
               transparent.c rights.c serve.c guard.c)
@@ -84,7 +87,7 @@ netfilter/ct_CFLAGS     = $(shell $(PKG_CONFIG) --cflags libnl-nf-3.0)
 netfilter/nft_CFLAGS    = $(shell $(PKG_CONFIG) --cflags libnftables)
 netfilter/rights_CFLAGS = $(shell $(PKG_CONFIG) --cflags libseccomp)
 relay/resolve_CFLAGS  = $(shell $(PKG_CONFIG) --cflags libcares)
-$(foreach f,dtls/wolf dtls/wolf_cert dtls/wolf_name dtls/wolf_file tests/unit/wolf_peer tests/unit/sealer,$(eval \
+$(foreach f,dtls/wolf dtls/wolf13 dtls/wolf_cert dtls/wolf_name dtls/wolf_file tests/unit/wolf_peer tests/unit/sealer,$(eval \
 	$(f)_CFLAGS = -isystem $$(WOLFSSL_DIR)/include))
 
 # ---- programs: x_SRC, the archives x_BELOW in linking order, x_LIBS --------------------------------
@@ -100,7 +103,7 @@ lwgate_SRC    = relay/control/lwgate.c
 lwgate_BELOW  = control conf base
 lwgate_LIBS   = $(JSON_LIBS)
 # Programs that the tests need besides, as targets; every check builds them first.
-TEST_PROGRAMS = $(addprefix $(BUILD)/tests/,uci-export conf-check) $(LOAD:%=$(BUILD)/%) $(PEERS) \
+TEST_PROGRAMS = $(addprefix $(BUILD)/tests/,uci-export conf-check dtls-client dtls-server pki/ready) $(LOAD:%=$(BUILD)/%) $(PEERS) \
                 $(BUILD)/san/lwgated
 
 # What the tests are made of: rooms' unit binaries, peers, load programs, fuzz targets.
@@ -128,6 +131,7 @@ all: $(addprefix $(BUILD)/,$(PROGRAMS)) $(ROOMS:%=$(BUILD)/lib/%.a)
 deps: $(DEPS)
 foreign-wolfssl = $(filter-out $(BUILD)/deps/wolfssl,$(WOLFSSL_DIR))
 run-deps = @CC='$(CC)' WOLFSSL_TARBALL='$(WOLFSSL_TARBALL)' WOLFSSL_DIR='$(foreign-wolfssl)' \
+	WOLFSSL_PROFILE='$(WOLFSSL_PROFILE)' \
 	packaging/deps $(1) $(BUILD)/deps
 $(BUILD)/deps/ready: packaging/deps $(WOLFSSL_TARBALL)
 	$(call run-deps)
@@ -186,7 +190,8 @@ endef
 $(foreach p,lwm2m-server lwm2m-device,$(foreach t,$(PEER_TLS),$(eval $(call peer,$(p),$(t)))))
 peers: $(PEERS)
 
-demo: all $(BUILD)/tests/lwm2m-server-openssl $(BUILD)/tests/lwm2m-device-notls
+demo: all $(addprefix $(BUILD)/tests/lwm2m-,server-openssl device-notls device-gnutls \
+		device-openssl)
 	@BUILD='$(BUILD)' KEEP='$(KEEP)' tests/demo/demo.sh
 
 define unit
@@ -198,10 +203,12 @@ endef
 $(foreach r,$(UNIT_ROOMS),$(eval $(call unit,$(r))))
 
 # The room dtls by hand over a real socket, and what it costs.
-$(BUILD)/tests/dtls-client: $(BUILD)/obj/tests/peers/dtls-client.o
-$(BUILD)/tests/dtls-server: $(BUILD)/obj/tests/peers/dtls-server.o
-$(BUILD)/tests/dtls-bench: $(addprefix $(BUILD)/obj/tests/,load/dtls-bench.o unit/wolf_peer.o)
-$(BUILD)/tests/dtls-client $(BUILD)/tests/dtls-server $(BUILD)/tests/dtls-bench: $(dtls_BELOW:%=$(BUILD)/lib/%.a)
+$(BUILD)/tests/dtls-client: $(addprefix $(BUILD)/obj/tests/peers/,dtls-client.o files.o)
+$(BUILD)/tests/dtls-server: $(addprefix $(BUILD)/obj/tests/peers/,dtls-server.o files.o)
+$(BUILD)/tests/dtls-bench: $(addprefix $(BUILD)/obj/tests/,load/dtls-bench.o load/dtls-kinds.o \
+	unit/wolf_peer.o)
+$(BUILD)/tests/dtls-versions: $(addprefix $(BUILD)/obj/tests/,load/dtls-versions.o unit/wolf_peer.o)
+$(addprefix $(BUILD)/tests/,dtls-client dtls-server dtls-bench dtls-versions): $(dtls_BELOW:%=$(BUILD)/lib/%.a)
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(CFLAGS) -pie $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
 		$(WOLFSSL_LIBS)
@@ -245,7 +252,7 @@ replay-tests = $(FUZZERS:%=$(BUILD)/tests/%)
 test-objects = $(foreach r,$(UNIT_ROOMS),$(patsubst %.c,$(BUILD)/san/obj/%.o,$($(r)_TESTS)))
 peer-objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/*/*.c))
 $(test-objects) $(peer-objects): | $(DEPS_TEST)
-test-programs: all $(pki) $(unit-tests) $(replay-tests) $(TEST_PROGRAMS)
+test-programs: all $(unit-tests) $(replay-tests) $(TEST_PROGRAMS)
 
 check-fast: test-programs | $(DEPS_TEST)
 	+@MAKE='$(MAKE)' tests/run-suites $(SUITES_FAST)

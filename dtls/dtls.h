@@ -1,6 +1,6 @@
 /* DTLS without I/O. A datagram goes in; an event comes out; datagrams to be sent leave through a
  * callback that was handed down; the caller asks when it must call again. The room opens no socket,
- * reads no clock, logs nothing, and shows no wolfSSL type. RFC 6347, RFC 9146. */
+ * reads no clock, logs nothing, and shows no wolfSSL type. RFC 6347, RFC 9146, RFC 9147. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,6 +24,12 @@ struct dtls_calls {
 	void (*emit)(void *who, const uint8_t *datagram, size_t n);
 };
 
+/* Versions of the protocol. The library may be built without the newer one. */
+enum dtls_version {
+	DTLS_1_2, /* RFC 6347; what LwM2M asks for */
+	DTLS_1_3  /* RFC 9147 */
+};
+
 /* How the two ends prove who they are. */
 enum dtls_security {
 	DTLS_PSK, /* a pre-shared key */
@@ -42,7 +48,8 @@ struct dtls_pair {
 struct dtls_profile;
 
 struct dtls_profile_spec {
-	bool cid;                       /* offer a connection id (RFC 9146); ours has length 0 */
+	bool cid;                       /* offer a connection id (RFC 9146, RFC 9147 9); ours has
+					 * length 0 */
 	const struct dtls_calls *calls; /* borrowed as long as the profile lives */
 	enum dtls_security security;    /* the only one that is offered */
 	/* X509: certificates of CAs, PEM or one as DER. RPK: the server's public key, as
@@ -53,10 +60,14 @@ struct dtls_profile_spec {
 	const char *expected_name;
 	/* X509: seconds since 1970, for the dates in certificates; asked at each handshake. */
 	int64_t (*wall_s)(void);
+	enum dtls_version version; /* this one and no other: the library can not offer both with a
+				    * connection id; DTLS_1_3 with PSK only */
+	bool no_dhe; /* DTLS 1.3: the key alone, without Diffie-Hellman (psk_ke, RFC 8446 4.2.9):
+			 * a third of the cost, and who learns the key reads what was recorded */
 };
 
-/* Makes a client profile: DTLS 1.2, suites in the order of the LwM2M transport specification.
- * Returns 0, or -ENOMEM, -ENOTSUP when the library lacks a suite, -EINVAL when a field is missing, or
+/* Makes a client profile: suites in the order of the LwM2M transport specification.
+ * Returns 0, or -ENOMEM, -ENOTSUP when the library lacks a suite or the version, -EINVAL when a field is missing, or
  * what dtls_ca_check or dtls_public_key_read say of trust. */
 int dtls_profile_create(
 	struct dtls_profile **profile, const struct dtls_profile_spec *spec) MUST_CHECK;
@@ -149,9 +160,11 @@ struct dtls_listener_spec {
 	bool (*find_key)(void *psk_who, struct slice spki);
 	/* As in struct dtls_profile_spec; needed with ca. */
 	int64_t (*wall_s)(void);
+	/* The newest that is served; DTLS_1_3 serves 1.2 too, and certificates and raw keys there. */
+	enum dtls_version version;
 };
 
-/* Makes a listener: DTLS 1.2, suites in the order of the LwM2M transport specification, PSK first, of
+/* Makes a listener: suites in the order of the LwM2M transport specification, PSK first, of
  * which the first that the device offers is taken. A device proves itself, by PSK, certificate or raw
  * key, or it does not come in. Returns 0, or -ENOMEM, -ENOTSUP, -EINVAL when a field is missing, or
  * what dtls_pair_check and dtls_ca_check say. */
@@ -173,6 +186,9 @@ struct dtls_accept_spec {
 	unsigned deadline_ms; /* for the handshake of that session as a whole */
 	void *who;            /* handed to the calls, for the answer, and for the session's first
 			       * flight; see dtls_set_who */
+	/* Asked with who once the address is proven, before the costly part begins; on false the
+	 * hello is dropped. NULL: every one may. */
+	bool (*admit)(void *who);
 };
 
 /* Takes a datagram that no session owns. It is dropped, or answered at once by one that is not
@@ -205,8 +221,8 @@ bool dtls_owns_hello(const struct dtls_session *s, const uint8_t *datagram, size
 bool dtls_cid_of(const uint8_t *datagram, size_t n, size_t length, struct slice *cid);
 
 /* The identity that the client gave, authentic once the session was up; empty before. With
- * DTLS_ALERTED and dtls_alert 115 (unknown_psk_identity) nobody knew it; with DTLS_TIMED_OUT its key
- * was perhaps another one. The session's; a client's own session has none. */
+ * DTLS_ALERTED and dtls_alert 115 (unknown_psk_identity) nobody knew it; with DTLS_TIMED_OUT, or in
+ * DTLS 1.3 with DTLS_ALERTED and 47, its key was perhaps another one. The session's; a client's own session has none. */
 struct slice dtls_identity(const struct dtls_session *s);
 /* True when the device calls us by the connection id that it was given; only when up. */
 bool dtls_has_own_cid(const struct dtls_session *s);
@@ -241,7 +257,8 @@ enum dtls_fault dtls_why(const struct dtls_session *s);
 
 /* True when the last DTLS_DATA came in a record newer than all authentic ones before: then, and only
  * then, may the peer's address be changed to where it came from (RFC 9146 6). Asked between that
- * event and the next call with the session. */
+ * event and the next call with the session. Never true in DTLS 1.3, which hides the number: a device
+ * that moves is heard, and must begin anew to be reached. */
 bool dtls_was_newest(const struct dtls_session *s);
 
 /* Takes one datagram from the peer, which stays the caller's and must stay where it is: call
@@ -257,7 +274,8 @@ enum dtls_event dtls_read(
  * -ENOTCONN unless up, -EINVAL for none, -EMSGSIZE for too many, -EPROTO when the library refuses
  * (session dead). */
 int dtls_write(struct dtls_session *s, const uint8_t *bytes, size_t n) MUST_CHECK;
-/* When dtls_tick must be called; MONO_NEVER when it need not. */
+/* When dtls_tick must be called; MONO_NEVER when it need not. DTLS 1.3: a session that is up may need it
+ * too, after dtls_read. */
 struct mono dtls_deadline(const struct dtls_session *s);
 /* Retransmits, or gives up at the deadline. Returns DTLS_NOTHING, DTLS_TIMED_OUT or DTLS_ALERTED.
  * An alert in plaintext can be forged, so it ends a handshake only here, when the time of our
@@ -272,6 +290,8 @@ void dtls_forget(struct dtls_session **s);
 enum dtls_state dtls_state(const struct dtls_session *s);
 /* Flights of ours that left without an answer since the last datagram of the peer that counted. */
 unsigned dtls_unanswered(const struct dtls_session *s);
+/* The version that is spoken. */
+enum dtls_version dtls_version_of(const struct dtls_session *s);
 /* IANA name of the suite, e.g. TLS_PSK_WITH_AES_128_CCM_8; "" unless up. */
 const char *dtls_suite(const struct dtls_session *s);
 /* Length of the connection id that the peer asked us to use, in bytes; -1 when none was agreed

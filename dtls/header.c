@@ -40,6 +40,8 @@ static uint32_t cur_u24(struct cursor *c)
  * that is due, and a new hello is the listener's. */
 static bool is_expected(const struct header_rules *rules, uint8_t type)
 {
+	if (rules->v13) /* the rest is protected */
+		return !rules->server && (type == MESSAGE_SERVER_HELLO || type == MESSAGE_HELLO_VERIFY);
 	if (rules->certs && type == MESSAGE_CERTIFICATE)
 		return true;
 	if (rules->server)
@@ -95,7 +97,7 @@ static enum dtls_header check_plaintext(const struct header_rules *rules, const 
 	enum dtls_header verdict = DTLS_HEADER_BAD;
 	if (h->type == HEADER_HANDSHAKE)
 		verdict = check_handshake(rules, h->body);
-	else if (h->type == HEADER_CHANGE_CIPHER)
+	else if (h->type == HEADER_CHANGE_CIPHER && !rules->v13)
 		verdict = h->body.n == 1 && h->body.p[0] == 1 ? DTLS_HEADER_OK : DTLS_HEADER_BAD;
 	else if (h->type == HEADER_ALERT)
 		verdict = is_alert(h->body) ? DTLS_HEADER_OK : DTLS_HEADER_BAD;
@@ -128,7 +130,7 @@ static enum dtls_header check_record(
 		return DTLS_HEADER_BAD;
 	if (h->epoch == 0)
 		return check_plaintext(rules, h);
-	return h->epoch == 1 ? check_protected(rules, h) : DTLS_HEADER_BAD;
+	return h->epoch == 1 && !rules->v13 ? check_protected(rules, h) : DTLS_HEADER_BAD;
 }
 
 /* Everything up to the body; gives the version. */
@@ -141,9 +143,12 @@ static uint16_t take_header(struct cursor *c, uint8_t cid, struct header *h)
 	h->number = (uint64_t)cur_u16(c) << 32;
 	h->number |= (uint64_t)cur_u16(c) << 16;
 	h->number |= cur_u16(c);
-	if (h->type == HEADER_CID)
+	h->has_cid = h->type == HEADER_CID;
+	if (h->has_cid)
 		(void)cur_take(c, cid);
 	h->body = cur_take(c, cur_u16(c));
+	h->is_verify = h->type == HEADER_HANDSHAKE && h->epoch == 0 && h->body.n > 0 &&
+		       h->body.p[0] == MESSAGE_HELLO_VERIFY;
 	if (!c->broken)
 		h->record = (struct slice){ start, (size_t)(c->p - start) };
 	return version;
@@ -152,6 +157,8 @@ static uint16_t take_header(struct cursor *c, uint8_t cid, struct header *h)
 enum dtls_header header_next(
 	struct cursor *datagram, const struct header_rules *rules, struct header *h)
 {
+	if (rules->v13 && cur_left(datagram) > 0 && header13_is(*datagram->p))
+		return header13_next(datagram, rules, h);
 	uint16_t version = take_header(datagram, rules->cid, h);
 	if (datagram->broken) {
 		*datagram = cur_of(NULL, 0);
@@ -223,13 +230,15 @@ static bool take_hello(struct cursor c, struct header_hello *hello)
 	hello->random = cur_take(&c, 32);
 	struct slice session = cur_take(&c, cur_u8(&c));
 	hello->has_cookie = cur_take(&c, cur_u8(&c)).n > 0;
-	struct slice suites = cur_take(&c, cur_u16(&c));
+	hello->suites = cur_take(&c, cur_u16(&c));
 	struct slice compressions = cur_take(&c, cur_u8(&c));
-	hello->server_types = hello->client_types = (struct slice){ NULL, 0 };
+	struct slice extensions = { NULL, 0 };
 	if (cur_left(&c) > 0)
-		take_types(cur_take(&c, cur_u16(&c)), hello);
-	return !c.broken && cur_left(&c) == 0 && session.n <= 32 && suites.n >= 2 &&
-	       suites.n % 2 == 0 && compressions.n >= 1;
+		extensions = cur_take(&c, cur_u16(&c));
+	take_types(extensions, hello);
+	return !c.broken && cur_left(&c) == 0 && session.n <= 32 && hello->suites.n >= 2 &&
+	       hello->suites.n % 2 == 0 && compressions.n >= 1 &&
+	       header13_extensions(extensions, hello);
 }
 
 bool header_hello(const uint8_t *datagram, size_t n, struct header_hello *hello)
@@ -240,7 +249,7 @@ bool header_hello(const uint8_t *datagram, size_t n, struct header_hello *hello)
 	if (c.broken || h.type != HEADER_HANDSHAKE || h.epoch != 0 ||
 		(version != VERSION_DTLS12 && version != VERSION_DTLS10))
 		return false;
-	hello->record = h.record;
+	*hello = (struct header_hello){ .record = h.record };
 	hello->number = h.number;
 	c = cur_of(h.body.p, h.body.n);
 	uint8_t type = cur_u8(&c);
@@ -267,6 +276,8 @@ bool dtls_is_hello(const uint8_t *datagram, size_t n)
 bool dtls_cid_of(const uint8_t *datagram, size_t n, size_t length, struct slice *cid)
 {
 	struct cursor c = cur_of(datagram, n);
+	if (n > 0 && header13_is(*datagram))
+		return header13_cid(datagram, n, length, cid);
 	uint8_t type = cur_u8(&c);
 	uint16_t version = cur_u16(&c);
 	uint16_t epoch = cur_u16(&c);

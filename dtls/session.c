@@ -7,8 +7,8 @@
  *            fatal: DEAD         noted alert: DEAD
  *            alert: noted        else the flight
  *                                is sent again
- * UP         data: told          nothing is due      record  DEAD, with close_notify
- *            fatal alert: DEAD
+ * UP         data: told          DTLS 1.3: a key     record  DEAD, with close_notify
+ *            fatal alert: DEAD   update is repeated
  *            close_notify: DEAD
  * DEAD       nothing             nothing is due      no      -
  *
@@ -26,6 +26,14 @@
 
 #define IDENTITY_MAX    128
 #define KEY_MAX         64
+
+#define HANDSHAKE_FAILURE 40 /* RFC 8446 6.2 */
+#define PROTOCOL_VERSION  70
+/* Protected datagrams that leave before a timer asks for them: what is acknowledged makes the peer
+ * speak, and the other way round. */
+#define LOOSE_MAX 16
+/* Repeats of a key update; then it rests until the peer is heard again. */
+#define UPDATE_REPEATS 7
 
 /* Bytes of a ClientHello's random that are kept; behind the first four, which may be a time. */
 #define RANDOM_AT   4
@@ -49,6 +57,8 @@ struct dtls_session {
 	unsigned emitted;       /* datagrams that left */
 	int64_t flight;         /* where the newest part of our last flight begins, or -1 */
 	bool repeating;         /* it is time to send that again */
+	bool waiting;           /* up, and a key update of ours is not acknowledged */
+	unsigned loose;         /* see LOOSE_MAX */
 	bool muted;             /* what leaves now is a repeat, and it is not time */
 	unsigned unanswered;
 	int noted; /* alert in plaintext that still stands, or -1 */
@@ -99,13 +109,24 @@ static bool is_untimely(struct dtls_session *s, const uint8_t *datagram, size_t 
 		s->muted = flight <= s->flight && !s->repeating;
 	if (flight > s->flight)
 		s->flight = flight;
-	return s->muted && (flight >= 0 || !s->rules.server);
+	return s->muted && (flight >= 0 || (!s->rules.server && !s->rules.v13));
+}
+
+/* DTLS 1.3: protected flights and acknowledgements look alike, so they are counted together. One in
+ * plaintext is wolfSSL's answer to each record that it can not read yet: anybody could ask for it,
+ * and another wolfSSL would answer with a flight, so it leaves when a timer asks for it. */
+static bool is_too_much(struct dtls_session *s, const uint8_t *datagram)
+{
+	if (*datagram == HEADER_ACK)
+		return !s->repeating;
+	bool counts = s->state == DTLS_HANDSHAKE && !s->repeating && header13_is(*datagram);
+	return counts && ++s->loose > LOOSE_MAX;
 }
 
 static void emit(void *who, const uint8_t *datagram, size_t n)
 {
 	struct dtls_session *s = who;
-	if (is_untimely(s, datagram, n))
+	if (is_untimely(s, datagram, n) || is_too_much(s, datagram))
 		return;
 	int64_t last = s->rules.server ? header_last_number(datagram, n) : -1;
 	if (last >= 0)
@@ -138,7 +159,8 @@ static enum dtls_event fail(struct dtls_session *s)
 	if (unsaid < 0)
 		return die(s, DTLS_ALERTED, wolf_alert(s->wolf));
 	header_fatal(alert, s->next_number, (uint8_t)unsaid);
-	emit(s, alert, sizeof(alert));
+	if (!s->rules.v13) /* there wolfSSL speaks, and says the same to all */
+		emit(s, alert, sizeof(alert));
 	return die(s, DTLS_ALERTED, unsaid);
 }
 
@@ -194,6 +216,7 @@ static struct dtls_session *make(
 	s->state = DTLS_HANDSHAKE;
 	s->give_up = mono_add(now, deadline_ms);
 	s->flight = s->noted = s->alert = -1;
+	s->flight_ms = FLIGHT_FIRST_MS;
 	return s;
 }
 
@@ -209,6 +232,7 @@ int dtls_connect(struct dtls_session **session, struct dtls_profile *profile,
 	s->rules.certs = profile->security != DTLS_PSK;
 	int rc = wolf_create(&s->wolf, profile->wolf,
 		&(struct wolf_spec){ spec->psk, spec->pair, spec->server_name, emit, s });
+	s->rules.v13 = rc == 0 && wolf_version(s->wolf) == DTLS_1_3;
 	if (rc == 0 && handshake(s, (struct slice){ NULL, 0 }, now) != DTLS_NOTHING)
 		rc = -EPROTO;
 	if (rc != 0) {
@@ -228,13 +252,18 @@ struct dtls_session *session_born(
 		return NULL;
 	}
 	s->wolf = w;
+	s->rules.v13 = wolf_version(w) == DTLS_1_3;
 	s->rules.server = true;
 	s->rules.certs = birth->certs;
 	s->rules.cid = birth->cid;
 	BUG_UNLESS(birth->random.n >= RANDOM_AT + RANDOM_KEPT);
 	memcpy(s->random, birth->random.p + RANDOM_AT, RANDOM_KEPT);
 	wolf_redirect(w, emit, s);
-	if (handshake(s, (struct slice){ NULL, 0 }, now) != DTLS_NOTHING)
+	if (birth->refused) {
+		int alert = wolf_unsaid(w) >= 0 ? wolf_unsaid(w) : wolf_alert(w);
+		s->noted = alert >= 0 ? alert : HANDSHAKE_FAILURE;
+		s->flight_due = now;
+	} else if (handshake(s, (struct slice){ NULL, 0 }, now) != DTLS_NOTHING)
 		dtls_forget(&s);
 	return s;
 }
@@ -274,6 +303,10 @@ static enum dtls_event take_flight(struct dtls_session *s, const struct header *
 		note_alert(s, h->body);
 		return DTLS_NOTHING;
 	}
+	if (h->is_verify && s->rules.v13) {
+		s->noted = PROTOCOL_VERSION; /* as believable as an alert */
+		return DTLS_NOTHING;
+	}
 	if (h->epoch == 0) { /* a session that the peer still has would speak in epoch 1 */
 		s->unanswered = 0;
 		s->noted = -1;
@@ -287,21 +320,42 @@ static enum dtls_event repeat_last(struct dtls_session *s)
 	return wolf_repeat_last(s->wolf) ? DTLS_NOTHING : fail(s);
 }
 
-static enum dtls_event take_record(
-	struct dtls_session *s, const struct header *h, uint8_t *room, size_t size, size_t *n)
+/* A key update of ours, which answers the peer's, must be acknowledged (RFC 9147 8). */
+static void watch_update(struct dtls_session *s, struct mono now)
 {
-	switch (wolf_read(s->wolf, h->record, room, size, n)) {
+	bool waiting = wolf_is_waiting(s->wolf);
+	if (waiting && !s->waiting)
+		arm(s, FLIGHT_FIRST_MS, now);
+	if (!waiting)
+		s->unanswered = 0;
+	s->waiting = waiting;
+}
+
+/* DTLS 1.3 hides its record numbers, and wolfSSL tells them to nobody. */
+static bool is_newest(struct dtls_session *s, const struct header *h)
+{
+	bool newest = !s->rules.v13 && h->number > s->top;
+	s->top = newest ? h->number : s->top;
+	return newest;
+}
+
+static enum dtls_event take_record(struct dtls_session *s, const struct header *h, uint8_t *room,
+	size_t size, size_t *n, struct mono now)
+{
+	enum wolf_result result = wolf_read(s->wolf, h->record, room, size, n);
+	if (result != WOLF_DROPPED && result != WOLF_FAILED && s->rules.v13)
+		watch_update(s, now);
+	switch (result) {
 	case WOLF_BYTES:
 		s->rules.last_flight = false; /* the peer has it, or it would not speak */
-		s->newest = h->number > s->top;
-		s->top = s->newest ? h->number : s->top;
+		s->newest = is_newest(s, h);
 		return DTLS_DATA;
 	case WOLF_DROPPED:
 		s->dropped[DTLS_DROP_RECORD]++;
 		return DTLS_NOTHING;
 	case WOLF_NOTHING:
 	case WOLF_UP:
-		if (s->rules.last_flight && h->type != HEADER_ALERT)
+		if (s->rules.last_flight && h->type != HEADER_ALERT && !s->rules.v13)
 			return repeat_last(s);
 		return DTLS_NOTHING;
 	case WOLF_CLOSED:
@@ -329,7 +383,7 @@ static enum dtls_event take_next(
 		return DTLS_NOTHING;
 	}
 	if (s->state == DTLS_UP)
-		return take_record(s, &h, room, size, n);
+		return take_record(s, &h, room, size, n, now);
 	return take_flight(s, &h, now);
 }
 
@@ -360,12 +414,15 @@ int dtls_write(struct dtls_session *s, const uint8_t *bytes, size_t n)
 
 struct mono dtls_deadline(const struct dtls_session *s)
 {
+	if (s->state == DTLS_UP && s->waiting)
+		return s->flight_due;
 	return s->state == DTLS_HANDSHAKE ? mono_min(s->give_up, s->flight_due) : MONO_NEVER;
 }
 
 static enum dtls_event repeat(struct dtls_session *s, struct mono now)
 {
 	unsigned ms = s->flight_ms * 2;
+	s->loose = 0;
 	s->repeating = true;
 	bool sent = wolf_repeat(s->wolf);
 	s->repeating = false;
@@ -375,10 +432,18 @@ static enum dtls_event repeat(struct dtls_session *s, struct mono now)
 	return DTLS_NOTHING;
 }
 
+static enum dtls_event repeat_update(struct dtls_session *s, struct mono now)
+{
+	s->waiting = s->unanswered < UPDATE_REPEATS;
+	return s->waiting ? repeat(s, now) : DTLS_NOTHING;
+}
+
 enum dtls_event dtls_tick(struct dtls_session *s, struct mono now)
 {
-	if (s->state != DTLS_HANDSHAKE || !mono_reached(dtls_deadline(s), now))
+	if (s->state == DTLS_DEAD || !mono_reached(dtls_deadline(s), now))
 		return DTLS_NOTHING;
+	if (s->state == DTLS_UP)
+		return repeat_update(s, now);
 	if (s->noted >= 0)
 		return die(s, DTLS_ALERTED, s->noted);
 	if (mono_reached(s->give_up, now))
@@ -410,6 +475,11 @@ enum dtls_state dtls_state(const struct dtls_session *s)
 unsigned dtls_unanswered(const struct dtls_session *s)
 {
 	return s->unanswered;
+}
+
+enum dtls_version dtls_version_of(const struct dtls_session *s)
+{
+	return s->rules.v13 ? DTLS_1_3 : DTLS_1_2;
 }
 
 const char *dtls_suite(const struct dtls_session *s)

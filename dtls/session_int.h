@@ -11,9 +11,10 @@ struct session_birth {
 	bool certs;                     /* the client may give a certificate or raw key */
 	unsigned deadline_ms;           /* for the handshake as a whole */
 	void *who;                      /* handed to the calls */
+	bool refused; /* DTLS 1.3: the hello was good but for its key, and the client was told */
 };
 
-/* Makes a session of an object that has taken a good ClientHello, and emits its first flight. The
- * object is taken in any case. NULL when memory is short or the library refuses. */
+/* Makes a session of an object that has taken a good ClientHello, and emits its first flight; or one
+ * whose first tick, which is due at once, tells the alert. The object is taken in any case. NULL when memory is short or the library refuses. */
 struct dtls_session *session_born(
 	struct wolf *w, const struct session_birth *birth, struct mono now) MUST_CHECK;

@@ -1,5 +1,5 @@
 /* The door to wolfSSL: sessions. Keys and certificates are wolf_cert.c's and wolf_file.c's. */
-#include "dtls/wolf_int.h"
+#include "dtls/wolf_door_int.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -7,7 +7,6 @@
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
 #include "base/rand.h"
-#include "dtls/wolf_cert_int.h"
 
 #if !defined(WOLFSSL_DTLS) || !defined(WOLFSSL_STATIC_PSK) || !defined(HAVE_AESCCM)
 #error "wolfSSL is built without DTLS, static PSK or AES-CCM"
@@ -27,30 +26,6 @@
 #define READ_SPARE 500
 /* Enough for an alert that is sent while reading. */
 #define LEAST_MTU 256
-
-struct wolf_profile {
-	WOLFSSL_CTX *ctx;
-	WOLFSSL_CTX *raw; /* a server's: for clients that want its raw public key; or NULL */
-	bool cid;         /* offer one, or take one that is offered */
-	bool is_server;
-	enum dtls_security security; /* a client's */
-	struct wolf_trust *trust;    /* NULL: PSK alone */
-	/* A server's; see struct dtls_listener_spec. */
-	const struct dtls_psk *(*find_psk)(void *who, struct slice identity);
-	void *who;
-};
-
-struct wolf {
-	WOLFSSL *ssl;
-	struct wolf_spec spec;
-	struct slice in;              /* the record that wolfSSL may fetch, or empty */
-	struct wolf_profile *profile; /* borrowed */
-	uint8_t *identity;            /* the client's, of identity_n bytes, or NULL */
-	size_t identity_n;
-	bool is_server;
-	bool stranger; /* nobody knows that identity */
-	struct wolf_proof proof;
-};
 
 /* In the order of the LwM2M transport specification (OMA-TS-LightweightM2M_Transport 5.2.8), then
  * the same key exchange with other ciphers. */
@@ -108,11 +83,9 @@ static int on_send(WOLFSSL *ssl, char *bytes, int n, void *who)
 }
 
 /* wolfSSL ends the identity behind MAX_PSK_ID_LEN bytes by itself. */
-static unsigned on_psk(WOLFSSL *ssl, const char *hint, char *identity, unsigned identity_max,
+unsigned wolf_tell_psk(const struct dtls_psk *psk, char *identity, unsigned identity_max,
 	unsigned char *key, unsigned key_max)
 {
-	const struct dtls_psk *psk = wolfSSL_get_psk_callback_ctx(ssl);
-	(void)hint;
 	if (psk->identity.n > identity_max || psk->key.n > key_max)
 		return 0;
 	memcpy(identity, psk->identity.p, psk->identity.n);
@@ -122,11 +95,17 @@ static unsigned on_psk(WOLFSSL *ssl, const char *hint, char *identity, unsigned 
 	return (unsigned)psk->key.n;
 }
 
-/* wolfSSL ends an identity at its first zero byte, so a longer one is known as that. */
-static unsigned on_psk_server(
-	WOLFSSL *ssl, const char *identity, unsigned char *key, unsigned key_max)
+static unsigned on_psk(WOLFSSL *ssl, const char *hint, char *identity, unsigned identity_max,
+	unsigned char *key, unsigned key_max)
 {
-	struct wolf *w = wolfSSL_get_psk_callback_ctx(ssl);
+	(void)hint;
+	return wolf_tell_psk(
+		wolfSSL_get_psk_callback_ctx(ssl), identity, identity_max, key, key_max);
+}
+
+/* wolfSSL ends an identity at its first zero byte, so a longer one is known as that. */
+unsigned wolf_look_up(struct wolf *w, const char *identity, unsigned char *key, unsigned key_max)
+{
 	struct slice name = slice_str(identity);
 	free(w->identity);
 	w->identity_n = 0;
@@ -144,10 +123,17 @@ static unsigned on_psk_server(
 	return (unsigned)psk->key.n;
 }
 
+static unsigned on_psk_server(
+	WOLFSSL *ssl, const char *identity, unsigned char *key, unsigned key_max)
+{
+	return wolf_look_up(wolfSSL_get_psk_callback_ctx(ssl), identity, key, key_max);
+}
+
 static int setup_ctx(WOLFSSL_CTX *ctx, const char *suite_list)
 {
 	/* The result matters: on a name that it does not know wolfSSL keeps its default list. */
-	if (wolfSSL_CTX_set_cipher_list(ctx, suite_list) != WOLFSSL_SUCCESS ||
+	if ((suite_list != NULL &&
+		    wolfSSL_CTX_set_cipher_list(ctx, suite_list) != WOLFSSL_SUCCESS) ||
 		wolfSSL_CTX_set_group_messages(ctx) != WOLFSSL_SUCCESS ||
 		wolfSSL_CTX_dtls_set_mtu(ctx, FLIGHT_MTU) != WOLFSSL_SUCCESS)
 		return -ENOTSUP;
@@ -169,7 +155,7 @@ static int or_free(struct wolf_profile **profile, int rc)
 
 static int new_ctx(WOLFSSL_CTX **ctx, WOLFSSL_METHOD *(*method)(void), const char *suite_list)
 {
-	*ctx = wolfSSL_CTX_new(method());
+	*ctx = method != NULL ? wolfSSL_CTX_new(method()) : NULL;
 	return *ctx != NULL ? setup_ctx(*ctx, suite_list) : -ENOMEM;
 }
 
@@ -188,8 +174,33 @@ static int profile_create(
 	return or_free(profile, new_ctx(&p->ctx, method, suite_list));
 }
 
+/* A profile of DTLS 1.3: PSK alone, so far. */
+static int profile_create13(struct wolf_profile **profile, bool is_server, bool no_dhe)
+{
+	*profile = NULL;
+	if (!wolf13_is_there())
+		return -ENOTSUP;
+	int rc = profile_create(profile, wolf13_method(is_server), NULL);
+	if (rc != 0)
+		return rc;
+	(*profile)->version = DTLS_1_3;
+	return or_free(profile, wolf13_profile_setup((*profile)->ctx, is_server, no_dhe));
+}
+
+static int create_client13(struct wolf_profile **profile, const struct dtls_profile_spec *spec)
+{
+	*profile = NULL;
+	int rc = spec->security == DTLS_PSK ? profile_create13(profile, false, spec->no_dhe)
+					    : -ENOTSUP;
+	if (rc == 0)
+		(*profile)->cid = spec->cid;
+	return rc;
+}
+
 int wolf_profile_create(struct wolf_profile **profile, const struct dtls_profile_spec *spec)
 {
+	if (spec->version == DTLS_1_3)
+		return create_client13(profile, spec);
 	static const char *const lists[] = { [DTLS_PSK] = SUITES_PSK,
 		[DTLS_RPK] = SUITES_ECC,
 		[DTLS_X509] = SUITES_ECC ":" SUITES_RSA };
@@ -201,11 +212,14 @@ int wolf_profile_create(struct wolf_profile **profile, const struct dtls_profile
 	return or_free(profile, wolf_trust_client(&(*profile)->trust, (*profile)->ctx, spec));
 }
 
-int wolf_server_create(struct wolf_profile **profile, const struct dtls_listener_spec *spec)
+int wolf_server_create(struct wolf_profile **profile, const struct dtls_listener_spec *spec,
+	enum dtls_version version)
 {
-	bool certs = spec->pair.private_key.n > 0;
+	bool certs = version == DTLS_1_2 && spec->pair.private_key.n > 0;
 	const char *list = certs ? SUITES_PSK ":" SUITES_ECC : SUITES_PSK;
-	int rc = profile_create(profile, wolfDTLSv1_2_server_method, list);
+	int rc = version == DTLS_1_3 ?
+			 profile_create13(profile, true, false) :
+			 profile_create(profile, wolfDTLSv1_2_server_method, list);
 	if (rc != 0)
 		return rc;
 	struct wolf_profile *p = *profile;
@@ -216,7 +230,7 @@ int wolf_server_create(struct wolf_profile **profile, const struct dtls_listener
 	if (certs)
 		rc = new_ctx(&p->raw, wolfDTLSv1_2_server_method, list);
 	struct wolf_ctx both = { p->ctx, p->raw };
-	if (rc == 0)
+	if (rc == 0 && version == DTLS_1_2)
 		rc = wolf_trust_server(&p->trust, &both, spec);
 	return or_free(profile, rc);
 }
@@ -243,6 +257,11 @@ void wolf_profile_free(struct wolf_profile *profile)
 	free(profile);
 }
 
+static bool is_13(const struct wolf *w)
+{
+	return w->profile->version == DTLS_1_3;
+}
+
 static bool session_setup(struct wolf *w, struct slice cid)
 {
 	const char *name = w->spec.server_name;
@@ -251,7 +270,8 @@ static bool session_setup(struct wolf *w, struct slice cid)
 	wolf_proof_init(&w->proof, w->profile->trust, w->ssl);
 	wolfSSL_SetIOReadCtx(w->ssl, w);
 	wolfSSL_SetIOWriteCtx(w->ssl, w);
-	if (wolfSSL_set_psk_callback_ctx(w->ssl, psk_who) != WOLFSSL_SUCCESS)
+	if (wolfSSL_set_psk_callback_ctx(w->ssl, psk_who) != WOLFSSL_SUCCESS ||
+		(is_13(w) && !wolf13_session_setup(w)))
 		return false;
 	if (name != NULL && wolfSSL_UseSNI(w->ssl, WOLFSSL_SNI_HOST_NAME, name,
 				    (unsigned short)strlen(name)) != WOLFSSL_SUCCESS)
@@ -307,9 +327,11 @@ int wolf_listen(struct wolf **w, struct wolf_profile *profile, const struct wolf
 	struct slice secret = waiting->secret;
 	WOLFSSL_CTX *ctx = waiting->offer == WOLF_OFFER_KEY ? profile->raw : profile->ctx;
 	int rc = create(w, profile, ctx, waiting->cid, spec);
+	/* wolfSSL wants the secret of 1.2 in any case, or draws one. */
 	if (rc == 0 &&
 		(!restrict_suites(*w, waiting->offer) ||
-			wolfSSL_DTLS_SetCookieSecret((*w)->ssl, secret.p, (word32)secret.n) != 0)) {
+			wolfSSL_DTLS_SetCookieSecret((*w)->ssl, secret.p, (word32)secret.n) != 0 ||
+			(is_13(*w) && !wolf13_wait(*w, secret)))) {
 		wolf_free(*w);
 		*w = NULL;
 		rc = -ENOMEM;
@@ -318,8 +340,11 @@ int wolf_listen(struct wolf **w, struct wolf_profile *profile, const struct wolf
 }
 
 /* The cookie is made from the address, and with own I/O nobody else sets it. */
-enum wolf_result wolf_hello(struct wolf *w, struct slice record, struct slice peer)
+enum wolf_result wolf_hello(
+	struct wolf *w, struct slice record, struct slice offered, struct slice peer)
 {
+	if (is_13(w) && !wolf13_choose(w, offered))
+		return WOLF_FAILED;
 	if (wolfSSL_dtls_set_peer(w->ssl, (void *)peer.p, (unsigned)peer.n) != WOLFSSL_SUCCESS)
 		return WOLF_FAILED;
 	w->in = record;
@@ -355,6 +380,17 @@ static uint64_t drops(const struct wolf *w)
 	return (uint64_t)mac << 32 | replay;
 }
 
+/* Throws away what did not fit the caller's room. */
+static bool was_cut(struct wolf *w)
+{
+	uint8_t rest[256];
+	bool cut = false;
+	while (wolfSSL_pending(w->ssl) > 0 && wolfSSL_read(w->ssl, rest, sizeof(rest)) > 0)
+		cut = true;
+	explicit_bzero(rest, sizeof(rest));
+	return cut;
+}
+
 /* What a call that brought neither a handshake nor bytes means. */
 static enum wolf_result judge(struct wolf *w, int rc, uint64_t drops_before)
 {
@@ -363,6 +399,10 @@ static enum wolf_result judge(struct wolf *w, int rc, uint64_t drops_before)
 	w->in = (struct slice){ NULL, 0 };
 	if (error == WOLFSSL_ERROR_ZERO_RETURN)
 		return WOLF_CLOSED;
+	if (is_13(w) && wolf13_is_early(error)) {
+		(void)was_cut(w);
+		return WOLF_DROPPED;
+	}
 	if (error != WOLFSSL_ERROR_WANT_READ)
 		return WOLF_FAILED;
 	return fetched && drops(w) == drops_before ? WOLF_NOTHING : WOLF_DROPPED;
@@ -370,6 +410,8 @@ static enum wolf_result judge(struct wolf *w, int rc, uint64_t drops_before)
 
 static bool is_psk(const struct wolf *w)
 {
+	if (is_13(w))
+		return wolf13_is_psk(w);
 	int number = wolfSSL_get_current_cipher_suite(w->ssl);
 	return number == 0x00a8 || number == 0x00ae || number == 0xc0a4 || number == 0xc0a8;
 }
@@ -394,6 +436,8 @@ enum wolf_result wolf_handshake(struct wolf *w, struct slice record)
 
 bool wolf_repeat(struct wolf *w)
 {
+	if (is_13(w))
+		return wolf13_repeat(w);
 	return wolfSSL_dtls_retransmit(w->ssl) == WOLFSSL_SUCCESS;
 }
 
@@ -412,17 +456,7 @@ static bool fit_input(struct wolf *w, size_t n)
 	return wolfSSL_dtls_set_mtu(w->ssl, (word16)mtu) == WOLFSSL_SUCCESS;
 }
 
-/* Throws away what did not fit the caller's room. */
-static bool was_cut(struct wolf *w)
-{
-	uint8_t rest[256];
-	bool cut = false;
-	while (wolfSSL_pending(w->ssl) > 0 && wolfSSL_read(w->ssl, rest, sizeof(rest)) > 0)
-		cut = true;
-	explicit_bzero(rest, sizeof(rest));
-	return cut;
-}
-
+/* 1.3 and connection ids hide the type. */
 static bool is_data(struct slice record)
 {
 	return record.p[0] == 23; /* RFC 5246 6.2.1, application_data */
@@ -466,7 +500,8 @@ const char *wolf_suite(const struct wolf *w)
 	for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++)
 		if (suites[i].number == number)
 			return suites[i].name;
-	return "";
+	const char *name = wolf13_suite(number);
+	return name != NULL ? name : "";
 }
 
 int wolf_peer_cid(const struct wolf *w)
@@ -487,6 +522,21 @@ bool wolf_has_own_cid(const struct wolf *w)
 struct slice wolf_identity(const struct wolf *w)
 {
 	return (struct slice){ w->identity, w->identity_n };
+}
+
+enum dtls_version wolf_version(const struct wolf *w)
+{
+	return w->profile->version;
+}
+
+bool wolf_is_proven(const struct wolf *w)
+{
+	return w->proven;
+}
+
+bool wolf_is_waiting(const struct wolf *w)
+{
+	return is_13(w) && wolf13_is_waiting(w);
 }
 
 int wolf_unsaid(const struct wolf *w)

@@ -296,7 +296,9 @@ static int set_verify(struct wolf_trust *t, WOLFSSL_CTX *ctx, int mode)
 {
 	t->manager[t->manager[0] != NULL] = wolfSSL_CTX_GetCertManager(ctx);
 	wolfSSL_CTX_set_verify(ctx, mode, on_verify);
-	if (wolfSSL_CTX_SetMinEccKey_Sz(ctx, ECC_BITS) != WOLFSSL_SUCCESS ||
+	/* Of the curves, only the mandatory one: wolfSSL would offer P-224 too. */
+	if (wolfSSL_CTX_UseSupportedCurve(ctx, WOLFSSL_ECC_SECP256R1) != WOLFSSL_SUCCESS ||
+		wolfSSL_CTX_SetMinEccKey_Sz(ctx, ECC_BITS) != WOLFSSL_SUCCESS ||
 		wolfSSL_CTX_SetMinRsaKey_Sz(ctx, RSA_BITS) != WOLFSSL_SUCCESS)
 		return -ENOTSUP;
 	return 0;
@@ -450,7 +452,8 @@ enum wolf_offer wolf_trust_offer(
 	bool gives_cert = client_types.p == NULL || has_type(client_types, WOLFSSL_CERT_TYPE_X509);
 	if (t == NULL || !((gives_key && t->find_key != NULL) || (gives_cert && t->anchors_n > 0)))
 		return WOLF_OFFER_NOTHING;
-	if (t->has_cert && takes_cert)
+	/* Who has nothing but a raw key most likely has no CA either, whatever it says. */
+	if (t->has_cert && takes_cert && !(takes_key && gives_key && !gives_cert))
 		return WOLF_OFFER_CERT;
 	return takes_key ? WOLF_OFFER_KEY : WOLF_OFFER_NOTHING;
 }

@@ -44,8 +44,8 @@ int wolf_create(
 void wolf_free(struct wolf *w);
 
 /* Makes the shared part of server sessions. Results as dtls_listener_create's. */
-int wolf_server_create(
-	struct wolf_profile **profile, const struct dtls_listener_spec *spec) MUST_CHECK;
+int wolf_server_create(struct wolf_profile **profile, const struct dtls_listener_spec *spec,
+	enum dtls_version version) MUST_CHECK;
 /* What a server shows to one client, beside PSK. */
 enum wolf_offer {
 	WOLF_OFFER_NOTHING, /* PSK alone */
@@ -67,9 +67,12 @@ struct wolf_waiting {
 /* Makes an object that waits for a ClientHello. Returns 0 or -ENOMEM. */
 int wolf_listen(struct wolf **w, struct wolf_profile *profile, const struct wolf_waiting *waiting,
 	const struct wolf_spec *spec) MUST_CHECK;
-/* Gives it a ClientHello from a peer. WOLF_UP: the cookie was good, w is a session in its handshake now. WOLF_NOTHING: answered or
- * ignored. WOLF_FAILED: w is of no more use. */
-enum wolf_result wolf_hello(struct wolf *w, struct slice record, struct slice peer) MUST_CHECK;
+/* Gives it a ClientHello from a peer, and apart the suites that it offers. WOLF_UP: the cookie was good,
+ * w is a session in its handshake now. WOLF_NOTHING: answered or ignored. WOLF_FAILED: w is of no
+ * more use; with wolf_is_proven the cookie was good nevertheless (DTLS 1.3: the key was not). */
+enum wolf_result wolf_hello(struct wolf *w, struct slice record, struct slice suites,
+	struct slice peer) MUST_CHECK;
+bool wolf_is_proven(const struct wolf *w);
 /* Where w sends from now on. */
 void wolf_redirect(
 	struct wolf *w, void (*send)(void *who, const uint8_t *datagram, size_t n), void *who);
@@ -88,6 +91,10 @@ bool wolf_write(struct wolf *w, const uint8_t *bytes, size_t n) MUST_CHECK;
 /* Sends close_notify. */
 void wolf_close(struct wolf *w);
 
+enum dtls_version wolf_version(const struct wolf *w);
+/* True while the peer has not acknowledged a message of ours: wolf_repeat sends it again. Never with
+ * DTLS 1.2. */
+bool wolf_is_waiting(const struct wolf *w);
 /* IANA name of the suite that was agreed. */
 const char *wolf_suite(const struct wolf *w);
 /* Length of the peer's connection id, or -1 when there is none or it is empty. */

@@ -34,6 +34,10 @@
 #if !defined(MAX_PSK_ID_LEN) || MAX_PSK_ID_LEN < 128
 #error "wolfSSL refuses identities of 128 bytes (-DMAX_PSK_ID_LEN=128)"
 #endif
+#if defined(WOLFSSL_DTLS13) && \
+	(!defined(DTLS13_MIN_RTX_INTERVAL) || DTLS13_MIN_RTX_INTERVAL != 0)
+#error "wolfSSL repeats DTLS 1.3 by a clock of its own (-DDTLS13_MIN_RTX_INTERVAL=0)"
+#endif
 #ifdef OPENSSL_EXTRA
 #error "wolfSSL carries the OpenSSL layer, three times the memory for each session"
 #endif

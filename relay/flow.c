@@ -298,6 +298,18 @@ struct flow *flow_by_location(const struct flows *t, const struct lan_key *key,
 	return is_clear ? found : NULL;
 }
 
+bool flow_is_host(const struct flows *t, const struct lan_key *key)
+{
+	struct list *ring = &t->host[host_hash(t, &key->device) & t->mask];
+	list_each(node, ring) {
+		const struct flow *f = container_of(node, struct flow, by_host);
+		if (addr_same_host(&f->key.device, &key->device) &&
+			f->key.ifindex == key->ifindex && f->key.listener == key->listener)
+			return true;
+	}
+	return false;
+}
+
 struct flow *flow_next(const struct flows *t, size_t *at)
 {
 	while (*at < t->chunks * CHUNK) {

@@ -21,6 +21,7 @@ struct lan_port;
 struct lan_session;
 struct route;
 struct move;
+struct opaque;
 
 /* Names a flow across time; one that ended is not found any more. */
 struct flow_id {
@@ -79,6 +80,7 @@ struct flow {
 	bool is_live;             /* a server answered with success */
 	bool is_ending;           /* to be closed once the answer at hand has passed */
 	unsigned source_ticket;   /* of limit.h, while unproven; else 0 */
+	struct opaque *opaque;    /* where records pass unended, or NULL */
 	struct move *move;        /* a Register from another address waits, or NULL */
 	uint16_t last_down_mid;   /* of the last message from the server, host order */
 	uint16_t ping_mid;        /* of our own CoAP ping, host order */
@@ -121,6 +123,8 @@ void flow_rekey(struct flows *flows, struct flow *flow, const struct lan_key *ke
  * newest of one server counts, which gave the Location anew; where several servers gave it, none. */
 struct flow *flow_by_location(const struct flows *flows, const struct lan_key *key,
 	const char *location);
+/* True when a flow has the same host, interface and listener. */
+bool flow_is_host(const struct flows *flows, const struct lan_key *key);
 /* Walks all flows: begin with at 0, go on until NULL. Flows may end and begin on the way. */
 struct flow *flow_next(const struct flows *flows, size_t *at);
 

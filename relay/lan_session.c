@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/bucket.h"
 #include "base/hash.h"
 #include "limit.h"
 
@@ -12,10 +13,9 @@ struct lan_sessions {
 	struct lan_session **by_cid;
 	size_t mask;
 	struct sources *sources;  /* half-open ones by host */
-	struct list half_open;    /* oldest first */
-	struct list proven;
-	size_t half_open_count;
-	size_t proven_count;
+	struct bucket begun[HANDSHAKE_BUDGETS]; /* handshakes, by a hash of the host */
+	struct list ring[LAN_RINGS]; /* the oldest first */
+	size_t count[LAN_RINGS];
 };
 
 static struct lan_session **address_chain(const struct lan_sessions *t, const struct lan_key *key)
@@ -101,8 +101,8 @@ int lan_sessions_create(struct lan_sessions **sessions)
 	if (t == NULL)
 		return -ENOMEM;
 	hash_key_init(&t->secret);
-	list_init(&t->half_open);
-	list_init(&t->proven);
+	for (int i = 0; i < LAN_RINGS; i++)
+		list_init(&t->ring[i]);
 	int rc = chains_make(t, 1);
 	if (rc == 0)
 		rc = sources_create(&t->sources);
@@ -118,7 +118,8 @@ void lan_sessions_free(struct lan_sessions *t)
 {
 	if (t == NULL)
 		return;
-	BUG_UNLESS(t->half_open_count + t->proven_count == 0);
+	for (int i = 0; i < LAN_RINGS; i++)
+		BUG_UNLESS(t->count[i] == 0);
 	sources_free(t->sources);
 	free(t->by_address);
 	free(t->by_cid);
@@ -137,45 +138,76 @@ static void link_again(struct lan_sessions *t, struct list *ring)
 int lan_sessions_set_most(struct lan_sessions *t, size_t most)
 {
 	const struct lan_session *const *before = (const struct lan_session *const *)t->by_address;
-	int rc = chains_make(t, most + HALF_OPEN_MAX);
+	int rc = chains_make(t, most + 2 * HALF_OPEN_MAX);
 	if (rc != 0 || (const struct lan_session *const *)t->by_address == before)
 		return rc;
-	link_again(t, &t->proven);
-	link_again(t, &t->half_open);
+	link_again(t, &t->ring[LAN_PROVEN]);
+	link_again(t, &t->ring[LAN_KNOWN]);
+	link_again(t, &t->ring[LAN_STRANGERS]);
 	return 0;
 }
 
 /* ---- one session ---- */
 
-static struct lan_session *oldest_of(const struct lan_sessions *t, const struct addr *host)
+static enum lan_ring ring_of(const struct lan_session *s)
 {
-	list_each(node, (struct list *)(uintptr_t)&t->half_open)
+	if (s->ticket == 0)
+		return LAN_PROVEN;
+	return s->is_known ? LAN_KNOWN : LAN_STRANGERS;
+}
+
+static struct lan_session *oldest_of(const struct lan_sessions *t, enum lan_ring ring,
+	const struct addr *host)
+{
+	list_each(node, (struct list *)(uintptr_t)&t->ring[ring])
 		if (addr_same_host(&of_order(node)->key.device, host))
 			return of_order(node);
 	return NULL;
 }
 
-/* Room for one more half-open session of this host: the oldest has to go for it, its own host's
- * where that has too many. Returns a ticket, or 0. */
-static unsigned make_room(struct lan_sessions *t, const struct addr *host,
+/* Room for one more half-open session: the oldest of its kind has to go for it, its own host's where that
+ * has too many. Returns a ticket, or 0. */
+static unsigned make_room(struct lan_sessions *t, const struct lan_session *s,
 	void (*evict)(struct lan_session *s))
 {
+	const struct addr *host = &s->key.device;
+	enum lan_ring ring = s->is_known ? LAN_KNOWN : LAN_STRANGERS;
 	unsigned ticket = sources_add(t->sources, host, HALF_OPEN_PER_SOURCE);
-	struct lan_session *oldest = ticket == 0 ? oldest_of(t, host) : NULL;
+	struct lan_session *oldest = ticket == 0 ? oldest_of(t, ring, host) : NULL;
 	if (oldest != NULL) {
 		evict(oldest);
 		ticket = sources_add(t->sources, host, HALF_OPEN_PER_SOURCE);
 	}
-	if (ticket != 0 && t->half_open_count >= HALF_OPEN_MAX)
-		evict(of_order(t->half_open.next));
+	if (ticket != 0 && t->count[ring] >= HALF_OPEN_MAX)
+		evict(of_order(t->ring[ring].next));
 	return ticket;
+}
+
+bool lan_sessions_may_begin(struct lan_sessions *t, const struct addr *host, struct mono now)
+{
+	uint64_t hash = hash_bytes(&t->secret, host->ip, sizeof(host->ip));
+	return bucket_take(&t->begun[hash % HANDSHAKE_BUDGETS], HANDSHAKES_BURST,
+		HANDSHAKES_PER_SECOND, now);
+}
+
+static void enter(struct lan_sessions *t, struct lan_session *s)
+{
+	enum lan_ring ring = ring_of(s);
+	list_append(&t->ring[ring], &s->order);
+	t->count[ring]++;
+}
+
+static void leave(struct lan_sessions *t, struct lan_session *s)
+{
+	list_remove(&s->order);
+	t->count[ring_of(s)]--;
 }
 
 struct lan_session *lan_session_add(struct lan_sessions *t, const struct lan_session *s,
 	void (*evict)(struct lan_session *s))
 {
 	struct lan_session *new = malloc(sizeof(*new));
-	unsigned ticket = new != NULL ? make_room(t, &s->key.device, evict) : 0;
+	unsigned ticket = new != NULL ? make_room(t, s, evict) : 0;
 	if (ticket == 0) {
 		free(new);
 		return NULL;
@@ -183,8 +215,7 @@ struct lan_session *lan_session_add(struct lan_sessions *t, const struct lan_ses
 	*new = *s;
 	new->ticket = ticket;
 	list_init(&new->order);
-	list_append(&t->half_open, &new->order);
-	t->half_open_count++;
+	enter(t, new);
 	link_address(t, new);
 	if (new->has_cid)
 		link_cid(t, new);
@@ -194,12 +225,10 @@ struct lan_session *lan_session_add(struct lan_sessions *t, const struct lan_ses
 void lan_session_proven(struct lan_sessions *t, struct lan_session *s)
 {
 	BUG_UNLESS(s->ticket != 0);
+	leave(t, s);
 	sources_remove(t->sources, s->ticket);
 	s->ticket = 0;
-	list_remove(&s->order);
-	list_append(&t->proven, &s->order);
-	t->half_open_count--;
-	t->proven_count++;
+	enter(t, s);
 }
 
 void lan_session_rekey(struct lan_sessions *t, struct lan_session *s, const struct lan_key *key)
@@ -214,11 +243,7 @@ void lan_session_free(struct lan_sessions *t, struct lan_session *s)
 	unlink_address(t, s);
 	if (s->has_cid)
 		unlink_cid(t, s);
-	list_remove(&s->order);
-	if (s->ticket != 0)
-		t->half_open_count--;
-	else
-		t->proven_count--;
+	leave(t, s);
 	sources_remove(t->sources, s->ticket);
 	free(s);
 }
@@ -245,15 +270,15 @@ struct lan_session *lan_session_at(const struct lan_sessions *t, const struct la
 	return s;
 }
 
-struct lan_session *lan_session_next(const struct lan_sessions *t, bool is_proven,
+struct lan_session *lan_session_next(const struct lan_sessions *t, enum lan_ring ring,
 	const struct lan_session *after)
 {
-	const struct list *head = is_proven ? &t->proven : &t->half_open;
+	const struct list *head = &t->ring[ring];
 	struct list *next = after != NULL ? after->order.next : head->next;
 	return next != head ? of_order(next) : NULL;
 }
 
 size_t lan_sessions_count(const struct lan_sessions *t, bool is_proven)
 {
-	return is_proven ? t->proven_count : t->half_open_count;
+	return is_proven ? t->count[LAN_PROVEN] : t->count[LAN_STRANGERS] + t->count[LAN_KNOWN];
 }

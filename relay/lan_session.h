@@ -31,8 +31,10 @@ struct lan_session {
 	uint8_t cid[LAN_CID_BYTES];  /* our connection id */
 	bool has_cid;                /* it may be called by that */
 	bool is_told;                /* its wrong key is in the log */
+	bool is_known;               /* its host had a flow when it came: strangers do not push it out */
 	unsigned ticket;             /* of limit.h, while half-open; else 0 */
-	struct list order;           /* ring of half-open sessions, oldest first, or of proven ones */
+	struct list order;           /* ring of half-open sessions, oldest first, of strangers or of
+				      * hosts with a flow, or of proven ones */
 	struct lan_session *next_address; /* next of the same hash of addresses */
 	struct lan_session *next_cid;     /* next of the same hash of connection ids */
 };
@@ -46,6 +48,9 @@ void lan_sessions_free(struct lan_sessions *sessions);
 /* Makes room for so many proven sessions, beside the half-open ones. Returns 0 or -ENOMEM. */
 int lan_sessions_set_most(struct lan_sessions *sessions, size_t most) MUST_CHECK;
 
+/* Takes one from the budget of handshakes of this host; false when it has begun too many. */
+bool lan_sessions_may_begin(struct lan_sessions *sessions, const struct addr *host,
+	struct mono now);
 /* Takes a copy of *s into the table, as the youngest half-open one; NULL when there is no memory, or its
  * host has too many. Older ones that must go for it were handed to evict. */
 struct lan_session *lan_session_add(struct lan_sessions *sessions, const struct lan_session *s,
@@ -64,8 +69,10 @@ struct lan_session *lan_session_by_cid(const struct lan_sessions *sessions, stru
  * came earlier come first. */
 struct lan_session *lan_session_at(const struct lan_sessions *sessions, const struct lan_key *key,
 	const struct lan_session *after);
-/* The next proven session, or half-open one: begin with NULL. */
-struct lan_session *lan_session_next(const struct lan_sessions *sessions, bool is_proven,
+/* What a session can be. */
+enum lan_ring { LAN_STRANGERS, LAN_KNOWN, LAN_PROVEN, LAN_RINGS };
+/* The next session of that kind: begin with NULL. */
+struct lan_session *lan_session_next(const struct lan_sessions *sessions, enum lan_ring ring,
 	const struct lan_session *after);
-/* How many there are. */
+/* How many there are, proven ones or half-open ones of both kinds. */
 size_t lan_sessions_count(const struct lan_sessions *sessions, bool is_proven);

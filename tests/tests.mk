@@ -1,12 +1,15 @@
 # What the tests are made of; the Makefile says how. New tests are named here.
 
 # ---- load: generator, echo server and yardstick, built as the relay is built, never installed --------
-LOAD       = $(addprefix tests/load/,coapload coapecho forward)
+LOAD       = $(addprefix tests/load/,coapload coapecho forward flood)
 LOAD_SHARE = codec.c net.c rand_block.c
 tests/load/coapload_SRC   = $(addprefix tests/load/,coapload.c fleet.c client.c hist.c $(LOAD_SHARE))
 tests/load/coapecho_SRC   = $(addprefix tests/load/,coapecho.c answer.c secure.c $(LOAD_SHARE))
 tests/load/forward_SRC    = $(addprefix tests/load/,forward.c net.c)
+tests/load/flood_SRC      = $(addprefix tests/load/,flood.c flood_say.c flood_net.c net.c)
 $(foreach p,$(LOAD),$(eval $(p)_BELOW = base))
+tests/load/flood_BELOW    = dtls base
+tests/load/flood_LIBS     = $(WOLFSSL_LIBS)
 tests/load/coapload_LIBS  = $(WOLFSSL_DIR)/lib/libwolfssl.a -lm
 tests/load/coapecho_LIBS  = $(WOLFSSL_DIR)/lib/libwolfssl.a -lm
 tests/load/client_CFLAGS  = -I$(WOLFSSL_DIR)/include
@@ -15,18 +18,23 @@ tests/load/secure_CFLAGS  = -I$(WOLFSSL_DIR)/include
 # ---- peers: a LwM2M server and a LwM2M device on libcoap, for the demo and the network tests ------
 # One program for each TLS library that libcoap is built with; the same objects link with all.
 PEER_TLS         = openssl gnutls notls
-lwm2m-server_SRC = $(addprefix tests/peers/,peer.c lwm2m-server.c credentials.c book.c ops.c)
-lwm2m-device_SRC = $(addprefix tests/peers/,peer.c lwm2m-device.c objects.c)
+lwm2m-server_SRC = $(addprefix tests/peers/,peer.c lwm2m-server.c talk.c security.c \
+                   credentials.c book.c ops.c)
+lwm2m-device_SRC = $(addprefix tests/peers/,peer.c lwm2m-device.c security.c objects.c)
 # Raw ends: datagrams, DTLS records on OpenSSL and random messages as lines of hex.
-RAW              = $(addprefix tests/,rawudp rawdtls randcoap memscan netdriver)
+RAW              = $(addprefix tests/,rawudp rawdtls rawdevice udptap randcoap memscan netdriver)
 tests/rawudp_SRC   = $(addprefix tests/peers/,rawudp.c lines.c)
 tests/rawdtls_SRC  = $(addprefix tests/peers/,rawdtls.c lines.c)
+tests/rawdevice_SRC = $(addprefix tests/peers/,rawdevice.c lines.c)
+tests/udptap_SRC   = $(addprefix tests/peers/,udptap.c lines.c)
 tests/randcoap_SRC = tests/peers/randcoap.c
 tests/memscan_SRC  = tests/peers/memscan.c
 tests/netdriver_SRC = tests/peers/netdriver.c
 $(foreach p,$(RAW),$(eval $(p)_BELOW = base))
 # lwgated's part towards lwgate-net.
 tests/netdriver_BELOW = netfilter trunk base
+tests/rawdevice_BELOW = $(dtls_BELOW)
+tests/rawdevice_LIBS  = $(WOLFSSL_LIBS)
 tests/rawdtls_LIBS = $(shell $(PKG_CONFIG) --libs openssl)
 # The room dtls over a socket, and ends on mbedTLS, which knows connection ids, for it to talk to.
 DTLS_ENDS        = $(addprefix $(BUILD)/tests/,dtls-client dtls-server)
@@ -45,7 +53,7 @@ conf_TESTS    = $(addprefix tests/unit/,check_conf.c check_conf_uci.c check_conf
                 check_conf_print.c check_conf_key.c check_conf_blob.c)
 lwm2m_TESTS   = $(addprefix tests/unit/,check_reg.c)
 dtls_TESTS    = $(addprefix tests/unit/,check_dtls.c check_header.c check_handshake.c \
-                check_records.c check_listener.c check_device.c check_file.c \
+                check_records.c check_listener.c check_device.c check_dtls13.c check_file.c \
                 check_cert.c check_cert_device.c check_cert_wire.c pki.c wire.c lan.c wolf_peer.c sealer.c)
 dtls_LIBS     = $(WOLFSSL_LIBS)
 netfilter_TESTS = $(addprefix tests/unit/,netfilter.c check_rtnl.c check_plan.c \
@@ -67,11 +75,12 @@ RIG           = $(addprefix tests/unit/,rig.c rig_coap.c rig_far.c rig_lan.c pki
 trunk_TESTS   = $(addprefix tests/unit/,trunk.c check_limit.c check_held.c check_flow.c \
                 check_route.c check_newcomer.c check_move.c check_life.c \
                 check_track.c check_notice.c check_reopen.c check_datapath.c \
-                check_lan.c check_static.c) $(RIG)
+                check_lan.c check_static.c check_record.c capture.c) $(RIG)
 trunk_LIBS    = $(WOLFSSL_LIBS)
 trunk-dtls_TESTS = $(addprefix tests/unit/,trunk_dtls.c check_wan.c check_wan_silence.c check_wan_move.c \
                 check_wan_round.c check_wanted.c check_secure.c check_secure_move.c \
-                check_secure_cert.c check_frugal.c check_soak.c) $(RIG)
+                check_secure_cert.c check_opaque.c check_opaque_move.c check_frugal.c \
+                check_soak.c) $(RIG)
 trunk-dtls_BELOW = $(trunk_BELOW)
 trunk-dtls_LIBS  = $(WOLFSSL_LIBS)
 replay_TESTS  = $(addprefix tests/unit/,check_replay.c capture.c) $(RIG)
@@ -90,6 +99,8 @@ fuzz_record_SRC       = $(addprefix tests/unit/,wire.c lan.c wolf_peer.c)
 fuzz_record_LIBS      = $(WOLFSSL_LIBS)
 fuzz_listener_SRC     = $(fuzz_record_SRC)
 fuzz_listener_LIBS    = $(WOLFSSL_LIBS)
+fuzz_handshake_SRC    = tests/fuzz/exchange.c $(addprefix tests/unit/,lan.c wolf_peer.c fake_rand.c)
+fuzz_handshake_LIBS   = $(WOLFSSL_LIBS)
 fuzz_msg_libcoap_SRC  = tests/unit/msg_libcoap.c
 fuzz_msg_libcoap_LIBS = $(msg-libcoap_LIBS)
 fuzz_control_SRC      = tests/unit/small_relay.c $(FAKE_NET)

@@ -6,7 +6,7 @@
 #include "base/cursor.h"
 
 /* Makes the process undumpable (which also keeps others of its user from tracing it and from reading
- * its memory) and forbids core files. Call it before the first key is read; what is executed later
+ * its memory) and forbids core files, and memory in them. Call it before the first key is read; what is executed later
  * begins anew. Returns 0 or -errno. */
 int secret_guard(void) MUST_CHECK;
 /* Gives n zeroed bytes, aligned for anything, in pages that no core dump shows and, as far as the

@@ -1,14 +1,17 @@
 #!/bin/bash
-# The demo behind `make demo`: three LwM2M devices, the relay and a LwM2M Server, each in a network
+# The demo behind `make demo`: four LwM2M devices, the relay and a LwM2M Server, each in a network
 # of its own, and all that goes between them. Each step waits for its evidence at the far end, with
 # a time limit; the exit status is 0 only when every step was seen there.
 # BUILD names the folder of the programs; KEEP=1 leaves everything running and says what to type.
 set -u
 # shellcheck source=tests/lib/netns.sh
 . "$(dirname "$0")/../lib/netns.sh"
+# shellcheck source=tests/lib/certs.sh
+. tests/lib/certs.sh
 
-DEVICES='meter-1 meter-2 sensor-3'
-declare -A TEMPERATURE=([meter-1]=21 [meter-2]=22 [sensor-3]=-3) # degrees, each its own
+DEVICES='meter-1 meter-2 sensor-3 valve-4'
+declare -A TEMPERATURE=([meter-1]=21 [meter-2]=22 [sensor-3]=-3 [valve-4]=24) # degrees, each its own
+METER_2_KEY=c81e728d9d4c2f636f067f89cc14862c # that of meter-2 in lwgate.conf, towards the gateway
 KEEP=${KEEP:-0}
 RELAY=${RELAY:-$BUILD/lwgated}
 LIFETIME=12 # seconds; at half of it devices send an Update, and find out if they are forgotten
@@ -62,18 +65,24 @@ start_server() {
 start_relay() {
 	printf '127.0.0.1 localhost\n198.51.100.10 lwm2m.example.org\n' >"$WORK/hosts"
 	mkdir "$WORK/state"
+	certs_begin "$WORK/certs"
+	cert gateway gateway.example.org DNS:gateway.example.org,IP:192.0.2.1
+	cert valve-4
 	# It holds keys, so it is for its owner alone.
-	install -m 600 tests/demo/lwgate.conf "$WORK/lwgate.conf"
+	install -m 600 /dev/null "$WORK/lwgate.conf"
+	sed "s|/etc/lwgate|$CERTS|" tests/demo/lwgate.conf >"$WORK/lwgate.conf"
 	run_with_hosts "$WORK/hosts" gw relay "$RELAY" -c "$WORK/lwgate.conf" \
 		-s "$WORK/lwgate.sock" -S "$WORK/state" -l stderr
 	expect relay 'ready' 15
 }
 
+# start_device NAME TLS ADDRESS:PORT GATEWAY [ARGS..]: on that TLS library, or notls for plain CoAP.
 start_device() {
-	local name=$1 bind=$2 gateway=$3
+	local name=$1 tls=$2 bind=$3 gateway=$4 scheme=coaps
 
-	shift 3
-	run dev "$name" "$BUILD/tests/lwm2m-device-notls" --ep "$name" --server "coap://$gateway" \
+	shift 4
+	[ "$tls" != notls ] || scheme=coap
+	run dev "$name" "$BUILD/tests/lwm2m-device-$tls" --ep "$name" --server "$scheme://$gateway" \
 		--bind "$bind" --lifetime "$LIFETIME" --retry 1 "$@"
 }
 
@@ -84,9 +93,11 @@ lwgate() { "$BUILD/lwgate" -s "$WORK/lwgate.sock" "$@"; }
 step_networks() {
 	step 'Three networks: devices, gateway, server'
 	netns_three
-	show devices '192.0.2.11  192.0.2.12  2001:db8:1::13          plain CoAP'
+	show devices '192.0.2.11  2001:db8:1::13                      plain CoAP'
+	show devices '192.0.2.12                                      CoAP over DTLS, PSK (GnuTLS)'
+	show devices '192.0.2.13                                      CoAP over DTLS, certificate (OpenSSL)'
 	show gateway '192.0.2.1   2001:db8:1::1 | 198.51.100.1        the relay'
-	show server '198.51.100.10 = lwm2m.example.org               CoAP over DTLS (OpenSSL)'
+	show server '198.51.100.10 = lwm2m.example.org               CoAP over DTLS, PSK (OpenSSL)'
 }
 
 step_start() {
@@ -98,10 +109,15 @@ step_start() {
 step_register() {
 	local name
 
-	step 'Three devices start and register; the relay makes a DTLS session for each'
-	start_device meter-1 192.0.2.11:40001 192.0.2.1
-	start_device meter-2 192.0.2.12:40002 192.0.2.1
-	start_device sensor-3 '[2001:db8:1::13]:40003' '[2001:db8:1::1]' --instances 60 --block 256
+	step 'Four devices start and register; the relay makes a DTLS session for each'
+	start_device meter-1 notls 192.0.2.11:40001 192.0.2.1
+	start_device meter-2 gnutls 192.0.2.12:40002 192.0.2.1 --psk "meter-2:$METER_2_KEY"
+	start_device sensor-3 notls '[2001:db8:1::13]:40003' '[2001:db8:1::1]' --instances 60 --block 256
+	start_device valve-4 openssl 192.0.2.13:40004 192.0.2.1 --server-name gateway.example.org \
+		--cert "$CERTS/valve-4.pem" --key "$CERTS/valve-4.key" --ca "$CERTS/ca.pem"
+	for name in meter-2 valve-4; do
+		expect relay "lan: $name: secure session from " 20
+	done
 	for name in $DEVICES; do
 		expect server "^handshake $name@example.org " 20
 		expect server "^registered $name /rd/.* via coaps" 20
@@ -257,7 +273,7 @@ table() {
 
 step_tables() {
 	step 'What the relay says of it'
-	table routes meter-1 sensor-3 192.0.2.11 2001:db8:1::13
+	table routes meter-1 sensor-3 valve-4 192.0.2.11 2001:db8:1::13 192.0.2.13
 	table status
 }
 
@@ -308,7 +324,7 @@ main() {
 		exit 1
 	fi
 	for program in "$RELAY" "$BUILD/lwgate" "$BUILD/tests/lwm2m-server-openssl" \
-		"$BUILD/tests/lwm2m-device-notls"; do
+		"$BUILD"/tests/lwm2m-device-{notls,gnutls,openssl}; do
 		if [ ! -x "$program" ]; then
 			echo "demo: $program is not built; use: make demo" >&2
 			exit 1

@@ -1,6 +1,6 @@
 /* Any bytes, and any of a handshake's own datagrams with bytes turned, at a listener and at a server's
  * session at one of the stages of its handshake; from the device's address or a stranger's.
- * Input: flags and stage, then steps: 0 LENGTH BYTES are sent as they are; 1 PACKET PLACE VALUE is a
+ * Input: flags and stage, with 128 in DTLS 1.3, then steps: 0 LENGTH BYTES are sent as they are; 1 PACKET PLACE VALUE is a
  * datagram that was sent before, with one byte turned; 2 rotates the secret; 3 lets 100 ms pass. A step
  * plus 4 comes from a stranger. Randomness is fixed, so cookies and keys are the same each time. */
 #include <string.h>
@@ -80,9 +80,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	drawn = 1;
 	struct cursor c = cur_of(bytes, n);
 	uint8_t first = cur_u8(&c);
+	wire_version = lan_version = first & 128 ? DTLS_1_3 : DTLS_1_2;
 	struct lan *l = lan_begin(first & 1);
 	struct wire *w = wire_begin(&(struct wire_spec){ .cid = first & 2, .lan = l });
-	wire_run(w, mono_add(w->now, (first >> 2) % STAGES * WIRE_MS));
+	wire_run(w, mono_add(w->now, (first >> 2 & 31) % STAGES * WIRE_MS));
 	bool was_up = l->born > 0 && dtls_state(l->session[0].s) == DTLS_UP;
 	for (unsigned i = 0; i < STEPS && cur_left(&c) > 0; i++)
 		step(w, &c);

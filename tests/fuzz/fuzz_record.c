@@ -1,5 +1,5 @@
 /* Any bytes as datagrams from the server: the header filter, then a session at one of the stages of
- * its handshake. Input: the stage, then datagrams behind their lengths.
+ * its handshake. Input: the stage, with 128 in DTLS 1.3, then datagrams behind their lengths.
  * Randomness is fixed, so the server's own flights are among what can be said. */
 #include <string.h>
 #include "base/rand.h"
@@ -22,8 +22,9 @@ void rand_bytes(void *bytes, size_t n)
 	}
 }
 
-static struct wire *wire_at(unsigned stage)
+static struct wire *wire_at(enum dtls_version version, unsigned stage)
 {
+	wire_version = version;
 	drawn = 1;
 	struct wire *w = wire_begin(&(struct wire_spec){ .cid = true });
 	wire_run(w, mono_add(w->now, stage * WIRE_MS));
@@ -44,7 +45,8 @@ static void feed_all(struct wire *w, struct cursor c)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
 	struct cursor c = cur_of(bytes, n);
-	struct wire *w = wire_at(cur_u8(&c) % STAGES);
+	uint8_t first = cur_u8(&c);
+	struct wire *w = wire_at(first & 128 ? DTLS_1_3 : DTLS_1_2, (first & 127) % STAGES);
 	bool was_up = dtls_state(w->client) == DTLS_UP;
 	(void)dtls_header_check(bytes, n, was_up);
 	feed_all(w, c);

@@ -9,6 +9,11 @@
 # psk NAME..                         lines of a server's PSK file for these endpoints
 # server_start NAME TLS [ARGS..]     our LwM2M server in srv, ready when it returns
 # device EP IP [ARGS..]              our device in dev, plain CoAP to the relay, as program EP
+# server_args KIND [NAME]     sets ARGS to our server's credentials: KIND is psk (WORK/psk), x509 or rpk
+#                                    (certificate, raw key NAME of certs.sh; clients in WORK/clients)
+# device_args KIND NAME       the same for our device; it wants the server's name or raw key
+# secure EP TLS KIND [NAME [ARGS..]]   our device in dev with the credential of NAME (EP), over DTLS to
+#                                    CALLED, which is the relay
 # asks SERVER COMMAND ERE            an operation of the server, with its answer
 # raw NAME IP:PORT                   rawudp in dev, towards the relay
 # says NAME TYPE CODE MID TOKEN [PATH [PAYLOAD]]    it sends that
@@ -20,6 +25,8 @@
 # shellcheck disable=SC2034 # for the scripts that source this
 SERVER=198.51.100.10
 GATEWAY=192.0.2.1
+CALLED=coaps://$GATEWAY
+CALLED_NAME=gateway
 LIFE_START=0
 
 key_of() { printf '%s' "$1" | md5sum | cut -c 1-32; }
@@ -66,6 +73,32 @@ device() {
 	mark "$ep"
 	run dev "$ep" "$BUILD/tests/lwm2m-device-notls" --ep "$ep" --server "coap://$GATEWAY" \
 		--bind "$ip" --retry 1 "$@"
+}
+
+server_args() {
+	local name=${2:-server}
+	case $1 in
+	psk) ARGS=(--psk "$WORK/psk") ;;
+	x509) ARGS=(--cert "$CERTS/$name.pem" --key "$CERTS/$name.key" --ca "$CERTS/ca.pem") ;;
+	rpk) ARGS=(--rpk "$CERTS/$name.key" --clients "$WORK/clients") ;;
+	esac
+}
+
+device_args() {
+	case $1 in
+	psk) ARGS=(--psk "id-$2:$(key_of "$2")") ;;
+	x509) ARGS=(--cert "$CERTS/$2.pem" --key "$CERTS/$2.key" --ca "$CERTS/ca.pem") ;;
+	rpk) ARGS=(--rpk "$CERTS/$2.key" --server-key "$CERTS/$CALLED_NAME.pub") ;;
+	esac
+}
+
+secure() {
+	local ep=$1 tls=$2 kind=$3 name=${4:-$1}
+	shift $(($# > 3 ? 4 : 3))
+	device_args "$kind" "$name"
+	mark "$ep"
+	run dev "$ep" "$BUILD/tests/lwm2m-device-$tls" --ep "$ep" --server "$CALLED" --retry 1 \
+		--repeats 1 "${ARGS[@]}" "$@"
 }
 
 asks() {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,15 @@ struct load {
 	uint64_t ok; /* at the end, without the rest that was waited for */
 	unsigned unregistered;
 };
+
+/* SIGTERM came: the measured time is over. */
+static volatile sig_atomic_t is_enough;
+
+static void on_term(int signal)
+{
+	(void)signal;
+	is_enough = 1;
+}
 
 /* ---- sending -------------------------------------------------------------------------------- */
 
@@ -164,7 +174,8 @@ static void exchange(struct load *l)
 	measure_start(l);
 	int64_t until = l->o.count != 0 ? INT64_MAX : l->start + l->o.duration;
 	uint64_t limit = l->o.count != 0 ? l->o.count : UINT64_MAX;
-	while (net_now() < until && (s->sent < limit || fleet_outstanding(l->fleet) > 0))
+	while (!is_enough && net_now() < until &&
+		(s->sent < limit || fleet_outstanding(l->fleet) > 0))
 		turn(l, limit, until);
 	measure_end(l);
 	drain(l);
@@ -203,13 +214,14 @@ static void usage(void)
 	net_die("usage: coapload --target IP:PORT [options]\n"
 		"  --devices N            devices, each with its own socket (100)\n"
 		"  --name TEXT            endpoint names are TEXT0000, TEXT0001, ... (dev)\n"
+		"  --from IP:PORT         where the first device lives, others behind it (any port)\n"
 		"  --payload BYTES        of each POST, %d to %d (64)\n"
 		"  --window N             most outstanding of one device, 1 to %d (1)\n"
 		"  --inflight N           most outstanding of all (64)\n"
 		"  --register-inflight N  the same while devices register (16)\n"
 		"  --rate N               requests a second instead of as fast as answers come\n"
 		"  --count N              stop after N requests, else\n"
-		"  --seconds N            stop after N seconds (2)\n"
+		"  --seconds N            stop after N seconds (2), or at SIGTERM\n"
 		"  --warmup N             seconds before that, not measured (0.3)\n"
 		"  --idle N               seconds to wait after registering (0)\n"
 		"  --timeout N            seconds until a request is lost or repeated (2)\n"
@@ -241,7 +253,8 @@ enum {
 	DERIVE,
 	NO_REGISTER,
 	CPU_OF,
-	SEED
+	SEED,
+	FROM
 };
 
 static const struct option known[] = { { "target", 1, NULL, TARGET },
@@ -252,7 +265,7 @@ static const struct option known[] = { { "target", 1, NULL, TARGET },
 	{ "idle", 1, NULL, IDLE }, { "timeout", 1, NULL, TIMEOUT }, { "retries", 1, NULL, RETRIES },
 	{ "key", 1, NULL, KEY }, { "derive", 0, NULL, DERIVE },
 	{ "no-register", 0, NULL, NO_REGISTER }, { "cpu-of", 1, NULL, CPU_OF },
-	{ "seed", 1, NULL, SEED }, { 0 } };
+	{ "seed", 1, NULL, SEED }, { "from", 1, NULL, FROM }, { 0 } };
 
 static int64_t seconds(const char *what, const char *text)
 {
@@ -296,6 +309,9 @@ static bool read_fleet_option(struct fleet_spec *f, int c)
 		return true;
 	case SEED:
 		f->seed = (uint64_t)net_number("--seed", optarg, 1, 1e15);
+		return true;
+	case FROM:
+		f->local = net_address(optarg);
 		return true;
 	case KEY:
 		f->key = read_key(optarg);
@@ -377,6 +393,8 @@ int main(int argc, char **argv)
 		net_die("no devices: %s", strerror(errno));
 	fprintf(stderr, "seed %" PRIu64 "\n", l.o.fleet.seed);
 	prepare(&l);
+	struct sigaction term = { .sa_handler = on_term };
+	sigaction(SIGTERM, &term, NULL);
 	exchange(&l);
 	report(&l);
 	const struct fleet_stats *s = fleet_stats(l.fleet);

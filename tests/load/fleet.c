@@ -381,7 +381,9 @@ static int devices_open(struct fleet *f, int epoll)
 	for (uint32_t i = 0; i < f->spec.devices; i++) {
 		struct device *d = &f->device[i];
 		d->mid = (uint16_t)draw(f);
-		d->fd = net_open(NULL, &f->spec.target, 0);
+		struct addr local = f->spec.local;
+		local.port = (uint16_t)(local.port + i);
+		d->fd = net_open(f->spec.local.port != 0 ? &local : NULL, &f->spec.target, 0);
 		int rc = d->fd < 0 ? d->fd : net_watch(epoll, d->fd, i);
 		if (rc == 0 && f->profile != NULL)
 			rc = device_secure(f, i);

@@ -20,6 +20,7 @@
 
 struct fleet_spec {
 	struct addr target; /* the server, or what stands before it */
+	struct addr local;  /* the first device's; others have the ports behind it. Port 0: any */
 	const char *name;   /* endpoint names are this and a number of four digits or more */
 	unsigned devices;
 	unsigned window;  /* exchanges that one device may have outstanding */

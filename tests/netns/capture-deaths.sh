@@ -57,7 +57,6 @@ forwarded $D1 'which captures nothing until it is told to'
 want_set
 # shellcheck disable=SC2086
 captured $D1 'then the sockets of before work on'
-kill -STOP "$(net_guard)"
 kill -KILL "$(net_guard)"
 want driver '^gone lwgate-net has ended'
 eventually 5 none_runs || fail 'the worker outlives its guard'

@@ -33,9 +33,9 @@ captured d6 '[2001:db8:1::11]:40001' '[2001:db8:2::10]:5683' 'and IPv6'
 MORE=
 captured d1 192.0.2.11:40001 192.0.2.1:5683 "the router's own address answers the ordinary way"
 captured d6 '[2001:db8:1::11]:40001' '[2001:db8:1::1]:5683' 'and over IPv6'
-own=$(table | sed -n 's/.*counter packets \([0-9]*\).*/\1/p' | paste -sd+ | bc)
+own=$(table | sed -n 's/.*counter packets \([0-9]*\).*/\1/p' | paste -s)
 captured d1 192.0.2.11:40001 198.51.100.1:5683 "and the router's other address"
-[ "$(table | sed -n 's/.*counter packets \([0-9]*\).*/\1/p' | paste -sd+ | bc)" = "$own" ] ||
+[ "$(table | sed -n 's/.*counter packets \([0-9]*\).*/\1/p' | paste -s)" = "$own" ] ||
 	fail 'the rule took a call to the router itself'
 claim 'for which the rule counted nothing'
 forwarded d3 192.0.3.11:40001 198.51.100.10:5683 'an interface that is not named is left alone'

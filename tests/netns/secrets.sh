@@ -49,6 +49,7 @@ closed_to_others() {
 	setpriv --reuid=65534 --clear-groups head -c 1 "/proc/$pid/mem" "/proc/$pid/maps" \
 		>/dev/null 2>&1 && fail 'another user looks at its memory'
 	grep -qE '^Max core file size +0 +0 ' "/proc/$pid/limits" || fail 'a core may be written'
+	grep -qE '^0+$' "/proc/$pid/coredump_filter" || fail 'a core would hold memory'
 	echo '     closed to its own user without rights, and to others; no core'
 }
 

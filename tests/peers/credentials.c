@@ -1,9 +1,10 @@
-/* The server's table of PSK identities: a list, since tests read it seldom. */
+/* The server's tables of PSK identities and of raw public keys: lists, since tests read them seldom. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/hex.h"
 #include "tests/peers/credentials.h"
+#include "tests/peers/security.h"
 
 #define KEY_MAX 64 /* bytes of a PSK */
 
@@ -16,7 +17,15 @@ struct credential {
 	coap_bin_const_t bin; /* the key as libcoap wants it */
 };
 
+/* A public key and whose it is. */
+struct raw_key {
+	struct raw_key *next; /* the one read before */
+	struct body der;
+	char ep[EP_MAX];
+};
+
 static struct credential *credentials;
+static struct raw_key *raw_keys;
 
 static const struct credential *credential_find(const char *identity)
 {
@@ -27,13 +36,25 @@ static const struct credential *credential_find(const char *identity)
 	return c;
 }
 
-void credentials_clear(void)
+static void psk_clear(void)
 {
 	while (credentials) {
 		struct credential *next = credentials->next;
 
 		free(credentials);
 		credentials = next;
+	}
+}
+
+void credentials_clear(void)
+{
+	psk_clear();
+	while (raw_keys) {
+		struct raw_key *next = raw_keys->next;
+
+		body_clear(&raw_keys->der);
+		free(raw_keys);
+		raw_keys = next;
 	}
 }
 
@@ -44,7 +65,7 @@ void credentials_read(const char *path)
 
 	if (!f)
 		die("%s: can not be read", path);
-	credentials_clear();
+	psk_clear();
 	while (fgets(line, sizeof line, f)) {
 		struct credential *c = calloc(1, sizeof *c);
 		char key[2 * KEY_MAX + 1];
@@ -63,6 +84,37 @@ void credentials_read(const char *path)
 		credentials = c;
 	}
 	fclose(f);
+}
+
+void credentials_read_keys(const char *path)
+{
+	char line[LINE_MAX_BYTES];
+	char pem[LINE_MAX_BYTES];
+	FILE *f = fopen(path, "r");
+
+	if (!f)
+		die("%s: can not be read", path);
+	while (fgets(line, sizeof line, f)) {
+		struct raw_key *k = calloc(1, sizeof *k);
+
+		line[strcspn(line, "#\n")] = 0;
+		if (!k || sscanf(line, "%255s %2047s", k->ep, pem) != 2) {
+			free(k);
+			continue;
+		}
+		public_key_read(pem, &k->der);
+		k->next = raw_keys;
+		raw_keys = k;
+	}
+	fclose(f);
+}
+
+const char *credentials_owner(const uint8_t *der, size_t n)
+{
+	for (const struct raw_key *k = raw_keys; k; k = k->next)
+		if (k->der.len == n && !memcmp(k->der.bytes, der, n))
+			return k->ep;
+	return NULL;
 }
 
 const coap_bin_const_t *credentials_key(const char *identity)

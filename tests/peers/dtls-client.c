@@ -1,5 +1,7 @@
 /* The room dtls over a real socket, against any server: handshake, one CoAP GET of /.well-known/core, close.
  * usage: dtls-client HOST PORT IDENTITY HEXKEY [TEXT, not the GET]
+ *        dtls-client --rpk KEY SERVER-KEY HOST PORT [TEXT]
+ *        dtls-client --x509 CERT KEY CA SERVER-NAME HOST PORT [TEXT]
  * With the text "-" it stays, and does what the lines of its input say; README.md lists them. */
 #include <netdb.h>
 #include <poll.h>
@@ -11,6 +13,7 @@
 #include <unistd.h>
 #include "base/hex.h"
 #include "dtls/dtls.h"
+#include "files.h"
 
 static const uint8_t get[] = "\x41\x01\x12\x34t\xbb.well-known\x04"
 			     "core";
@@ -77,7 +80,7 @@ static bool act(struct dtls_session *s, enum dtls_event event, const uint8_t *ro
 		puts("closed by the server");
 		return true;
 	case DTLS_ALERTED:
-		printf("alert %d\n", dtls_alert(s));
+		printf("alert %d, fault %d\n", dtls_alert(s), dtls_why(s));
 		return true;
 	case DTLS_TIMED_OUT:
 		puts("timed out");
@@ -164,28 +167,55 @@ static void run(struct dtls_session *s, const char *text)
 	}
 }
 
+/* Reads the words before HOST PORT, and the key behind them; gives the words that are left. */
+static char **take_words(
+	char **word, struct dtls_profile_spec *shared, struct dtls_session_spec *own)
+{
+	static uint8_t key[64];
+	if (word[0] != NULL && strcmp(word[0], "--rpk") == 0) {
+		shared->security = DTLS_RPK;
+		own->pair.private_key = read_file(word[1]);
+		shared->trust = read_file(word[2]);
+		word += 3;
+	} else if (word[0] != NULL && strcmp(word[0], "--x509") == 0) {
+		shared->security = DTLS_X509;
+		own->pair = (struct dtls_pair){ read_file(word[1]), read_file(word[2]) };
+		shared->trust = read_file(word[3]);
+		shared->expected_name = own->server_name = word[4];
+		word += 5;
+	}
+	host = word[0];
+	port = word[1];
+	fd = connected();
+	word += 2;
+	if (shared->security != DTLS_PSK)
+		return word;
+	long n = hex_decode(word[1], strlen(word[1]), key, sizeof(key));
+	own->psk = (struct dtls_psk){ slice_str(word[0]), { key, n > 0 ? (size_t)n : 0 } };
+	return word + 2;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct dtls_calls calls = { emit };
+	struct dtls_profile_spec shared = { .cid = true, .calls = &calls, .wall_s = wall_s };
 	struct dtls_profile *profile;
 	struct dtls_session *s;
-	uint8_t key[64];
+	struct dtls_session_spec own = { .deadline_ms = 15000 };
 	if (argc < 5)
 		return EXIT_FAILURE;
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	host = argv[1];
-	port = argv[2];
-	stays = argc > 5 && strcmp(argv[5], "-") == 0;
-	fd = connected();
-	long n = hex_decode(argv[4], strlen(argv[4]), key, sizeof(key));
-	struct dtls_psk psk = { slice_str(argv[3]), { key, n > 0 ? (size_t)n : 0 } };
-	struct dtls_profile_spec shared = { .cid = true, .calls = &calls };
-	struct dtls_session_spec own = { .psk = psk, .deadline_ms = 15000 };
-	if (fd < 0 || dtls_profile_create(&profile, &shared) != 0)
+	char **word = take_words(argv + 1, &shared, &own);
+	stays = word[0] != NULL && strcmp(word[0], "-") == 0;
+	int rc = fd >= 0 ? dtls_profile_create(&profile, &shared) : -1;
+	if (rc == 0)
+		rc = dtls_connect(&s, profile, &own, now());
+	if (rc != 0) {
+		printf("refused: %d\n", rc);
 		return EXIT_FAILURE;
-	if (dtls_connect(&s, profile, &own, now()) == 0)
-		run(s, argc > 5 ? argv[5] : NULL);
-	for (int i = 0; s != NULL && i < DTLS_DROPS; i++)
+	}
+	run(s, word[0]);
+	for (int i = 0; i < DTLS_DROPS; i++)
 		printf("dropped %d: %llu\n", i,
 			(unsigned long long)dtls_dropped(s, (enum dtls_drop)i));
 	dtls_close(&s);

@@ -1,6 +1,7 @@
 /* The server role of the room dtls over a real socket, with any client: it echoes what it is told, lets a
  * device move by its connection id, and says what happens. A line of its input is said to the device that
- * spoke last. usage: dtls-server PORT IDENTITY HEXKEY [cid] */
+ * spoke last. usage: dtls-server [--pair CERT|- KEY] [--ca FILE] [--device KEY] PORT IDENTITY HEXKEY [cid]
+ * --pair is ours, - for a raw key alone; --device is a raw public key that may come in. */
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include "base/hex.h"
 #include "base/rand.h"
 #include "dtls/dtls.h"
+#include "files.h"
 
 #define PEERS 16
 #define CID   8
@@ -25,6 +27,8 @@ struct peer {
 static struct peer peers[PEERS], *last; /* the last is who spoke last */
 static bool use_cid;
 static struct dtls_psk psk;
+static uint8_t device[DTLS_SPKI_MAX];
+static size_t device_n;
 static int fd;
 
 static struct mono now(void)
@@ -48,6 +52,20 @@ static const struct dtls_psk *find_psk(void *who, struct slice identity)
 	return slice_eq(identity, psk.identity) ? &psk : NULL;
 }
 
+static bool find_key(void *who, struct slice spki)
+{
+	(void)who;
+	return slice_eq(spki, (struct slice){ device, device_n });
+}
+
+static void tell_proof(const struct peer *p)
+{
+	struct slice name;
+	printf("security %d, key of %zu bytes\n", dtls_security_of(p->s), dtls_public_key(p->s).n);
+	for (size_t i = 0; dtls_peer_name(p->s, i, &name); i++)
+		printf("name %zu: %.*s\n", i, (int)name.n, (const char *)name.p);
+}
+
 static void tell(struct peer *p, enum dtls_event event, const uint8_t *bytes, size_t n)
 {
 	struct slice name = dtls_identity(p->s);
@@ -59,8 +77,10 @@ static void tell(struct peer *p, enum dtls_event event, const uint8_t *bytes, si
 		printf("data: %zu bytes, newest %d: %.*s\n", n, dtls_was_newest(p->s), (int)n,
 			(const char *)bytes);
 	else if (event != DTLS_NOTHING)
-		printf("event %d, alert %d, %.*s\n", event, dtls_alert(p->s), (int)name.n,
-			(const char *)name.p);
+		printf("event %d, alert %d, fault %d, %.*s\n", event, dtls_alert(p->s),
+			dtls_why(p->s), (int)name.n, (const char *)name.p);
+	if (event == DTLS_ESTABLISHED)
+		tell_proof(p);
 }
 
 /* RFC 9146 6: only a record newer than all before it may move its device. */
@@ -150,7 +170,7 @@ static void take(struct dtls_listener *l)
 	p->at = at;
 	rand_bytes(p->cid, CID);
 	struct dtls_accept_spec spec = { { (const uint8_t *)&at, sizeof(at) },
-		{ p->cid, use_cid ? CID : 0 }, 60000, p };
+		{ p->cid, use_cid ? CID : 0 }, 60000, p, NULL };
 	p->s = dtls_accept(l, &spec, datagram, (size_t)n, now());
 }
 
@@ -176,6 +196,21 @@ static void tick(void)
 	}
 }
 
+/* Reads the options; gives the words that are left. */
+static char **take_options(char **word, struct dtls_listener_spec *spec)
+{
+	for (; word[0] != NULL && strncmp(word[0], "--", 2) == 0; word += 2)
+		if (strcmp(word[0], "--pair") == 0) {
+			spec->pair = (struct dtls_pair){ read_file(word[1]), read_file(word[2]) };
+			word++;
+		} else if (strcmp(word[0], "--ca") == 0) {
+			spec->ca = read_file(word[1]);
+		} else if (dtls_public_key_read(read_file(word[1]), device, &device_n) == 0) {
+			spec->find_key = find_key;
+		}
+	return word;
+}
+
 int main(int argc, char **argv)
 {
 	static uint8_t key[64];
@@ -184,15 +219,21 @@ int main(int argc, char **argv)
 	if (argc < 4)
 		return EXIT_FAILURE;
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	long n = hex_decode(argv[3], strlen(argv[3]), key, sizeof(key));
-	psk = (struct dtls_psk){ slice_str(argv[2]), { key, n > 0 ? (size_t)n : 0 } };
+	struct dtls_listener_spec spec = {
+		.find_psk = find_psk, .calls = &calls, .wall_s = wall_s
+	};
+	char **word = take_options(argv + 1, &spec);
+	spec.cid = use_cid = word[3] != NULL;
+	long n = hex_decode(word[2], strlen(word[2]), key, sizeof(key));
+	psk = (struct dtls_psk){ slice_str(word[1]), { key, n > 0 ? (size_t)n : 0 } };
 	struct sockaddr_in6 at = { .sin6_family = AF_INET6,
-		.sin6_port = htons((uint16_t)strtoul(argv[1], NULL, 10)) };
+		.sin6_port = htons((uint16_t)strtoul(word[0], NULL, 10)) };
 	fd = socket(AF_INET6, SOCK_DGRAM, 0);
-	use_cid = argc > 4;
-	struct dtls_listener_spec spec = { .cid = use_cid, .find_psk = find_psk, .calls = &calls };
-	if (bind(fd, (void *)&at, sizeof(at)) != 0 || dtls_listener_create(&l, &spec) != 0)
+	int rc = bind(fd, (void *)&at, sizeof(at)) == 0 ? dtls_listener_create(&l, &spec) : -1;
+	if (rc != 0) {
+		printf("refused: %d\n", rc);
 		return EXIT_FAILURE;
+	}
 	puts("ready");
 	struct pollfd ready[] = { { .fd = fd, .events = POLLIN },
 		{ .fd = STDIN_FILENO, .events = POLLIN } };

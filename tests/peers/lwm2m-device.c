@@ -1,17 +1,17 @@
 /* A small LwM2M device for tests and the demo: registers and stays registered, answers the server,
  * and does what command lines on standard input say. README.md lists the commands and the lines. */
-#include <getopt.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "base/hex.h"
 #include "tests/peers/objects.h"
+#include "tests/peers/security.h"
 
 #define ANSWER_MS   100000 /* longer than libcoap repeats a CON */
 #define RETRY_MAX_S 64     /* back-off doubles up to this */
 #define GOODBYE_MS  5000   /* for the Deregister at the end */
+#define CLOSED_MS   200    /* from the end of a session to the Update in a new one */
 
 /* What the device waits for; one request of the registration interface at a time. */
 enum wait { NOTHING, BOOTSTRAP, REGISTER, UPDATE, DEREGISTER };
@@ -23,9 +23,8 @@ static const char *const wait_names[] = { "nothing", "bootstrap", "register", "u
 static struct device {
 	struct peer peer;
 	const char *ep;                /* endpoint name */
-	const char *identity;          /* PSK identity; NULL for NoSec */
-	uint8_t key[64];               /* its key */
-	size_t key_len;                /* bytes */
+	char **again;                  /* the command line, for a reboot */
+	struct security security;      /* for coaps */
 	bool secure;                   /* coaps */
 	bool bootstraps;               /* asks /bs before it registers */
 	bool bare;                     /* its requests have empty tokens */
@@ -64,17 +63,9 @@ static void session_close(void)
 
 static coap_session_t *session_new(const coap_address_t *local)
 {
-	coap_dtls_cpsk_t psk = {
-		.version = COAP_DTLS_CPSK_SETUP_VERSION,
-		.psk_info = { .key = { dev.key_len, dev.key } },
-	};
-
-	if (!dev.secure)
-		return coap_new_client_session(dev.peer.ctx, local, &dev.server, COAP_PROTO_UDP);
-	psk.psk_info.identity =
-		(coap_bin_const_t){ strlen(dev.identity), (const uint8_t *)dev.identity };
-	return coap_new_client_session_psk2(
-		dev.peer.ctx, local, &dev.server, COAP_PROTO_DTLS, &psk);
+	if (dev.secure)
+		return security_connect(&dev.security, dev.peer.ctx, local, &dev.server);
+	return coap_new_client_session(dev.peer.ctx, local, &dev.server, COAP_PROTO_UDP);
 }
 
 /* Opens the session, from the same port as the last one where that can be had. */
@@ -337,6 +328,9 @@ static int on_event(coap_session_t *session, const coap_event_t event)
 	if (event == COAP_EVENT_DTLS_CLOSED || event == COAP_EVENT_DTLS_ERROR) {
 		say("session %s", event == COAP_EVENT_DTLS_CLOSED ? "closed" : "error");
 		dev.broken = true;
+		/* Who is told that the session ended says soon that it is still there. */
+		if (*dev.location && dev.wait == NOTHING)
+			dev.next_ms = peer_now() + CLOSED_MS;
 	}
 	return 0;
 }
@@ -372,6 +366,21 @@ static void rebind(const char *port_text)
 	say("moves to port %lu", port);
 }
 
+/* As if the power went and came back: no Deregister, no close_notify, the same source port or one
+ * that is given. What was in memory is lost. */
+static void reboot(const char *port_text)
+{
+	char at[ADDR_TEXT];
+	unsigned long port;
+
+	if (number(port_text, 65535, &port))
+		coap_address_set_port(&dev.local, (uint16_t)port);
+	say("reboots");
+	if (dev.local.size)
+		peer_again(dev.again, "--bind", address_print(&dev.local, at));
+	peer_again(dev.again, NULL, NULL);
+}
+
 static void on_line(char *line)
 {
 	char *rest = line;
@@ -381,6 +390,8 @@ static void on_line(char *line)
 		return;
 	if (!strcmp(verb, "quit")) {
 		_exit(0); /* as if the power went: no Deregister, no close_notify */
+	} else if (!strcmp(verb, "reboot")) {
+		reboot(word(&rest));
 	} else if (!strcmp(verb, "register")) {
 		*dev.location = 0;
 		dev.next_ms = peer_now();
@@ -473,24 +484,13 @@ static void server_parse(const char *text)
 	freeaddrinfo(found);
 }
 
-static void psk_parse(char *text)
-{
-	char *colon = strrchr(text, ':');
-	long n = colon ? hex_decode(colon + 1, strlen(colon + 1), dev.key, sizeof dev.key) : 0;
-
-	if (n <= 0)
-		die("--psk wants IDENTITY:HEXKEY");
-	*colon = 0;
-	dev.identity = text;
-	dev.key_len = (size_t)n;
-}
-
 static void usage(void)
 {
 	die("usage: lwm2m-device --ep NAME --server coap[s]://HOST[:PORT] [--bind ADDRESS[:PORT]]\n"
-	    "                    [--psk IDENTITY:HEXKEY] [--lifetime S] [--retry S] [--every S]\n"
-	    "                    [--instances N] [--block BYTES] [--repeats N] [--con]\n"
-	    "                    [--slow MS] [--bare] [--bootstrap] [--debug]\n"
+	    "    [--psk IDENTITY:HEXKEY | --cert PEM --key PEM --ca PEM [--server-name NAME] |\n"
+	    "     --rpk PEM [--server-key PEM]] [--lifetime S] [--retry S] [--every S]\n"
+	    "    [--instances N] [--block BYTES] [--repeats N] [--con] [--slow MS] [--bare]\n"
+	    "    [--bootstrap] [--debug]\n"
 	    "Commands come on standard input.");
 }
 
@@ -510,6 +510,7 @@ static const struct option long_options[] = {
 	{ "bare", no_argument, NULL, 'n' },
 	{ "bootstrap", no_argument, NULL, 'S' },
 	{ "debug", no_argument, NULL, 'd' },
+	SECURITY_OPTIONS,
 	{ 0 },
 };
 
@@ -544,7 +545,7 @@ static bool flag_option(int c)
 	debug |= c == 'd';
 	dev.bootstraps |= c == 'S';
 	dev.bare |= c == 'n';
-	return strchr("cdSn", c) != NULL;
+	return c < 0x100 && strchr("cdSn", c) != NULL;
 }
 
 static void options_parse(int argc, char **argv)
@@ -557,17 +558,18 @@ static void options_parse(int argc, char **argv)
 		else if (c == 'b')
 			address_parse(optarg, 0, &dev.local);
 		else if (c == 'p')
-			psk_parse(optarg);
-		else if (!flag_option(c) && !number_option(c))
+			security_psk(&dev.security, optarg);
+		else if (!security_option(&dev.security, c) && !flag_option(c) && !number_option(c))
 			usage();
 	}
 	if (optind < argc || !dev.ep || strlen(dev.ep) >= EP_MAX || !dev.server.size ||
-		(dev.secure && !dev.identity))
+		(dev.secure && !dev.security.identity && !security_has_keys(&dev.security)))
 		usage();
 }
 
 int main(int argc, char **argv)
 {
+	dev.again = argv;
 	options_parse(argc, argv);
 	dev.peer.on_line = on_line;
 	dev.peer.on_turn = on_turn;

@@ -1,52 +1,33 @@
 /* A small LwM2M Server for tests and the demo: registers devices, takes what they send, and does to
  * them what command lines on standard input say. README.md lists the commands and the lines. */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/list.h"
 #include "tests/peers/book.h"
 #include "tests/peers/credentials.h"
 #include "tests/peers/ops.h"
+#include "tests/peers/talk.h"
 
 #define LISTEN_MAX  16
 #define SESSION_MAX 1000000
 
-/* What the server knows of a session. */
-struct talk {
-	struct list node;      /* in talks; the first member, so that the node is the talk */
-	char identity[EP_MAX]; /* PSK identity; empty in NoSec */
-	unsigned long reg_id;  /* registration made or updated last through it; 0: none */
-	bool greeted;          /* the handshake was said */
-	struct body body;      /* blocks of a request so far */
-};
+/* Where to listen, and with what. */
+static struct choice {
+	struct {
+		const char *at;
+		coap_proto_t proto;
+	} listen[LISTEN_MAX];
+	size_t n;                 /* of listen */
+	const char *state;        /* journal; NULL for none */
+	const char *keys;         /* file of the clients' raw keys; NULL for none */
+	struct security security; /* certificate or raw key, beside PSK */
+	bool debug;
+} choice;
 
 static struct peer server;
-static struct list talks = { &talks, &talks };
 static char *psk_file;
 
 /* ---- sessions ---- */
-
-static struct talk *talk_of(coap_session_t *session)
-{
-	struct talk *t = coap_session_get_app_data(session);
-
-	if (!t) {
-		t = calloc(1, sizeof *t);
-		if (!t)
-			die("out of memory");
-		list_append(&talks, &t->node);
-		coap_session_set_app_data(session, t);
-	}
-	return t;
-}
-
-static void talk_free(struct talk *t)
-{
-	list_remove(&t->node);
-	body_clear(&t->body);
-	free(t);
-}
 
 /* The registration that the session stands for: the one made or updated last through it. */
 static struct reg *reg_of(coap_session_t *session)
@@ -122,25 +103,6 @@ static int on_event(coap_session_t *session, const coap_event_t event)
 		break;
 	}
 	return 0;
-}
-
-/* ---- credentials ---- */
-
-static const coap_bin_const_t *key_of(
-	coap_bin_const_t *identity, coap_session_t *session, void *arg)
-{
-	struct talk *t = talk_of(session);
-
-	(void)arg;
-	if (identity->length >= sizeof t->identity)
-		return NULL;
-	memcpy(t->identity, identity->s, identity->length);
-	t->identity[identity->length] = 0;
-
-	const coap_bin_const_t *key = credentials_key(t->identity);
-	if (!key)
-		say("unknown-identity %s", t->identity);
-	return key;
 }
 
 /* ---- requests of devices ---- */
@@ -240,7 +202,7 @@ static void on_register(coap_resource_t *resource, coap_session_t *session,
 		refuse(response, COAP_RESPONSE_CODE_BAD_REQUEST, "register", "?", "no ep");
 	else if (!number(text, UINT32_MAX, &lifetime))
 		refuse(response, COAP_RESPONSE_CODE_BAD_REQUEST, "register", ep, "bad lt");
-	else if (!credentials_allow(t->identity, ep))
+	else if (!talk_may_register(t, ep))
 		refuse(response, COAP_RESPONSE_CODE_FORBIDDEN, "register", ep, t->identity);
 	else
 		enter(session, request, response, ep, lifetime);
@@ -440,21 +402,6 @@ static void resources_add(void)
 	resource_add("bspack", COAP_REQUEST_GET, on_pack);
 }
 
-static void psk_open(void)
-{
-	static const uint8_t nobody[16]; /* libcoap wants a default key, and never uses it */
-	coap_dtls_spsk_t setup = {
-		.version = COAP_DTLS_SPSK_SETUP_VERSION,
-		.validate_id_call_back = key_of,
-		.psk_info = { .hint = { 0, (const uint8_t *)"" },
-			.key = { sizeof nobody, nobody } },
-	};
-
-	credentials_read(psk_file);
-	if (!coap_dtls_is_supported() || !coap_context_set_psk2(server.ctx, &setup))
-		die("this libcoap can not serve DTLS");
-}
-
 static void listen_on(const char *text, coap_proto_t proto)
 {
 	coap_address_t at;
@@ -470,30 +417,23 @@ static void listen_on(const char *text, coap_proto_t proto)
 static void usage(void)
 {
 	die("usage: lwm2m-server [--coap ADDRESS[:PORT]].. [--coaps ADDRESS[:PORT]]..\n"
-	    "                    [--psk FILE] [--state FILE] [--debug]\n"
-	    "FILE of --psk has lines: IDENTITY HEXKEY [ENDPOINT]. Without addresses it listens on\n"
-	    "[::]:5683, and with --psk on [::]:5684. Commands come on standard input.");
+	    "    [--psk FILE] [--cert PEM --key PEM --ca PEM | --rpk PEM --clients FILE]\n"
+	    "    [--state FILE] [--debug]\n"
+	    "FILE of --psk has lines: IDENTITY HEXKEY [ENDPOINT]; that of --clients ENDPOINT PEM.\n"
+	    "Without addresses it listens on [::]:5683, and with credentials on [::]:5684.\n"
+	    "Commands come on standard input.");
 }
 
 static const struct option long_options[] = {
 	{ "coap", required_argument, NULL, 'c' },
 	{ "coaps", required_argument, NULL, 's' },
 	{ "psk", required_argument, NULL, 'p' },
+	{ "clients", required_argument, NULL, 'k' },
 	{ "state", required_argument, NULL, 'S' },
 	{ "debug", no_argument, NULL, 'd' },
+	SECURITY_OPTIONS,
 	{ 0 },
 };
-
-/* Where to listen, and with what. */
-static struct choice {
-	struct {
-		const char *at;
-		coap_proto_t proto;
-	} listen[LISTEN_MAX];
-	size_t n;          /* of listen */
-	const char *state; /* journal; NULL for none */
-	bool debug;
-} choice;
 
 static void choose_address(const char *at, coap_proto_t proto)
 {
@@ -512,18 +452,20 @@ static void options_parse(int argc, char **argv)
 			choose_address(optarg, COAP_PROTO_DTLS);
 		else if (c == 'p')
 			psk_file = optarg;
+		else if (c == 'k')
+			choice.keys = optarg;
 		else if (c == 'S')
 			choice.state = optarg;
 		else if (c == 'd')
 			choice.debug = true;
-		else
+		else if (!security_option(&choice.security, c))
 			usage();
 	}
-	if (optind < argc)
+	if (optind < argc || (choice.security.rpk && !choice.keys))
 		usage();
 	if (!choice.n) {
 		choose_address("::", COAP_PROTO_UDP);
-		if (psk_file)
+		if (psk_file || security_has_keys(&choice.security))
 			choose_address("::", COAP_PROTO_DTLS);
 	}
 }
@@ -539,7 +481,9 @@ static void server_open(void)
 	coap_register_nack_handler(server.ctx, ops_nack);
 	resources_add();
 	if (psk_file)
-		psk_open();
+		talks_serve_psk(server.ctx, psk_file);
+	if (security_has_keys(&choice.security))
+		talks_serve_keys(server.ctx, &choice.security, choice.keys);
 	book_open(choice.state);
 	for (size_t i = 0; i < choice.n; i++)
 		listen_on(choice.listen[i].at, choice.listen[i].proto);
@@ -553,8 +497,7 @@ static void server_close(void)
 	coap_free_context(server.ctx);
 	coap_cleanup();
 	/* libcoap tells nothing of the sessions that end with its context. */
-	while (!list_is_empty(&talks))
-		talk_free((struct talk *)talks.next);
+	talks_clear();
 	credentials_clear();
 	say("stopped");
 }

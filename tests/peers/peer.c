@@ -359,3 +359,22 @@ void peer_linger(struct peer *p, int64_t ms, bool (*done)(void))
 	while (!done() && peer_now() < end)
 		turn(p, end);
 }
+
+void peer_again(char **argv, const char *option, const char *value)
+{
+	size_t n = 0;
+
+	while (argv[n])
+		n++;
+	char **more = calloc(n + 3, sizeof *more);
+	if (!more)
+		die("out of memory");
+	memcpy(more, argv, n * sizeof *more);
+	if (option) {
+		more[n] = strdup(option);
+		more[n + 1] = strdup(value);
+	}
+	closefrom(STDERR_FILENO + 1);
+	execv("/proc/self/exe", more);
+	die("can not begin anew");
+}

@@ -40,6 +40,9 @@ void peer_init(struct peer *p, bool debug);
 void peer_run(struct peer *p);
 /* Takes a few turns for at most ms, until done() says so or the time is over. */
 void peer_linger(struct peer *p, int64_t ms, bool (*done)(void));
+/* Begins the program anew in the same process with its old command line and one more option (NULL
+ * for none); nobody at the other ends is told. */
+void peer_again(char **argv, const char *option, const char *value) __attribute__((noreturn));
 /* Milliseconds on the monotonic clock. */
 int64_t peer_now(void);
 

@@ -631,6 +631,30 @@ START_TEST(a_thousand_come_and_go)
 }
 END_TEST
 
+/* What holds in DTLS 1.3 as well. */
+static TCase *in_13(void)
+{
+	TCase *c = tcase_create("DTLS 1.3");
+	tcase_set_timeout(c, 60);
+	tcase_add_checked_fixture(c, wire_speak_13, NULL);
+	tcase_add_loop_test(c, one_datagram_goes_astray, 0, FATES * DATAGRAMS);
+	tcase_add_loop_test(c, two_datagrams_go_astray, 0, DATAGRAMS);
+	tcase_add_test(c, random_fates);
+	tcase_add_test(c, a_replay_does_not_bring_our_last_flight);
+	tcase_add_loop_test(c, a_lost_last_flight_is_repeated_once_a_time, 0, 2);
+	tcase_add_test(c, longest_identity_and_key);
+	tcase_add_test(c, the_credential_is_not_borrowed);
+	tcase_add_test(c, an_id_of_nobody_reaches_nobody);
+	tcase_add_loop_test(c, close_notify_both_ways, 0, 2);
+	tcase_add_loop_test(c, a_rebooted_device_beside_its_old_session, 0, 2);
+	tcase_add_loop_test(c, sessions_of_one_address_survive_each_other, 0, 2);
+	tcase_add_loop_test(c, junk_does_not_end_a_session, 0, 4);
+	tcase_add_test(c, junk_in_a_handshake_ends_it_at_most_once);
+	tcase_add_test(c, a_handshake_survives_what_is_not_its_own);
+	tcase_add_test(c, a_thousand_come_and_go);
+	return c;
+}
+
 Suite *device_suite(void)
 {
 	Suite *s = suite_create("dtls devices");
@@ -661,5 +685,7 @@ Suite *device_suite(void)
 	SUITE_TEST(s, a_handshake_survives_what_is_not_its_own);
 	SUITE_TEST(s, a_thousand_come_and_go);
 	suite_add_tcase(s, c);
+	if (wolf_peer_has_13())
+		suite_add_tcase(s, in_13());
 	return s;
 }

@@ -160,7 +160,8 @@ START_TEST(a_flood_takes_no_memory)
 	ck_assert_uint_eq(__sanitizer_get_current_allocated_bytes(), before);
 	ck_assert_uint_eq(ear.heard, 20000);
 	ck_assert_uint_eq(l->born, 0);
-	ck_assert_uint_eq(dtls_listener_count(l->listener, DTLS_HELLO_REPLACED), 0);
+	if (wire_version == DTLS_1_2) /* in 1.3 wolfSSL takes a bad cookie for an error */
+		ck_assert_uint_eq(dtls_listener_count(l->listener, DTLS_HELLO_REPLACED), 0);
 	ck_assert_uint_eq(dtls_listener_count(l->listener, DTLS_HELLO_ANSWERED), 20001);
 	/* A true device is served in between. */
 	lan_feed(l, &w->address, hello[1]->bytes, hello[1]->n, now);
@@ -196,7 +197,7 @@ START_TEST(junk_does_not_stop_a_listener)
 	struct lan *l = lan_begin(_i);
 	struct wire *w = hellos(l, hello);
 	struct dtls_accept_spec spec = { SLICE("stranger"), { NULL, 0 }, 1000,
-		&(struct lan_peer){ SLICE("stranger"), hear, &ear } };
+		&(struct lan_peer){ SLICE("stranger"), hear, &ear }, NULL };
 	for (unsigned i = 0; i < 20000; i++) {
 		const struct wire_packet *p = hello[rand() % 2];
 		size_t n = p->n;
@@ -232,7 +233,7 @@ START_TEST(a_listener_that_died_is_alive_again)
 	const struct wire_packet *p = hello[1];
 	/* The cookie covers neither the record number nor the extensions. */
 	unsigned replaced = 0;
-	for (size_t at = p->n - 8; at < p->n; at++) {
+	for (size_t at = p->n - 40; at < p->n; at++) {
 		memcpy(bad, p->bytes, p->n);
 		bad[at] ^= 0xff;
 		lan_feed(l, &w->address, bad, p->n, now);
@@ -253,7 +254,7 @@ START_TEST(what_is_a_hello)
 	const struct wire_packet *hello[2];
 	struct lan *l = lan_begin(false);
 	struct wire *w = hellos(l, hello);
-	uint8_t copy[256];
+	uint8_t copy[512];
 	memcpy(copy, hello[0]->bytes, hello[0]->n);
 	ck_assert(dtls_is_hello(copy, hello[0]->n));
 	ck_assert(!dtls_is_hello(copy, 13));
@@ -455,6 +456,22 @@ START_TEST(no_common_suite_is_told_in_few_bytes)
 }
 END_TEST
 
+/* What holds in DTLS 1.3 as well. */
+static TCase *in_13(void)
+{
+	TCase *c = tcase_create("DTLS 1.3");
+	tcase_set_timeout(c, 60);
+	tcase_add_checked_fixture(c, wire_speak_13, NULL);
+	tcase_add_test(c, every_byte_of_an_address_counts);
+	tcase_add_loop_test(c, a_secret_is_good_for_one_more_period, 0, 2);
+	tcase_add_loop_test(c, rotation_under_way_disturbs_no_handshake, 0, 2);
+	tcase_add_loop_test(c, a_flood_takes_no_memory, 0, 2);
+	tcase_add_loop_test(c, junk_does_not_stop_a_listener, 0, 2);
+	tcase_add_test(c, what_is_a_hello);
+	tcase_add_test(c, who_owns_a_hello);
+	return c;
+}
+
 Suite *listener_suite(void)
 {
 	Suite *s = suite_create("dtls listener");
@@ -473,5 +490,7 @@ Suite *listener_suite(void)
 	tcase_add_loop_test(c, connection_ids_of_either_side, 0, 4);
 	SUITE_TEST(s, no_common_suite_is_told_in_few_bytes);
 	suite_add_tcase(s, c);
+	if (wolf_peer_has_13())
+		suite_add_tcase(s, in_13());
 	return s;
 }

@@ -356,6 +356,22 @@ START_TEST(junk_does_not_end_a_session)
 }
 END_TEST
 
+/* What holds in DTLS 1.3 as well. */
+static TCase *in_13(void)
+{
+	TCase *c = tcase_create("DTLS 1.3");
+	tcase_add_checked_fixture(c, wire_speak_13, NULL);
+	tcase_add_loop_test(c, records_of_all_sizes_pass_unchanged, 0, 2);
+	tcase_add_test(c, too_much_or_nothing_is_refused_and_harms_nothing);
+	tcase_add_test(c, a_record_that_does_not_fit_is_dropped_whole);
+	tcase_add_test(c, close_notify_is_answered);
+	tcase_add_test(c, close_says_so_and_forget_does_not);
+	tcase_add_test(c, a_client_hello_is_counted_and_not_answered);
+	tcase_add_loop_test(c, two_sessions_beside_each_other, 0, 2);
+	tcase_add_loop_test(c, junk_does_not_end_a_session, 0, 2);
+	return c;
+}
+
 Suite *records_suite(void)
 {
 	Suite *s = suite_create("dtls records");
@@ -377,5 +393,7 @@ Suite *records_suite(void)
 	tcase_add_loop_test(c, two_sessions_beside_each_other, 0, 2);
 	tcase_add_loop_test(c, junk_does_not_end_a_session, 0, 2);
 	suite_add_tcase(s, c);
+	if (wolf_peer_has_13())
+		suite_add_tcase(s, in_13());
 	return s;
 }

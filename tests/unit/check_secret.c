@@ -146,6 +146,11 @@ START_TEST(the_guard_forbids_dumps)
 	ck_assert_int_eq(getrlimit(RLIMIT_CORE, &core), 0);
 	ck_assert_uint_eq(core.rlim_cur, 0);
 	ck_assert_uint_eq(core.rlim_max, 0);
+	char filter[16] = "";
+	FILE *f = fopen("/proc/self/coredump_filter", "r"); /* root's by now; tests are root */
+	ck_assert(f != NULL && fgets(filter, sizeof(filter), f) != NULL);
+	fclose(f);
+	ck_assert_str_eq(filter, "00000000\n");
 }
 END_TEST
 

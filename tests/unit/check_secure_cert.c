@@ -4,6 +4,7 @@
 #include "identity.h"
 #include "lan_session.h"
 #include "pki.h"
+#include "reason.h"
 #include "rig_lan.h"
 #include "suite.h"
 #include "trunk.h"
@@ -108,6 +109,21 @@ START_TEST(rule2_good_certificate_of_nobody_is_accepted_where_asked_for)
 	rig_lan_pump(r);
 	ck_assert(rig_dtls_is_closed(d));
 	ck_assert_ptr_null(rig_flow(r, CN));
+	rig_dtls_free(d);
+	rig_free(r);
+}
+END_TEST
+
+START_TEST(rule2_another_listener_may_be_stricter)
+{
+	struct rig *r = up("other");
+	struct conf_listen *l = rig_add_listen(r, "second", 5693);
+	l->unknown_endpoints = CONF_UNKNOWN_ACCEPT;
+	l->server = &r->servers[0];
+	ck_assert_int_eq(rig_apply(r), 0);
+	struct rig_dtls *d = rig_dtls_cert(r, A, "device.pem", "device.key");
+	rig_dtls_send(d, REG);
+	rig_expect_dtls(d, refusal("4.03", 1, "aa", -1));
 	rig_dtls_free(d);
 	rig_free(r);
 }
@@ -361,6 +377,13 @@ START_TEST(rule18_another_certificate_towards_the_server_makes_a_new_session)
 }
 END_TEST
 
+START_TEST(clock_of_a_router_that_has_just_booted)
+{
+	ck_assert(reason_clock_is_unset(0) && reason_clock_is_unset(Y1970));
+	ck_assert(reason_clock_is_unset(1767225599) && !reason_clock_is_unset(1767225600));
+}
+END_TEST
+
 Suite *secure_cert_suite(void)
 {
 	Suite *s = suite_create("certificates and raw keys");
@@ -372,8 +395,10 @@ Suite *secure_cert_suite(void)
 	tcase_add_loop_test(t, rule13_server_that_is_another_is_refused, 0,
 		sizeof(wrong) / sizeof(wrong[0]));
 	suite_add_tcase(s, t);
+	SUITE_TEST(s, clock_of_a_router_that_has_just_booted);
 	SUITE_TEST(s, rule2_good_certificate_of_nobody_gets_403_and_goes);
 	SUITE_TEST(s, rule2_good_certificate_of_nobody_is_accepted_where_asked_for);
+	SUITE_TEST(s, rule2_another_listener_may_be_stricter);
 	SUITE_TEST(s, rule2_without_dtls_nobody_takes_the_flow_of_who_is_here_with_it);
 	SUITE_TEST(s, raw_key_names_the_endpoint_and_another_is_refused);
 	SUITE_TEST(s, all_three_kinds_come_to_one_listener);

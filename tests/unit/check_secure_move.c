@@ -217,6 +217,50 @@ START_TEST(rule19_interface_made_anew_is_followed_in_the_session)
 }
 END_TEST
 
+START_TEST(connection_id_of_another_listener_is_a_strangers)
+{
+	struct rig *r = up();
+	struct conf_listen *l = rig_add_listen(r, "second", 5693);
+	l->coaps = 5694;
+	l->cid = true;
+	ck_assert_int_eq(rig_apply(r), 0);
+	struct rig_dtls *d = rig_dtls_register(r, A, "dev");
+	static uint8_t bytes[UDP_ROOM];
+	rig_dtls_lose(d, SEND);
+	size_t n = rig_dtls_last(d, bytes);
+	struct addr b = at(B), called = r->called[true];
+	called.port = 5694;
+	fake_lan_arrive(r->net, &b, &called, r->ifindex, bytes, n);
+	rig_expect_silence(r);
+	ck_assert_uint_eq(rig_drops(r, DROP_LAN_STRANGER), 1);
+	serve(r, d);
+	rig_dtls_free(d);
+	rig_free(r);
+}
+END_TEST
+
+START_TEST(rule12_copy_of_a_hello_makes_no_other_session)
+{
+	struct rig *r = up();
+	static uint8_t bytes[UDP_ROOM];
+	struct rig_dtls *d = rig_dtls_begin(r, A, "dev-lan", true);
+	rig_lan_step(r); /* the hello with its cookie */
+	size_t n = rig_dtls_last(d, bytes);
+	struct addr a = at(A), called = r->called[true];
+	called.port = DEVICE_PORT;
+	ck_assert_uint_eq(half_open(r), 1);
+	fake_lan_arrive(r->net, &a, &called, r->ifindex, bytes, n);
+	ck_assert_uint_eq(half_open(r), 1);
+	rig_lan_pump(r);
+	ck_assert(rig_dtls_is_up(d));
+	fake_lan_arrive(r->net, &a, &called, r->ifindex, bytes, n);
+	ck_assert_uint_eq(half_open(r), 0);
+	serve(r, d);
+	rig_dtls_free(d);
+	rig_free(r);
+}
+END_TEST
+
 /* ---- floods ---- */
 
 static const char *host(unsigned i, unsigned port)
@@ -284,6 +328,43 @@ START_TEST(rule12_all_hosts_together_may_have_so_many)
 	serve(r, live);
 	rig_dtls_free(d);
 	rig_dtls_free(live);
+	rig_free(r);
+}
+END_TEST
+
+START_TEST(rule12_one_host_begins_so_many_handshakes_a_second)
+{
+	struct rig *r = up();
+	struct rig_dtls *live = rig_dtls_register(r, C, "other");
+	for (unsigned i = 0; i < HANDSHAKES_BURST + 10; i++)
+		half(r, host(1, 1000 + i));
+	ck_assert_uint_eq(rig_drops(r, DROP_LAN_HANDSHAKES), 10);
+	struct rig_dtls *d = rig_dtls_register(r, A, "dev"); /* another host is served */
+	serve(r, live);
+	rig_advance(r, 20);
+	while (fake_lan_take(r->net) != NULL)
+		;
+	half(r, host(1, 60000));
+	ck_assert_uint_eq(rig_drops(r, DROP_LAN_HANDSHAKES), 10);
+	rig_dtls_free(d);
+	rig_dtls_free(live);
+	rig_free(r);
+}
+END_TEST
+
+START_TEST(rule12_strangers_do_not_push_out_who_has_a_flow)
+{
+	struct rig *r = up();
+	struct rig_dtls *old = rig_dtls_register(r, A, "dev");
+	half(r, A2); /* its host has a flow */
+	const struct lan_session *known = lan_session_next(r->dp->sessions, LAN_KNOWN, NULL);
+	ck_assert_ptr_nonnull(known);
+	for (unsigned i = 0; i < 2 * HALF_OPEN_MAX; i++)
+		half(r, host(i, 5000));
+	ck_assert_ptr_eq(lan_session_next(r->dp->sessions, LAN_KNOWN, NULL), known);
+	ck_assert_uint_eq(half_open(r), HALF_OPEN_MAX + 1);
+	ck_assert_uint_eq(rig_counts(r, COUNT_DEVICE_PUSHED_OUT), HALF_OPEN_MAX);
+	rig_dtls_free(old);
 	rig_free(r);
 }
 END_TEST
@@ -554,9 +635,13 @@ Suite *secure_move_suite(void)
 	TCase *t = tcase_create("with and without connection ids");
 	tcase_add_loop_test(t, rule19_interface_made_anew_is_followed_in_the_session, 0, 2);
 	suite_add_tcase(s, t);
+	SUITE_TEST(s, connection_id_of_another_listener_is_a_strangers);
+	SUITE_TEST(s, rule12_copy_of_a_hello_makes_no_other_session);
 	SUITE_TEST(s, rule12_unverified_address_costs_no_memory);
 	SUITE_TEST(s, rule12_one_host_may_have_so_many_handshakes);
 	SUITE_TEST(s, rule12_all_hosts_together_may_have_so_many);
+	SUITE_TEST(s, rule12_one_host_begins_so_many_handshakes_a_second);
+	SUITE_TEST(s, rule12_strangers_do_not_push_out_who_has_a_flow);
 	SUITE_TEST(s, rule12_cookie_is_good_over_one_new_secret_and_no_more);
 	SUITE_TEST(s, junk_at_the_port_is_named);
 	SUITE_TEST(s, rule18_reload_keeps_sessions_that_are_still_allowed);

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum dtls_version lan_version = DTLS_1_2;
+
 static void emit(void *who, const uint8_t *datagram, size_t n)
 {
 	const struct lan_peer *peer = who;
@@ -41,6 +43,7 @@ struct lan *lan_begin_with(const struct dtls_listener_spec *certs)
 	spec.find_psk = find_psk;
 	spec.psk_who = l;
 	spec.calls = &calls;
+	spec.version = lan_version;
 	BUG_UNLESS(dtls_listener_create(&l->listener, &spec) == 0);
 	return l;
 }
@@ -112,7 +115,7 @@ static void accept_hello(struct lan *l, const struct lan_peer *peer, const uint8
 	BUG_UNLESS(l->born < LAN_SESSIONS);
 	memset(e->cid, ++l->next_cid, LAN_CID);
 	struct dtls_accept_spec spec = { peer->address, { e->cid, l->cid ? LAN_CID : 0 },
-		l->deadline_ms, (void *)peer };
+		l->deadline_ms, (void *)peer, NULL };
 	e->s = dtls_accept(l->listener, &spec, datagram, n, now);
 	if (e->s == NULL)
 		return;

@@ -41,6 +41,8 @@ struct lan {
 	struct lan_session session[LAN_SESSIONS];
 };
 
+/* What listeners speak: a fixture may set it. */
+extern enum dtls_version lan_version;
 /* Makes a listener that knows "meter17". End with lan_end, before its peers end. */
 struct lan *lan_begin(bool cid);
 /* The same, with the pair, CAs, keys and clock of another spec; psk_who is the lan. */

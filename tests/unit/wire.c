@@ -3,6 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum dtls_version wire_version = DTLS_1_2;
+
+void wire_speak_13(void)
+{
+	wire_version = lan_version = DTLS_1_3;
+}
+
 static const struct slice usual_identity = { (const uint8_t *)"meter17", 7 };
 static const struct slice usual_key = { (const uint8_t *)"0123456789abcdef", 16 };
 
@@ -50,13 +57,16 @@ static struct slice either(struct slice a, struct slice b)
 static struct wolf_peer *make_server(
 	struct wire *w, const struct wire_spec *spec, const struct dtls_psk *psk)
 {
+	bool v13 = wire_version == DTLS_1_3 && !spec->old_server;
+	const char *usual = v13 ? "TLS13-AES128-GCM-SHA256" : "PSK-AES128-CCM-8";
 	return wolf_peer_create(&(struct wolf_peer_spec){
+		.v13 = v13,
 		.cert = spec->far.cert,
 		.private_key = spec->far.private_key,
 		.is_raw = spec->far.is_raw,
 		.asks = spec->far.asks,
 		.mtu = spec->far.mtu,
-		.suites = spec->suites != NULL ? spec->suites : "PSK-AES128-CCM-8",
+		.suites = spec->suites != NULL ? spec->suites : usual,
 		.identity = either(spec->server_identity, psk->identity),
 		.key = either(spec->server_key, psk->key),
 		.cid = spec->server_cid,
@@ -84,6 +94,8 @@ struct wire *wire_begin(const struct wire_spec *spec)
 	struct dtls_profile_spec shared = spec->profile;
 	shared.cid = spec->cid;
 	shared.calls = &calls;
+	shared.version = spec->old_client ? DTLS_1_2 : wire_version;
+	shared.no_dhe = spec->no_dhe;
 	BUG_UNLESS(dtls_profile_create(&w->profile, &shared) == 0);
 	struct dtls_session_spec own = { .psk = psk,
 		.server_name = spec->server_name,
@@ -159,6 +171,8 @@ static void tick(struct wire *w)
 	enum dtls_event event = dtls_tick(w->client, w->now);
 	if (event != DTLS_NOTHING)
 		note(w, event, NULL, 0);
+	if (w->server != NULL)
+		wolf_peer_tick(w->server);
 	if (w->lan != NULL)
 		lan_tick(w->lan, w->now);
 }

@@ -30,6 +30,11 @@ struct wire_packet {
 	uint8_t bytes[WIRE_PACKET_MAX];
 };
 
+/* What both ends speak where a test does not say. */
+extern enum dtls_version wire_version;
+/* A fixture: it is DTLS 1.3. */
+void wire_speak_13(void);
+
 struct wire {
 	struct mono now;
 	struct dtls_profile *profile;
@@ -50,10 +55,12 @@ struct wire {
 
 /* What a test wants of both ends; the rest is the same for all. */
 struct wire_spec {
+	bool old_client, old_server;                      /* DTLS 1.2 whatever wire_version says */
+	bool no_dhe;          /* DTLS 1.3: the key alone */
 	bool cid;             /* offered */
 	bool server_cid;      /* accepted */
 	struct slice own_cid; /* the server's */
-	const char *suites;   /* the server's, or NULL for CCM-8 */
+	const char *suites;   /* the server's, or NULL for CCM-8, and GCM in DTLS 1.3 */
 	const char *server_name;
 	struct slice identity, key;               /* the client's; empty: the usual */
 	struct slice server_identity, server_key; /* the server's; empty: as the client's */
