@@ -59,8 +59,9 @@ static int errno_of(int code)
 	case NLE_NOMEM:
 		return -ENOMEM;
 	case NLE_PERM:
-	case NLE_NOACCESS:
 		return -EPERM;
+	case NLE_NOACCESS:
+		return -EACCES;
 	case NLE_EXIST:
 		return -EEXIST;
 	case NLE_OBJ_NOTFOUND:
@@ -265,8 +266,14 @@ static int set_route(struct policy *p, int family, bool anew, uint32_t *added)
 	return rc == -EEXIST ? 0 : rc;
 }
 
-/* Routes first: a marked packet that finds its rule finds its route. A kernel without IPv6 has
- * nothing to set there. */
+/* Where the kernel has no IPv6, or lo has none (the sysctl disable_ipv6), there is nothing to set; an
+ * address on lo tells that it came. */
+static bool has_no_ipv6(int family, int rc)
+{
+	return family == AF_INET6 && (rc == -EAFNOSUPPORT || rc == -EACCES);
+}
+
+/* Routes first: a marked packet that finds its rule finds its route. */
 static int set_all(struct policy *p, const bool anew[FAMILIES], struct capture_counts *added)
 {
 	int rc = 0;
@@ -274,7 +281,7 @@ static int set_all(struct policy *p, const bool anew[FAMILIES], struct capture_c
 		rc = set_route(p, families[i], anew[i], &added->routes);
 		if (rc == 0)
 			rc = set_rules(p, families[i], &added->rules);
-		if (families[i] == AF_INET6 && rc == -EAFNOSUPPORT)
+		if (has_no_ipv6(families[i], rc))
 			rc = 0;
 	}
 	return rc;
@@ -303,6 +310,12 @@ static void hear_route(struct policy *p, struct nlmsghdr *h)
 		p->is_spoiled[r->rtm_family == AF_INET6] = true;
 }
 
+static bool is_on_lo(struct nlmsghdr *h)
+{
+	const struct ifaddrmsg *a = nlmsg_data(h);
+	return a->ifa_index == LOOPBACK;
+}
+
 static int on_event(struct nl_msg *message, void *arg)
 {
 	struct policy *p = arg;
@@ -315,6 +328,9 @@ static int on_event(struct nl_msg *message, void *arg)
 		p->is_touched = true;
 		if (nlmsg_valid_hdr(h, sizeof(struct ifinfomsg)))
 			see_link(p, h);
+		break;
+	case RTM_NEWADDR:
+		p->is_touched |= nlmsg_valid_hdr(h, sizeof(struct ifaddrmsg)) && is_on_lo(h);
 		break;
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
@@ -344,7 +360,7 @@ static int connect_to_kernel(struct nl_sock *s, nl_recvmsg_msg_cb_t on, void *ar
 static int hear(struct nl_sock *s)
 {
 	static const int groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
-		RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE };
+		RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, RTNLGRP_IPV6_IFADDR };
 	int code = nl_socket_set_nonblocking(s);
 	for (size_t i = 0; code == 0 && i < sizeof(groups) / sizeof(groups[0]); i++)
 		code = nl_socket_add_membership(s, groups[i]);

@@ -255,6 +255,26 @@ START_TEST(policy_mends_when_events_were_lost)
 }
 END_TEST
 
+START_TEST(policy_does_without_ipv6)
+{
+	begin();
+	netns_sysctl("net/ipv6/conf/lo/disable_ipv6", "1");
+	ck_assert_int_eq(policy_open(&policy, on_link, &lan0), 0);
+	ck_assert_msg(policy_set(policy, &plan, why) == 0, "%s", why);
+	netns_run("ip rule | grep -q 'lookup 5683' && ip route show table 5683 | grep -q local");
+	netns_run("! ip -6 route show table 5683 2>/dev/null | grep -q local");
+	netns_sysctl("net/ipv6/conf/lo/disable_ipv6", "0");
+	read_events();
+	has(2, 1);
+	netns_sysctl("net/ipv6/conf/lo/disable_ipv6", "1");
+	read_events();
+	netns_sysctl("net/ipv6/conf/lo/disable_ipv6", "0");
+	read_events();
+	has(2, 1);
+	policy_close(policy);
+}
+END_TEST
+
 START_TEST(policy_tells_links)
 {
 	set_policy();
@@ -371,6 +391,7 @@ Suite *doors_suite(void)
 	SUITE_TEST(s, policy_takes_leftovers_over);
 	SUITE_TEST(s, policy_mends_and_counts);
 	SUITE_TEST(s, policy_mends_when_events_were_lost);
+	SUITE_TEST(s, policy_does_without_ipv6);
 	SUITE_TEST(s, policy_tells_links);
 	SUITE_TEST(s, transparent_sockets_are_what_they_shall_be);
 	SUITE_TEST(s, ct_forgets_nothing_where_nothing_is);
