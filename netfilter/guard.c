@@ -55,7 +55,7 @@ static int end_worker(pid_t pid)
 	kill(pid, SIGTERM);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	return WIFEXITED(status) && WEXITSTATUS(status) == SERVE_LEFT ? EXIT_SUCCESS : EXIT_FAILURE;
+	return WIFEXITED(status) && WEXITSTATUS(status) != SERVE_REFUSED ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 /* Watches one worker. Returns true when it is to be replaced, after *pause; else *status is the

@@ -35,7 +35,7 @@ static struct worker {
 	struct plan *now, *next;
 	uint64_t closed; /* digest of the fail-closed table as we made it */
 	struct capture_counts counts, told;
-	bool is_leaving, is_broken, keep_closed;
+	bool is_leaving, is_broken, is_ended, keep_closed; /* is_ended: by a signal */
 } worker;
 
 /* ---- to the peer ------------------------------------------------------------------------------- */
@@ -245,7 +245,7 @@ static bool is_ready(const struct worker *w, int i)
 
 static void loop(struct worker *w)
 {
-	while (!w->is_leaving && !w->is_broken) {
+	while (!w->is_leaving && !w->is_broken && !w->is_ended) {
 		if (poll(w->on, WATCHED, -1) < 0 && errno != EINTR) {
 			w->is_broken = true;
 			return;
@@ -256,7 +256,7 @@ static void loop(struct worker *w)
 			on_tables(w);
 		if (is_ready(w, PEER))
 			on_peer(w);
-		w->is_leaving |= is_ready(w, SIGNALS);
+		w->is_ended |= is_ready(w, SIGNALS);
 		tell_counts(w);
 	}
 }
@@ -344,7 +344,7 @@ enum serve_end serve(int fd)
 		answer(w, WIRE_READY, 0, 0, "");
 		loop(w);
 		take_away(w);
-		end = w->is_broken ? SERVE_BROKEN : SERVE_LEFT;
+		end = w->is_leaving ? SERVE_LEFT : SERVE_BROKEN;
 	} else {
 		answer(w, WIRE_REFUSED, 0, rc, why);
 		end = SERVE_REFUSED;

@@ -5,7 +5,7 @@
 /* How a worker ended; its exit status. */
 enum serve_end {
 	SERVE_LEFT = 0,    /* its peer went or said so; everything is taken away */
-	SERVE_BROKEN = 1,  /* the kernel's sockets failed; another worker may do better */
+	SERVE_BROKEN = 1,  /* the kernel's sockets failed, or it got a signal; another worker may do better */
 	SERVE_REFUSED = 2, /* it can not work, and has told why; another one could not either */
 };
 

@@ -57,6 +57,13 @@ forwarded $D1 'which captures nothing until it is told to'
 want_set
 # shellcheck disable=SC2086
 captured $D1 'then the sockets of before work on'
+mark driver
+kill -TERM "$(net_worker)"
+want driver '^ready$'
+want_set
+# shellcheck disable=SC2086
+captured $D1 'a worker that is told to end is replaced as well'
+mark driver
 kill -KILL "$(net_guard)"
 want driver '^gone lwgate-net has ended'
 eventually 5 none_runs || fail 'the worker outlives its guard'
