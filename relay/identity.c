@@ -225,17 +225,30 @@ struct identity *identity_dynamic(struct identities *t, struct slice endpoint)
 	return id;
 }
 
-void identity_adopt(struct identities *to, struct identities *from, struct identity *id)
+static void unlink_dynamic(struct identities *t, struct identity *id)
 {
-	struct identity **at = &from->by_name[bucket(from, slice_str(id->endpoint))];
+	struct identity **at = &t->by_name[bucket(t, slice_str(id->endpoint))];
 	while (*at != id)
 		at = &(*at)->next_name;
 	*at = id->next_name;
-	for (at = &from->dynamic; *at != id;)
+	for (at = &t->dynamic; *at != id;)
 		at = &(*at)->next_psk;
 	*at = id->next_psk;
-	from->dynamic_count--;
+	t->dynamic_count--;
+}
+
+void identity_adopt(struct identities *to, struct identities *from, struct identity *id)
+{
+	unlink_dynamic(from, id);
 	link_dynamic(to, id);
+}
+
+void identity_forget(struct identities *t, struct identity *id)
+{
+	BUG_UNLESS(id->is_dynamic && id->session == NULL);
+	unlink_dynamic(t, id);
+	row_fini(id);
+	free(id);
 }
 
 struct identity *identity_next_dynamic(const struct identities *t, const struct identity *after)
@@ -271,7 +284,18 @@ struct identity *identity_by_endpoint(const struct identities *t, struct slice e
 
 size_t identities_most(const struct identities *t)
 {
-	return t->count + t->dynamic_most;
+	return t->count +
+		(t->dynamic_count > t->dynamic_most ? t->dynamic_count : t->dynamic_most);
+}
+
+size_t identities_dynamic(const struct identities *t)
+{
+	return t->dynamic_count;
+}
+
+bool identity_has_credential(const struct identity *id)
+{
+	return id->psk.identity.n > 0 || id->public_key.n > 0;
 }
 
 bool identity_same(const struct identity *a, const struct identity *b)

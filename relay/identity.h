@@ -36,6 +36,8 @@ int identities_create(struct identities **identities, const struct conf *conf,
 /* Makes a row for an endpoint that no section names, or takes the one that is there. NULL when there is
  * no memory, or the table has as many of them as it may. */
 struct identity *identity_dynamic(struct identities *identities, struct slice endpoint);
+/* Ends a dynamic row that nobody uses. */
+void identity_forget(struct identities *identities, struct identity *identity);
 /* A dynamic row moves to another table, with its number. */
 void identity_adopt(struct identities *to, struct identities *from, struct identity *identity);
 /* Walks the dynamic rows: begin with NULL. */
@@ -51,5 +53,9 @@ struct identity *identity_by_key(const struct identities *identities, struct sli
 struct identity *identity_by_endpoint(const struct identities *identities, struct slice endpoint);
 /* How many rows there are or may be. */
 size_t identities_most(const struct identities *identities);
+/* How many dynamic rows there are. */
+size_t identities_dynamic(const struct identities *identities);
+/* True when it has a credential of its own, so that it need not come by a certificate. */
+bool identity_has_credential(const struct identity *identity);
 /* True when both rows are of one endpoint with one credential, so that a session may stay. */
 bool identity_same(const struct identity *a, const struct identity *b);

@@ -372,10 +372,19 @@ static bool saved_key(const struct datapath *dp, const struct life_saved *saved,
 		key->identity = r->is_opaque ? OPAQUE_IDENTITY : 0;
 		return life_fits(r, &saved->device) && life_listens(r, port->listener);
 	}
-	const struct identity *id =
-		identity_by_endpoint(dp->identities, slice_str(saved->endpoint));
+	struct slice name = slice_str(saved->endpoint);
+	const struct identity *id = r->is_dynamic ? identity_dynamic(dp->identities, name) :
+						    identity_by_endpoint(dp->identities, name);
 	key->identity = id != NULL ? id->number : 0;
 	return id != NULL;
+}
+
+/* A route that was made for a row, and has no flow after all, goes. */
+static int not_restored(struct datapath *dp, struct route *r, int rc)
+{
+	if (r != NULL && r->is_dynamic && flow_by_id(dp->flows, r->flow) == NULL)
+		route_free(dp->routes, r);
+	return rc;
 }
 
 int life_restore(struct datapath *dp, const struct life_saved *saved, int64_t delay_ms,
@@ -385,7 +394,7 @@ int life_restore(struct datapath *dp, const struct life_saved *saved, int64_t de
 	struct route *r = port != NULL ? saved_route(dp, saved, port->listener) : NULL;
 	struct lan_key key;
 	if (r == NULL || !saved_key(dp, saved, port, r, &key))
-		return -ENOENT;
+		return not_restored(dp, r, -ENOENT);
 	give_way(dp, r, saved);
 	if (r->port == 0)
 		r->port = saved->port;
@@ -397,11 +406,8 @@ int life_restore(struct datapath *dp, const struct life_saved *saved, int64_t de
 		(there != NULL && strcmp(there->route->endpoint, saved->endpoint) != 0))
 		rc = -EEXIST;
 	struct flow *f = rc == 0 ? life_begin(dp, &spec, now) : NULL;
-	if (f == NULL) {
-		if (r->is_dynamic && flow_by_id(dp->flows, r->flow) == NULL)
-			route_free(dp->routes, r);
-		return rc != 0 ? rc : -ENOSPC;
-	}
+	if (f == NULL)
+		return not_restored(dp, r, rc != 0 ? rc : -ENOSPC);
 	restore_counts(dp, f, saved, now);
 	life_rearm(dp, f, now);
 	dp->env.stat.count[COUNT_FLOWS_RESTORED]++;

@@ -58,11 +58,19 @@ static void pass_on(struct datapath *dp, struct flow *flow, struct parcel *p)
 	forward_up(dp, flow, p);
 }
 
+/* It is here by DTLS, though it may have said nothing yet. */
+static bool has_session(const struct datapath *dp, struct slice endpoint)
+{
+	const struct identity *id = identity_by_endpoint(dp->identities, endpoint);
+	return id != NULL && id->session != NULL;
+}
+
 /* An endpoint with LAN credentials, or that is here by DTLS at present, is not served without (rule 2). */
 static bool is_secured(const struct datapath *dp, const struct route *r)
 {
 	const struct flow *flow = flow_by_id(dp->flows, r->flow);
-	return r->is_lan_secured || (flow != NULL && flow->key.identity != 0);
+	return r->is_lan_secured || (flow != NULL && flow->key.identity != 0) ||
+		has_session(dp, slice_str(r->endpoint));
 }
 
 /* ---- a static device ---- */
@@ -137,7 +145,7 @@ static struct route *route_for(struct datapath *dp, struct parcel *p, bool to_bo
 	if (r != NULL && !is_secured(dp, r))
 		return r;
 	bool is_known = r != NULL || route_find(dp->routes, ep, !to_bootstrap, NULL) != NULL;
-	if (r != NULL)
+	if (r != NULL || has_session(dp, ep))
 		refuse(dp, p, DROP_LAN_SECURED, MSG_CODE(4, 3), -1);
 	else if (to_bootstrap)
 		refuse(dp, p, is_known ? DROP_NO_BOOTSTRAP : DROP_NO_ROUTE,
@@ -247,18 +255,35 @@ static bool is_registration(const struct parcel *p)
 	return p->reg.kind == REG_REGISTER || is_bootstrap(p);
 }
 
+/* The endpoint's flow may be elsewhere: a reload opened it for a static address. */
+static void begin_secured(struct datapath *dp, struct parcel *p, struct route *r)
+{
+	struct flow *flow = flow_by_id(dp->flows, r->flow);
+	if (flow == NULL) {
+		begin(dp, p, r);
+		return;
+	}
+	life_move(dp, flow, p);
+	flow->session = p->session;
+	p->session->flow = flow->id;
+	pass_on(dp, flow, p);
+}
+
 /* Any request may be the first (rule 1). */
 static void admit_secured(struct datapath *dp, struct parcel *p)
 {
-	struct slice ep = slice_str(p->session->identity->endpoint);
+	const struct identity *id = p->session->identity;
+	struct slice ep = slice_str(id->endpoint);
 	struct listener *l = p->port->listener;
 	struct route *r = route_find(dp->routes, ep, is_bootstrap(p), l->server);
-	if (r == NULL && p->session->identity->is_dynamic && !is_bootstrap(p) && l->server != NULL)
+	bool is_first = msg_is_request(&p->msg) || p->msg.type == MSG_CON;
+	if (r == NULL && is_first && id->is_dynamic && !is_bootstrap(p) && l->accepts_unknown &&
+		l->server != NULL)
 		r = route_dynamic(dp->routes, ep, l->server);
-	if (!msg_is_request(&p->msg) && p->msg.type != MSG_CON)
+	if (!is_first)
 		lost(dp, DROP_STRANGER_OTHER);
 	else if (r != NULL)
-		begin(dp, p, r);
+		begin_secured(dp, p, r);
 	else if (is_bootstrap(p))
 		refuse(dp, p, DROP_NO_BOOTSTRAP, MSG_CODE(4, 4), -1);
 	else

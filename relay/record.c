@@ -148,50 +148,50 @@ static bool take_unified(struct record_view *view, struct cursor *c, size_t cid_
 	return !c->broken && (!has_cid || cid_n > 0) && body.n >= UNIFIED_BODY_MIN && body.n <= BODY_MAX;
 }
 
-/* With connection ids of this length. */
-static bool look(const uint8_t *datagram, size_t n, size_t cid_n, struct record_view *view)
+/* How far a datagram was looked at. */
+struct progress {
+	struct cursor rest;
+	unsigned records;
+	struct record_view view;
+};
+
+static bool next_has_cid(const struct progress *p)
 {
-	struct cursor c = cur_of(datagram, n);
-	*view = (struct record_view){ .number = 0 };
-	for (unsigned i = 0; i < RECORDS_PER_DATAGRAM; i++) {
-		bool is_sound = is_unified(c.p[0]) ? take_unified(view, &c, cid_n) :
-						     take_record(view, &c, cid_n);
-		if (!is_sound)
-			return false;
-		if (cur_left(&c) == 0)
-			return true;
-	}
-	return false;
+	uint8_t first = p->rest.p[0];
+	return first == WITH_CID || (is_unified(first) && (first & UNIFIED_CID) != 0);
 }
 
-/* True when it may be the length alone that does not fit. */
-static bool may_have_cid(const uint8_t *datagram, size_t n)
+/* Takes records up to the end, or up to the first with a connection id where cid_n is 0. False: junk. */
+static bool look(struct progress *p, size_t cid_n)
 {
-	struct cursor c = cur_of(datagram, n);
-	while (cur_left(&c) > 0) {
-		if (c.p[0] == WITH_CID || (is_unified(c.p[0]) && (c.p[0] & UNIFIED_CID) != 0))
-			return true;
-		struct record_view view = { .number = 0 };
-		bool is_sound = is_unified(c.p[0]) ? take_unified(&view, &c, 0) :
-						     take_record(&view, &c, 0);
+	for (; cur_left(&p->rest) > 0 && (cid_n > 0 || !next_has_cid(p)); p->records++) {
+		if (p->records == RECORDS_PER_DATAGRAM)
+			return false;
+		bool is_sound = is_unified(p->rest.p[0]) ? take_unified(&p->view, &p->rest, cid_n) :
+							   take_record(&p->view, &p->rest, cid_n);
 		if (!is_sound)
 			return false;
 	}
-	return false;
+	return true;
 }
 
+/* What stands before the first connection id is looked at once, whatever its length: 255 guesses at a whole
+ * datagram would be a cheap way to keep us busy. */
 bool record_look(const uint8_t *datagram, size_t n, size_t cid_n, struct record_view *view)
 {
-	if (n == 0)
-		return false;
-	if (look(datagram, n, cid_n, view))
-		return true;
-	if (!may_have_cid(datagram, n))
-		return false;
-	for (size_t length = 1; length <= CID_MAX; length++) {
-		if (length == cid_n || !look(datagram, n, length, view))
+	struct progress start = { .rest = cur_of(datagram, n) };
+	bool is_sound = n > 0 && look(&start, 0);
+	*view = start.view;
+	if (!is_sound || cur_left(&start.rest) == 0)
+		return is_sound;
+	for (size_t i = 0; i <= CID_MAX; i++) {
+		struct progress p = start;
+		size_t length = i == 0 ? cid_n : i;
+		if (length == 0 || (i > 0 && i == cid_n) || !look(&p, length))
 			continue;
-		view->cid = (struct slice){ NULL, 0 }; /* a guess */
+		*view = p.view;
+		if (i > 0)
+			view->cid = (struct slice){ NULL, 0 }; /* a guess */
 		return true;
 	}
 	return false;

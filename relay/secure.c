@@ -6,6 +6,7 @@
 #include "base/rand.h"
 #include "classify.h"
 #include "datapath.h"
+#include "identify.h"
 #include "identity.h"
 #include "lan_session.h"
 #include "life.h"
@@ -47,51 +48,6 @@ bool secure_find_key(void *psk_who, struct slice spki)
 {
 	const struct datapath *dp = psk_who;
 	return identity_by_key(dp->identities, spki) != NULL;
-}
-
-static bool is_name(struct slice name)
-{
-	if (name.n == 0 || name.n > ENDPOINT_NAME_MAX)
-		return false;
-	for (size_t i = 0; i < name.n; i++)
-		if (name.p[i] < 0x20 || name.p[i] == 0x7f)
-			return false;
-	return true;
-}
-
-/* An endpoint that no section names, and that a listener takes all the same. */
-static struct identity *welcome(struct datapath *dp, const struct lan_session *s, struct slice name)
-{
-	const struct listener *l = s->port->listener;
-	if (!l->accepts_unknown || l->server == NULL || !is_name(name))
-		return NULL;
-	return identity_dynamic(dp->identities, name);
-}
-
-/* The first of the certificate's names that an endpoint has: the subject's CN, then those of the SAN. */
-static struct identity *certified(struct datapath *dp, const struct lan_session *s)
-{
-	struct slice name;
-	struct identity *id = NULL;
-	for (size_t i = 0; id == NULL && dtls_peer_name(s->dtls, i, &name); i++)
-		id = identity_by_endpoint(dp->identities, name);
-	if (id == NULL && dtls_peer_name(s->dtls, 0, &name))
-		id = welcome(dp, s, name);
-	return id;
-}
-
-/* Whom the handshake has proven; NULL: nobody that we know. */
-static struct identity *identify(struct datapath *dp, const struct lan_session *s)
-{
-	switch (dtls_security_of(s->dtls)) {
-	case DTLS_PSK:
-		return identity_by_psk(dp->identities, dtls_identity(s->dtls));
-	case DTLS_RPK:
-		return identity_by_key(dp->identities, dtls_public_key(s->dtls));
-	case DTLS_X509:
-		return certified(dp, s);
-	}
-	BUG("unknown kind of credential");
 }
 
 /* The beginning of a name that a stranger gave, fit for a log. */
@@ -517,23 +473,25 @@ int secure_send(struct lan_session *s, const uint8_t *bytes, size_t n)
 
 /* ---- start, reload, stop ---- */
 
-/* A session keeps to its endpoint when that has the same credential still. */
+/* A session keeps to its endpoint when that has the same credential still, and is welcome still; and to
+ * its listener, which may have another socket now. */
 static bool stays(const struct lan_session *s, const struct identity *id)
 {
-	return id != NULL && identity_same(s->identity, id) && !s->port->is_leaving;
+	const struct listener *l = s->port->listener;
+	return id != NULL && identity_same(s->identity, id) && !s->port->is_leaving &&
+		l->number == s->key.listener && (!id->is_dynamic || l->accepts_unknown);
 }
 
-void secure_adopt(struct datapath *dp, struct identities *identities)
+void secure_adopt(struct datapath *dp, struct identities *identities, const struct routes *routes)
 {
 	struct identity *next;
 	if (dp->identities == NULL)
 		return;
 	for (struct identity *id = identity_next_dynamic(dp->identities, NULL); id != NULL; id = next) {
-		const struct route *r = route_of(dp->routes, id->endpoint, NULL);
-		bool is_used = id->session != NULL ||
-			(r != NULL && flow_by_id(dp->flows, r->flow) != NULL);
+		struct slice name = slice_str(id->endpoint);
 		next = identity_next_dynamic(dp->identities, id);
-		if (is_used && identity_by_endpoint(identities, slice_str(id->endpoint)) == NULL)
+		if (identify_is_used(dp, id) && !identify_is_configured(routes, name) &&
+			identity_by_endpoint(identities, name) == NULL)
 			identity_adopt(identities, dp->identities, id);
 	}
 }
@@ -561,6 +519,7 @@ void secure_apply(struct datapath *dp, struct identities *identities)
 	dp->identities = identities;
 }
 
+/* A socket may be another listener's by now: what counts is whose the session is. */
 void secure_end_all(struct datapath *dp, const struct listener *only)
 {
 	for (enum lan_ring ring = LAN_STRANGERS; ring < LAN_RINGS; ring++) {
@@ -568,7 +527,7 @@ void secure_end_all(struct datapath *dp, const struct listener *only)
 		while (next != NULL) {
 			struct lan_session *s = next;
 			next = lan_session_next(dp->sessions, ring, s);
-			if (only == NULL || s->port->listener == only)
+			if (only == NULL || s->key.listener == only->number)
 				close_session(dp, s);
 		}
 	}

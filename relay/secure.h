@@ -15,15 +15,16 @@ struct identities;
 struct lan_session;
 struct listener;
 struct parcel;
+struct routes;
 
 /* Takes a datagram that came to a port for DTLS; messages in it go up by datapath_up. */
 void secure_up(struct datapath *dp, struct parcel *p);
 /* Sends one message to the session's device. Returns 0, -EMSGSIZE, or -ENOTCONN when it is over. */
 int secure_send(struct lan_session *s, const uint8_t *bytes, size_t n) MUST_CHECK;
 
-/* Endpoints that no section names, and that are here, go into a new table too; before flows are judged
- * by it. */
-void secure_adopt(struct datapath *dp, struct identities *identities);
+/* Endpoints that no section names, be it in the new routes, and that are here, go into a new table too;
+ * before flows are judged by it. */
+void secure_adopt(struct datapath *dp, struct identities *identities, const struct routes *routes);
 /* Takes a new table of identities into use. Sessions of the same credential stay; others end with a
  * close_notify, as do those whose port or listener is leaving, and handshakes under way end. */
 void secure_apply(struct datapath *dp, struct identities *identities);

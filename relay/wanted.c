@@ -134,7 +134,13 @@ static bool is_device(const struct plan *plan, const struct flow *flow, const st
 {
 	if (flow->key.identity == 0 || r->is_opaque)
 		return life_fits(r, &flow->key.device) && life_listens(r, flow->port->listener);
-	return identity_by_endpoint(plan->identities, slice_str(r->endpoint)) != NULL;
+	struct slice name = slice_str(r->endpoint);
+	const struct identity *id = identity_by_endpoint(plan->identities, name);
+	const struct identity *before = identity_by_endpoint(plan->dp->identities, name);
+	/* One that lost its credential may come without DTLS now, and would not be served beside this. */
+	bool has_lost = id != NULL && before != NULL && identity_has_credential(before) &&
+		!identity_has_credential(id);
+	return id != NULL && !has_lost;
 }
 
 static void flow_apply(struct plan *plan, struct flow *flow, struct mono now)
@@ -179,7 +185,7 @@ static void commit_flows(struct plan *plan, struct mono now)
 {
 	struct datapath *dp = plan->dp;
 	struct flow *flow;
-	secure_adopt(dp, plan->identities);
+	secure_adopt(dp, plan->identities, plan->routes);
 	if (dp->routes != NULL)
 		keep_ports(plan);
 	list_each(node, &dp->moves.waiting)
@@ -270,8 +276,10 @@ static int reserve_timers(struct plan *plan, size_t most)
 	struct datapath *dp = plan->dp;
 	size_t flows = most > flows_count(dp->flows) ? most : flows_count(dp->flows);
 	size_t sessions = identities_most(plan->identities), before = 0;
-	if (dp->identities != NULL)
+	if (dp->identities != NULL) {
 		before = identities_most(dp->identities);
+		sessions += identities_dynamic(dp->identities); /* they may stay, beyond the new limit */
+	}
 	size_t wanted = flows * 2 + (sessions > before ? sessions : before) + 2 * HALF_OPEN_MAX +
 		MOVES_MAX + (plan->conf->server_count + plan->conf->listen_count) * 2 + 1;
 	list_each(node, &dp->servers)
