@@ -5,6 +5,8 @@
 #include <string.h>
 #include "base/bug.h"
 
+#define MAKE_KEY "`openssl ecparam -name prime256v1 -genkey -noout`"
+
 const char *reason_of_fault(enum dtls_fault fault)
 {
 	switch (fault) {
@@ -34,15 +36,17 @@ const char *reason_of_file(int rc)
 {
 	switch (-rc) {
 	case ENOKEY:
-		return "the private key can not be read";
+		return "private_key_file can not be read; right is a key of P-256, as " MAKE_KEY
+		       " makes it, and none of RSA";
 	case EBADMSG:
-		return "the certificate or public key can not be read";
+		return "a certificate or public key can not be read; right is one of P-256, whole";
 	case EKEYREJECTED:
-		return "certificate and private key do not belong together";
+		return "certificate and private key do not belong together; right is our own "
+		       "certificate first in cert_file, then its issuers";
 	case ENOTSUP:
-		return "its key is not of curve P-256";
+		return "its key is not of curve P-256; right is one that " MAKE_KEY " makes";
 	case EINVAL:
-		return "a certificate of the ca_file is not a CA's";
+		return "a certificate of the ca_file is not a CA's; right is that which signed theirs";
 	default:
 		return strerror(-rc);
 	}

@@ -19,7 +19,7 @@
 
 void wanted_fault(struct plan *plan, const struct conf_where *where, const char *format, ...)
 {
-	char what[256];
+	char what[768]; /* an endpoint's name may be long */
 	va_list args;
 	va_start(args, format);
 	vsnprintf(what, sizeof(what), format, args);
