@@ -51,3 +51,32 @@ const char *reason_of_file(int rc)
 		return strerror(-rc);
 	}
 }
+
+const char *reason_of_dates(struct slice cert, int64_t wall_s)
+{
+	switch (cert.n > 0 ? dtls_cert_dates(cert, wall_s) : DTLS_FAULT_NONE) {
+	case DTLS_FAULT_EXPIRED:
+		return "has expired, or that of an issuer beside it; right is a new one";
+	case DTLS_FAULT_NOT_YET_VALID:
+		return "is not valid yet; is the clock of this machine right?";
+	default:
+		return NULL;
+	}
+}
+
+const char *reason_of_alert(int alert)
+{
+	switch (alert) { /* RFC 5246 7.2.2 */
+	case 45:
+		return "it says that our certificate has expired";
+	case 48:
+		return "it does not know the CA of our certificate";
+	case 42:
+	case 43:
+	case 44:
+	case 46:
+		return "it does not take our certificate";
+	default:
+		return NULL;
+	}
+}

@@ -4,6 +4,10 @@
 
 /* Ends the sentence "it was refused: ..."; NULL where the credential was not the reason. */
 const char *reason_of_fault(enum dtls_fault fault);
+/* Ends the sentence "its certificate ..." where ours is out of its time; else NULL. */
+const char *reason_of_dates(struct slice cert, int64_t wall_s);
+/* Ends the sentence "the device refused us: ..."; NULL for alerts that are not about our certificate. */
+const char *reason_of_alert(int alert);
 /* Ends the sentence "... can not be used: ..." for what dtls_pair_check, dtls_ca_check or
  * dtls_public_key_read returned. */
 const char *reason_of_file(int rc);
