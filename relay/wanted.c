@@ -368,6 +368,19 @@ static int prepare(struct plan *plan)
 	return rc;
 }
 
+/* A router that has just booted knows no time yet. It is told once, not at each refusal. */
+static void warn_of_clock(const struct conf *conf)
+{
+	bool certificates = false;
+	for (size_t i = 0; i < conf->server_count; i++)
+		certificates |= conf->server[i].security == CONF_X509;
+	for (size_t i = 0; i < conf->listen_count; i++)
+		certificates |= conf->listen[i].ca.n > 0;
+	if (certificates && reason_clock_is_unset(loop_wall()))
+		log_warn("gateway: this machine's clock is not set (it says %lld s since 1970): "
+			"no certificate is accepted until it is", (long long)loop_wall());
+}
+
 int wanted_apply(struct datapath *dp, const struct conf *conf, struct mono now)
 {
 	struct plan plan;
@@ -379,6 +392,8 @@ int wanted_apply(struct datapath *dp, const struct conf *conf, struct mono now)
 		commit(&plan, now);
 	else
 		undo(&plan);
+	if (rc == 0)
+		warn_of_clock(conf);
 	plan_fini(&plan);
 	return rc;
 }
