@@ -62,7 +62,8 @@ trunk_SRC   = $(addprefix relay/,timer.c loop.c udp.c resolve.c stat.c lan.c ser
               wan_round.c wan_socket.c classify.c limit.c msg.c track.c held.c reason.c lan_session.c identity.c \
               secure.c record.c cid.c opaque.c flow.c route.c newcomer.c move.c forward.c \
               notice.c life.c reopen.c wanted_listen.c wanted.c datapath.c)
-netfilter_SRC = netfilter/rtnl.c
+netfilter_SRC = $(addprefix netfilter/,plan.c wire.c channel.c helper.c rtnl.c nft.c policy.c ct.c \
+              transparent.c rights.c serve.c guard.c)
 control_SRC = $(addprefix relay/control/,claim.c control.c answer.c tally.c show_status.c show_routes.c \
               show_metrics.c tree.c utf8.c text.c state.c row.c rows.c restore.c folder.c ask.c query.c \
               tables.c table.c units.c check.c)
@@ -81,16 +82,23 @@ io_BELOW      = trunk base
 fake_BELOW    = trunk base
 
 # Headers of libraries that stand behind one door; wolfSSL also shows at the other end of the tests.
-netfilter/rtnl_CFLAGS = $(shell $(PKG_CONFIG) --cflags libnl-3.0)
+$(foreach f,rtnl policy,$(eval netfilter/$(f)_CFLAGS = $$(shell $$(PKG_CONFIG) --cflags libnl-3.0)))
+netfilter/ct_CFLAGS     = $(shell $(PKG_CONFIG) --cflags libnl-nf-3.0)
+netfilter/nft_CFLAGS    = $(shell $(PKG_CONFIG) --cflags libnftables)
+netfilter/rights_CFLAGS = $(shell $(PKG_CONFIG) --cflags libseccomp)
 relay/resolve_CFLAGS  = $(shell $(PKG_CONFIG) --cflags libcares)
 $(foreach f,dtls/wolf dtls/wolf13 dtls/wolf_cert dtls/wolf_name dtls/wolf_file tests/unit/wolf_peer tests/unit/sealer,$(eval \
 	$(f)_CFLAGS = -isystem $$(WOLFSSL_DIR)/include))
 
 # ---- programs: x_SRC, the archives x_BELOW in linking order, x_LIBS --------------------------------
-PROGRAMS = lwgated lwgate
+PROGRAMS = lwgated lwgate-net lwgate
 lwgated_SRC   = relay/main.c relay/gateway.c
 lwgated_BELOW = control trunk netfilter conf dtls lwm2m base
 lwgated_LIBS  = $(JSON_LIBS) $(CARES_LIBS) $(NL_LIBS) $(WOLFSSL_LIBS)
+# No wolfSSL here: libnftables is GPL-2 only.
+lwgate-net_SRC   = netfilter/main.c
+lwgate-net_BELOW = netfilter base
+lwgate-net_LIBS  = $(NFT_LIBS) $(NL_NF_LIBS) $(SECCOMP_LIBS)
 lwgate_SRC    = relay/control/lwgate.c
 lwgate_BELOW  = control conf base
 lwgate_LIBS   = $(JSON_LIBS)
@@ -109,6 +117,9 @@ CHECK_LIBS  ?= $(shell $(PKG_CONFIG) --libs check)
 CARES_LIBS  ?= $(shell $(PKG_CONFIG) --libs libcares)
 JSON_LIBS   ?= $(shell $(PKG_CONFIG) --libs json-c)
 NL_LIBS     ?= $(shell $(PKG_CONFIG) --libs libnl-3.0)
+NL_NF_LIBS  ?= $(shell $(PKG_CONFIG) --libs libnl-nf-3.0)
+NFT_LIBS    ?= $(shell $(PKG_CONFIG) --libs libnftables)
+SECCOMP_LIBS ?= $(shell $(PKG_CONFIG) --libs libseccomp)
 
 # ---- how things are made ------------------------------------------------------------------------
 .PHONY: all deps peers demo load check check-fast test-programs fuzz install clean $(SUITES)

@@ -22,14 +22,17 @@ lwm2m-server_SRC = $(addprefix tests/peers/,peer.c lwm2m-server.c talk.c securit
                    credentials.c book.c ops.c)
 lwm2m-device_SRC = $(addprefix tests/peers/,peer.c lwm2m-device.c security.c objects.c)
 # Raw ends: datagrams, DTLS records on OpenSSL and random messages as lines of hex.
-RAW              = $(addprefix tests/,rawudp rawdtls rawdevice udptap randcoap memscan)
+RAW              = $(addprefix tests/,rawudp rawdtls rawdevice udptap randcoap memscan netdriver)
 tests/rawudp_SRC   = $(addprefix tests/peers/,rawudp.c lines.c)
 tests/rawdtls_SRC  = $(addprefix tests/peers/,rawdtls.c lines.c)
 tests/rawdevice_SRC = $(addprefix tests/peers/,rawdevice.c lines.c)
 tests/udptap_SRC   = $(addprefix tests/peers/,udptap.c lines.c)
 tests/randcoap_SRC = tests/peers/randcoap.c
 tests/memscan_SRC  = tests/peers/memscan.c
+tests/netdriver_SRC = tests/peers/netdriver.c
 $(foreach p,$(RAW),$(eval $(p)_BELOW = base))
+# lwgated's part towards lwgate-net.
+tests/netdriver_BELOW = netfilter trunk base
 tests/rawdevice_BELOW = $(dtls_BELOW)
 tests/rawdevice_LIBS  = $(WOLFSSL_LIBS)
 tests/rawdtls_LIBS = $(shell $(PKG_CONFIG) --libs openssl)
@@ -51,10 +54,12 @@ conf_TESTS    = $(addprefix tests/unit/,check_conf.c check_conf_uci.c check_conf
 lwm2m_TESTS   = $(addprefix tests/unit/,check_reg.c)
 dtls_TESTS    = $(addprefix tests/unit/,check_dtls.c check_header.c check_handshake.c \
                 check_records.c check_listener.c check_device.c check_dtls13.c check_file.c \
-                check_cert.c check_cert_device.c check_cert_wire.c check_scarce.c scarce.c pki.c wire.c lan.c wolf_peer.c sealer.c)
+                check_cert.c check_cert_device.c check_cert_wire.c check_scarce.c \
+                scarce.c pki.c wire.c lan.c wolf_peer.c sealer.c)
 dtls_LIBS     = $(WOLFSSL_LIBS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
-netfilter_TESTS = $(addprefix tests/unit/,check_rtnl.c netns.c)
-netfilter_LIBS  = $(NL_LIBS)
+netfilter_TESTS = $(addprefix tests/unit/,netfilter.c check_rtnl.c check_plan.c \
+                check_wire_codec.c check_helper.c check_doors.c netns.c)
+netfilter_LIBS  = $(lwgate-net_LIBS) $(NL_LIBS)
 # The trunk's files that touch the kernel, against the kernel; other tests of the trunk put FAKE_NET
 # in their place.
 io_TESTS      = $(addprefix tests/unit/,io.c check_timer.c check_loop.c check_udp.c check_udp_wan.c \

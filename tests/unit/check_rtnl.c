@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "netfilter/rtnl.h"
+#include "netfilter.h"
 #include "netns.h"
 
 static struct rtnl *rtnl;
@@ -135,7 +136,7 @@ START_TEST(rtnl_needs_no_right)
 }
 END_TEST
 
-static Suite *rtnl_suite(void)
+Suite *rtnl_suite(void)
 {
 	Suite *s = suite_create("rtnl");
 	SUITE_TEST(s, rtnl_tells_what_may_change_a_source_address);
@@ -146,5 +147,3 @@ static Suite *rtnl_suite(void)
 	SUITE_TEST(s, rtnl_needs_no_right);
 	return s;
 }
-
-SUITE_MAIN(rtnl_suite)

@@ -1,0 +1,247 @@
+/* The client of lwgate-net. */
+#include "helper.h"
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "channel.h"
+
+/* Where the program looks for its socket. */
+#define PEER_FD 3
+#define FIRST_PAUSE_MS 1000
+#define MOST_PAUSE_MS  60000
+#define STOP_MS 5000
+/* Messages read by one call. */
+#define READS 256
+
+struct helper {
+	const char *path;
+	const struct helper_events *events;
+	void *arg;
+	int fd; /* -1: not running */
+	pid_t pid; /* 0: nobody to wait for */
+	unsigned deaths; /* without a success between */
+	char why[CAPTURE_TEXT]; /* what it said last about going */
+	struct wire message; /* the one that came */
+	struct wire sent; /* its own room: a callback may send */
+};
+
+int helper_create(struct helper **helper, const char *path, const struct helper_events *events,
+	void *arg)
+{
+	*helper = calloc(1, sizeof(**helper));
+	if (*helper == NULL)
+		return -ENOMEM;
+	(*helper)->path = path;
+	(*helper)->events = events;
+	(*helper)->arg = arg;
+	(*helper)->fd = -1;
+	return 0;
+}
+
+int helper_fd(const struct helper *helper)
+{
+	return helper->fd;
+}
+
+/* The program leaves by itself when the socket is closed; a zombie of it is fetched when there is
+ * one. */
+static void reap(struct helper *h, int flags)
+{
+	if (h->pid > 0 && waitpid(h->pid, NULL, flags) != 0)
+		h->pid = 0;
+}
+
+/* ---- start ------------------------------------------------------------------------------------- */
+
+void helper_adopt(struct helper *h, int fd, pid_t pid)
+{
+	BUG_UNLESS(h->fd < 0);
+	h->fd = fd;
+	h->pid = pid;
+	h->why[0] = '\0';
+}
+
+/* With an empty environment, no blocked signals and default handlers: what we have is not its. */
+static int spawn(const char *path, int peer, pid_t *pid)
+{
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
+	sigset_t none, all;
+	char *const argv[] = { (char *)(uintptr_t)"lwgate-net", NULL }, *const env[] = { NULL };
+	sigemptyset(&none);
+	sigfillset(&all);
+	if (posix_spawn_file_actions_init(&actions) != 0)
+		return -ENOMEM;
+	int rc = posix_spawnattr_init(&attr);
+	if (rc != 0) {
+		posix_spawn_file_actions_destroy(&actions);
+		return -rc;
+	}
+	rc = posix_spawn_file_actions_adddup2(&actions, peer, PEER_FD);
+	if (rc == 0)
+		rc = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	if (rc == 0)
+		rc = posix_spawnattr_setsigmask(&attr, &none);
+	if (rc == 0)
+		rc = posix_spawnattr_setsigdefault(&attr, &all);
+	if (rc == 0)
+		rc = posix_spawn(pid, path, &actions, &attr, argv, env);
+	posix_spawnattr_destroy(&attr);
+	posix_spawn_file_actions_destroy(&actions);
+	return -rc;
+}
+
+int helper_start(struct helper *h)
+{
+	int pair[2];
+	pid_t pid = 0;
+	BUG_UNLESS(h->fd < 0);
+	reap(h, WNOHANG);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+		return -errno;
+	int rc = spawn(h->path, pair[1], &pid);
+	close(pair[1]);
+	if (rc == 0) {
+		helper_adopt(h, pair[0], pid);
+		return 0;
+	}
+	close(pair[0]);
+	h->deaths++;
+	return rc;
+}
+
+/* ---- the end ----------------------------------------------------------------------------------- */
+
+static void let_go(struct helper *h)
+{
+	if (h->fd >= 0)
+		close(h->fd);
+	h->fd = -1;
+}
+
+static void gone(struct helper *h, const char *why, bool is_closed)
+{
+	let_go(h);
+	h->deaths++;
+	/* Where its end of the pair is closed, it has ended or is about to. */
+	reap(h, is_closed ? 0 : WNOHANG);
+	if (h->why[0] == '\0')
+		snprintf(h->why, sizeof(h->why), "%s", why);
+	h->events->on_gone(h->arg, h->why);
+}
+
+unsigned helper_pause(const struct helper *h)
+{
+	unsigned ms = FIRST_PAUSE_MS;
+	for (unsigned i = 1; i < h->deaths && ms < MOST_PAUSE_MS; i++)
+		ms *= 2;
+	return ms < MOST_PAUSE_MS ? ms : MOST_PAUSE_MS;
+}
+
+/* ---- messages ---------------------------------------------------------------------------------- */
+
+static void on_done(struct helper *h, const struct wire_answer *a)
+{
+	if (a->code == 0)
+		h->deaths = 0;
+	h->events->on_done(h->arg, a->generation, -(int)a->code, a->text);
+}
+
+/* Returns false for a message that lwgate-net may not send. */
+static bool on_message(struct helper *h, const struct wire *m, int passed)
+{
+	switch (m->type) {
+	case WIRE_READY:
+		h->events->on_ready(h->arg);
+		return true;
+	case WIRE_REFUSED:
+		snprintf(h->why, sizeof(h->why), "%s", m->answer.text);
+		return true;
+	case WIRE_SOCKET:
+		h->events->on_socket(h->arg, m->socket.generation, m->socket.index,
+			passed >= 0 ? passed : -(int)m->socket.code);
+		return true;
+	case WIRE_DONE:
+		on_done(h, &m->answer);
+		return true;
+	case WIRE_LINK:
+		h->events->on_link(h->arg, m->link.name, m->link.ifindex);
+		return true;
+	case WIRE_COUNTS:
+		h->events->on_counts(h->arg, &m->counts);
+		return true;
+	case WIRE_SET:
+	case WIRE_LEAVE:
+		return false;
+	}
+	return false;
+}
+
+void helper_read(struct helper *h)
+{
+	for (int i = 0; i < READS && h->fd >= 0; i++) {
+		int passed;
+		int rc = channel_receive(h->fd, &h->message, &passed);
+		if (rc == -EAGAIN)
+			return;
+		if (rc == 1 && on_message(h, &h->message, passed))
+			continue;
+		if (rc == 0)
+			gone(h, "lwgate-net has ended", true);
+		else if (rc == -EPROTO)
+			gone(h, "lwgate-net is of another version", false);
+		else
+			gone(h, "lwgate-net has said what can not be read", false);
+	}
+}
+
+int helper_set(struct helper *h, const struct capture *capture)
+{
+	if (h->fd < 0)
+		return -ENOTCONN;
+	h->sent = (struct wire){ .type = WIRE_SET, .set = *capture };
+	return channel_send(h->fd, &h->sent, -1);
+}
+
+/* ---- stop -------------------------------------------------------------------------------------- */
+
+/* Reads until the other end is gone; false when it does not go. Descriptors that still come are
+ * closed. */
+static bool drain(struct helper *h)
+{
+	struct pollfd p = { .fd = h->fd, .events = POLLIN };
+	while (poll(&p, 1, STOP_MS) > 0) {
+		int passed, rc = channel_receive(h->fd, &h->message, &passed);
+		if (passed >= 0)
+			close(passed);
+		if (rc != 1 && rc != -EAGAIN)
+			return rc == 0;
+	}
+	return false;
+}
+
+void helper_stop(struct helper *h, bool keep_closed)
+{
+	if (h->fd < 0)
+		return;
+	h->sent = (struct wire){ .type = WIRE_LEAVE, .keep_closed = keep_closed };
+	bool is_gone = channel_send(h->fd, &h->sent, -1) == 0 && drain(h);
+	let_go(h);
+	reap(h, is_gone ? 0 : WNOHANG);
+}
+
+void helper_free(struct helper *h)
+{
+	if (h == NULL)
+		return;
+	let_go(h);
+	reap(h, WNOHANG);
+	free(h);
+}

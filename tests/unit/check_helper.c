@@ -1,0 +1,343 @@
+/* lwgated's end of the seam against a peer of the test: events, sockets, deaths, junk, the end. */
+#include "suite.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "capture_samples.h"
+#include "netfilter.h"
+#include "netfilter/channel.h"
+#include "netfilter/helper.h"
+
+static struct helper *helper;
+static int peer;
+static struct wire message;
+
+/* What the caller was told last. */
+static struct {
+	int ready, done, sockets, links, counts, gone;
+	uint32_t generation;
+	int code, fd;
+	unsigned index;
+	char text[CAPTURE_TEXT];
+	uint32_t ifindex;
+	struct capture_counts of;
+} told;
+static bool sets_again;
+
+static void on_ready(void *arg)
+{
+	ck_assert_ptr_eq(arg, &told);
+	told.ready++;
+}
+
+static void on_done(void *arg, uint32_t generation, int code, const char *text)
+{
+	struct capture c = sample_narrow();
+	(void)arg;
+	told.done++;
+	if (sets_again)
+		ck_assert_int_eq(helper_set(helper, &c), 0);
+	told.generation = generation;
+	told.code = code;
+	snprintf(told.text, sizeof(told.text), "%s", text);
+}
+
+static void on_socket(void *arg, uint32_t generation, unsigned index, int fd)
+{
+	(void)arg;
+	told.sockets++;
+	told.generation = generation;
+	told.index = index;
+	told.fd = fd;
+}
+
+static void on_link(void *arg, const char *name, uint32_t ifindex)
+{
+	(void)arg;
+	told.links++;
+	told.ifindex = ifindex;
+	snprintf(told.text, sizeof(told.text), "%s", name);
+}
+
+static void on_counts(void *arg, const struct capture_counts *counts)
+{
+	(void)arg;
+	told.counts++;
+	told.of = *counts;
+}
+
+static void on_gone(void *arg, const char *why)
+{
+	(void)arg;
+	told.gone++;
+	ck_assert_int_eq(helper_fd(helper), -1);
+	snprintf(told.text, sizeof(told.text), "%s", why);
+}
+
+static const struct helper_events events = { on_ready, on_done, on_socket, on_link, on_counts, on_gone };
+
+static void join(void)
+{
+	int pair[2];
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	peer = pair[1];
+	helper_adopt(helper, pair[0], 0);
+}
+
+static void setup(void)
+{
+	ck_assert_int_eq(helper_create(&helper, "/nonexistent", &events, &told), 0);
+	join();
+}
+
+static void teardown(void)
+{
+	helper_free(helper);
+	close(peer);
+}
+
+static void peer_says(const struct wire *w, int fd)
+{
+	ck_assert_int_eq(channel_send(peer, w, fd), 0);
+	helper_read(helper);
+}
+
+static void peer_hears(enum wire_type type)
+{
+	int passed;
+	ck_assert_int_eq(channel_receive(peer, &message, &passed), 1);
+	ck_assert_int_eq(message.type, type);
+	ck_assert_int_eq(passed, -1);
+}
+
+static int descriptors(void)
+{
+	int n = 0;
+	DIR *d = opendir("/proc/self/fd");
+	while (readdir(d) != NULL)
+		n++;
+	closedir(d);
+	return n;
+}
+
+START_TEST(helper_tells_all_events)
+{
+	setup();
+	peer_says(&(struct wire){ .type = WIRE_READY }, -1);
+	ck_assert_int_eq(told.ready, 1);
+	struct capture c = sample_narrow();
+	ck_assert_int_eq(helper_set(helper, &c), 0);
+	peer_hears(WIRE_SET);
+	ck_assert_mem_eq(&message.set, &c, sizeof(c));
+	peer_says(&(struct wire){ .type = WIRE_SOCKET, .socket = { 7, 1, 0 } }, STDERR_FILENO);
+	ck_assert_int_eq(told.sockets, 1);
+	ck_assert_uint_eq(told.index, 1);
+	ck_assert_int_gt(told.fd, 2);
+	ck_assert_int_ne(fcntl(told.fd, F_GETFD) & FD_CLOEXEC, 0);
+	close(told.fd);
+	peer_says(&(struct wire){ .type = WIRE_SOCKET, .socket = { 7, 0, ENODEV } }, -1);
+	ck_assert_int_eq(told.fd, -ENODEV);
+	peer_says(&(struct wire){ .type = WIRE_LINK, .link = { "lan0", 9 } }, -1);
+	ck_assert_uint_eq(told.ifindex, 9);
+	ck_assert_str_eq(told.text, "lan0");
+	peer_says(&(struct wire){ .type = WIRE_COUNTS, .counts = { 1, 2, 3, 4 } }, -1);
+	ck_assert_uint_eq(told.of.flows, 4);
+	peer_says(&(struct wire){ .type = WIRE_DONE, .answer = { 7, EPERM, "no" } }, -1);
+	ck_assert_uint_eq(told.generation, 7);
+	ck_assert_int_eq(told.code, -EPERM);
+	ck_assert_str_eq(told.text, "no");
+	ck_assert_int_eq(told.gone, 0);
+	teardown();
+}
+END_TEST
+
+START_TEST(helper_may_be_set_from_a_callback)
+{
+	setup();
+	sets_again = true;
+	peer_says(&(struct wire){ .type = WIRE_DONE, .answer = { 3, EIO, "a sentence" } }, -1);
+	ck_assert_str_eq(told.text, "a sentence");
+	peer_hears(WIRE_SET);
+	teardown();
+}
+END_TEST
+
+START_TEST(helper_tells_why_the_other_is_gone)
+{
+	setup();
+	close(peer);
+	helper_read(helper);
+	ck_assert_int_eq(told.gone, 1);
+	ck_assert_str_eq(told.text, "lwgate-net has ended");
+	struct capture c = sample_wide();
+	ck_assert_int_eq(helper_set(helper, &c), -ENOTCONN);
+	helper_read(helper);
+	helper_stop(helper, false);
+	join();
+	struct wire w = { .type = WIRE_REFUSED, .answer = { 0, EBUSY, "another process" } };
+	ck_assert_int_eq(channel_send(peer, &w, -1), 0);
+	close(peer);
+	helper_read(helper);
+	ck_assert_int_eq(told.gone, 2);
+	ck_assert_str_eq(told.text, "another process");
+	join();
+	close(peer);
+	helper_read(helper);
+	ck_assert_str_eq(told.text, "lwgate-net has ended");
+	helper_free(helper);
+}
+END_TEST
+
+START_TEST(helper_waits_longer_after_each_death)
+{
+	setup();
+	unsigned last = 0;
+	for (int i = 0; i < 12; i++) {
+		close(peer);
+		helper_read(helper);
+		ck_assert_uint_ge(helper_pause(helper), last);
+		last = helper_pause(helper);
+		if (i == 0)
+			ck_assert_uint_eq(last, 1000);
+		if (i == 2)
+			ck_assert_uint_eq(last, 4000);
+		join();
+	}
+	ck_assert_uint_eq(last, 60000);
+	peer_says(&(struct wire){ .type = WIRE_DONE, .answer = { 1, EIO, "" } }, -1);
+	ck_assert_uint_eq(helper_pause(helper), 60000);
+	peer_says(&(struct wire){ .type = WIRE_DONE, .answer = { 1, 0, "" } }, -1);
+	ck_assert_uint_eq(helper_pause(helper), 1000);
+	teardown();
+}
+END_TEST
+
+/* The other end is let go after these bytes, which tell nothing else. */
+static void ends(const void *bytes, size_t n, const char *why)
+{
+	ck_assert_int_eq(send(peer, bytes, n, 0), (int)n);
+	helper_read(helper);
+	ck_assert_msg(strstr(told.text, why) != NULL, "it says: %s", told.text);
+	ck_assert_int_eq(recv(peer, &message, sizeof(message), MSG_DONTWAIT), 0);
+	close(peer);
+	join();
+}
+
+START_TEST(helper_refuses_what_is_no_message)
+{
+	static uint8_t large[WIRE_MAX + 1];
+	uint8_t set[WIRE_MAX];
+	struct wire w = { .type = WIRE_SET, .set = sample_wide() };
+	setup();
+	ends("\1\3", 2, "can not be read");
+	ends("\2\3\0\4", 4, "another version");
+	ends("\1\11\0\4", 4, "can not be read");
+	memcpy(large, "\1\3\100\1", 4);
+	ends(large, sizeof(large), "can not be read");
+	long n = wire_write(&w, set, sizeof(set));
+	ck_assert_int_gt(n, 0);
+	ends(set, (size_t)n, "can not be read");
+	ck_assert_int_eq(told.gone, 5);
+	ck_assert_int_eq(told.ready + told.done, 0);
+	teardown();
+}
+END_TEST
+
+START_TEST(helper_keeps_no_descriptor_that_is_not_due)
+{
+	setup();
+	int before = descriptors();
+	peer_says(&(struct wire){ .type = WIRE_READY }, STDERR_FILENO);
+	ck_assert_int_eq(told.ready, 0);
+	ck_assert_int_eq(told.gone, 1);
+	ck_assert_int_eq(descriptors(), before - 1);
+	close(peer);
+	join();
+	peer_says(&(struct wire){ .type = WIRE_SOCKET, .socket = { 1, 0, EPERM } }, STDERR_FILENO);
+	ck_assert_int_eq(told.gone, 2);
+	close(peer);
+	join();
+	peer_says(&(struct wire){ .type = WIRE_SOCKET, .socket = { 1, 0, 0 } }, -1);
+	ck_assert_int_eq(told.gone, 3);
+	ck_assert_int_eq(told.sockets, 0);
+	close(peer);
+	join();
+	ck_assert_int_eq(descriptors(), before);
+	teardown();
+}
+END_TEST
+
+START_TEST(helper_starts_a_program_on_descriptor_3)
+{
+	ck_assert_int_eq(helper_create(&helper, "/nonexistent", &events, &told), 0);
+	ck_assert_int_eq(helper_start(helper), -ENOENT);
+	ck_assert_uint_eq(helper_pause(helper), 1000);
+	ck_assert_int_eq(helper_start(helper), -ENOENT);
+	ck_assert_uint_eq(helper_pause(helper), 2000);
+	helper_free(helper);
+	ck_assert_int_eq(helper_create(&helper, "/bin/true", &events, &told), 0);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(helper_start(helper), 0);
+		struct pollfd p = { .fd = helper_fd(helper), .events = POLLIN };
+		ck_assert_int_eq(poll(&p, 1, 10000), 1);
+		helper_read(helper);
+		ck_assert_int_eq(told.gone, i + 1);
+	}
+	ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
+	helper_free(helper);
+}
+END_TEST
+
+/* A peer that still sends a socket, then goes, when it is told to leave. */
+static void leave_late(int fd)
+{
+	int passed;
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct wire w = { .type = WIRE_SOCKET };
+	if (poll(&p, 1, 10000) != 1 || channel_receive(fd, &message, &passed) != 1)
+		_exit(1);
+	if (message.type != WIRE_LEAVE || !message.keep_closed || channel_send(fd, &w, fd) != 0)
+		_exit(2);
+	_exit(0);
+}
+
+START_TEST(helper_stops_in_order)
+{
+	int pair[2];
+	ck_assert_int_eq(helper_create(&helper, "/nonexistent", &events, &told), 0);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	int before = descriptors();
+	pid_t pid = fork();
+	if (pid == 0) {
+		close(pair[0]);
+		leave_late(pair[1]);
+	}
+	close(pair[1]);
+	helper_adopt(helper, pair[0], pid);
+	helper_stop(helper, true);
+	ck_assert_int_eq(helper_fd(helper), -1);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), -1);
+	ck_assert_int_eq(told.gone + told.sockets, 0);
+	ck_assert_int_eq(descriptors(), before - 2);
+	helper_free(helper);
+	helper_free(NULL);
+}
+END_TEST
+
+Suite *helper_suite(void)
+{
+	Suite *s = suite_create("helper");
+	SUITE_TEST(s, helper_tells_all_events);
+	SUITE_TEST(s, helper_may_be_set_from_a_callback);
+	SUITE_TEST(s, helper_tells_why_the_other_is_gone);
+	SUITE_TEST(s, helper_waits_longer_after_each_death);
+	SUITE_TEST(s, helper_refuses_what_is_no_message);
+	SUITE_TEST(s, helper_keeps_no_descriptor_that_is_not_due);
+	SUITE_TEST(s, helper_starts_a_program_on_descriptor_3);
+	SUITE_TEST(s, helper_stops_in_order);
+	return s;
+}
