@@ -55,6 +55,8 @@ static const char *other_kind(struct load *load, enum blob_kind kind, const stru
 		return NULL;
 	if (public != 0)
 		return content->public_keys != 0 ? "holds a public key" : "holds a certificate";
+	if (content->label[0] == '\0')
+		return "holds no line that begins with -----BEGIN";
 	return arena_printf(&load->scratch, "holds '%s'", shown(room, content->label));
 }
 

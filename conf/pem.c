@@ -89,7 +89,10 @@ static bool take_part(struct cursor *c, struct slice label, struct content *cont
 
 static void look_at_pem(struct slice text, struct content *content)
 {
+	static const char mark[] = "\xef\xbb\xbf"; /* of UTF-8: some editors put it in front */
 	struct cursor c = cur_of(text.p, text.n);
+	if (begins(text, mark))
+		(void)cur_take(&c, sizeof(mark) - 1);
 	while (cur_left(&c) != 0 && !content->broken) {
 		struct slice label = label_of(take_line(&c), "-----BEGIN ");
 		if (label.n == 0)

@@ -315,6 +315,9 @@ int dtls_public_key_read(struct slice file, uint8_t out[DTLS_SPKI_MAX], size_t *
  * encrypted), -EBADMSG when the certificate can not, -EKEYREJECTED when they do not belong together,
  * -ENOTSUP when the key is not of P-256, -ENOMEM. Dates are not looked at. */
 int dtls_pair_check(const struct dtls_pair *pair) MUST_CHECK;
+/* Looks whether each certificate of ours is in its time; the faults are NOT_YET_VALID, EXPIRED, NONE, and BAD
+ * for what can not be read. */
+enum dtls_fault dtls_cert_dates(struct slice cert, int64_t wall_s);
 /* Looks whether a file of CA certificates can be used. Returns 0, -EBADMSG when none or not all can be
  * read, -EINVAL when one of them is not a CA's (basicConstraints), -ENOMEM. Dates are not looked at. */
 int dtls_ca_check(struct slice file) MUST_CHECK;

@@ -51,7 +51,14 @@ static time_t on_time(time_t *out)
 	return t;
 }
 
-/* ---- CAs ---- */
+/* ---- dates ---- */
+
+static enum dtls_fault judge_dates(int64_t now, int64_t from, int64_t to)
+{
+	if (now < from)
+		return DTLS_FAULT_NOT_YET_VALID;
+	return now > to ? DTLS_FAULT_EXPIRED : DTLS_FAULT_NONE;
+}
 
 static bool read_date(const uint8_t *date, int n, int64_t *out)
 {
@@ -65,6 +72,34 @@ static bool read_date(const uint8_t *date, int n, int64_t *out)
 	*out = timegm(&tm);
 	return true;
 }
+
+struct dates {
+	int64_t now;
+	enum dtls_fault fault;
+};
+
+static int look_at_dates(void *who, struct slice der)
+{
+	struct dates *d = who;
+	int64_t from = 0, to = 0;
+	DecodedCert cert;
+	wc_InitDecodedCert(&cert, der.p, (word32)der.n, NULL);
+	bool read = wc_ParseCert(&cert, CERT_TYPE, NO_VERIFY, NULL) == 0 &&
+		    read_date(cert.beforeDate, cert.beforeDateLen, &from) &&
+		    read_date(cert.afterDate, cert.afterDateLen, &to);
+	wc_FreeDecodedCert(&cert);
+	if (read && d->fault == DTLS_FAULT_NONE)
+		d->fault = judge_dates(d->now, from, to);
+	return read ? 0 : -EBADMSG;
+}
+
+enum dtls_fault dtls_cert_dates(struct slice cert, int64_t wall_s)
+{
+	struct dates d = { wall_s, DTLS_FAULT_NONE };
+	return wolf_each_cert(cert, look_at_dates, &d) == 0 ? d.fault : DTLS_FAULT_BAD;
+}
+
+/* ---- CAs ---- */
 
 static int note_anchor(struct wolf_trust *t, const DecodedCert *cert)
 {
@@ -156,10 +191,7 @@ static bool is_of_certificate(int error)
 
 static enum dtls_fault check_dates(const struct wolf_trust *t, const struct anchor *a)
 {
-	int64_t now = t->wall_s != NULL ? t->wall_s() : 0;
-	if (now < a->from)
-		return DTLS_FAULT_NOT_YET_VALID;
-	return now > a->to ? DTLS_FAULT_EXPIRED : DTLS_FAULT_NONE;
+	return judge_dates(t->wall_s != NULL ? t->wall_s() : 0, a->from, a->to);
 }
 
 /* Looks for a CA of ours with that name, in its time. Without any: UNTRUSTED. */

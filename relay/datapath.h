@@ -64,7 +64,7 @@ struct datapath {
 	bool is_moving;               /* it has begun */
 	bool move_again;              /* an event came meanwhile: it will begin once more */
 	size_t reserved;              /* room for timers that was asked of the loop */
-	char fault[512];              /* why the last wanted_apply failed, for people; or "" */
+	char fault[1024];             /* why the last wanted_apply failed, for people; or "" */
 	void (*changed)(void *who);   /* something that a restart should know is different now */
 	void *who; /* handed to changed */
 };

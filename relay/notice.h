@@ -11,6 +11,7 @@ enum notice {
 	NOTICE_ENDED,     /* a flow ended that no server had accepted, or that no section names */
 	NOTICE_SESSION,   /* a device came with DTLS */
 	NOTICE_REFUSED,   /* a device could not prove who it is */
+	NOTICE_REFUSES_US, /* a device does not take our certificate */
 	NOTICE_COUNT
 };
 

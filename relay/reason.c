@@ -5,6 +5,8 @@
 #include <string.h>
 #include "base/bug.h"
 
+#define MAKE_KEY "`openssl ecparam -name prime256v1 -genkey -noout`"
+
 const char *reason_of_fault(enum dtls_fault fault)
 {
 	switch (fault) {
@@ -40,16 +42,49 @@ const char *reason_of_file(int rc)
 {
 	switch (-rc) {
 	case ENOKEY:
-		return "the private key can not be read";
+		return "private_key_file can not be read; right is a key of P-256, as " MAKE_KEY
+		       " makes it, and none of RSA";
 	case EBADMSG:
-		return "the certificate or public key can not be read";
+		return "a certificate or public key can not be read; right is one of P-256, whole";
 	case EKEYREJECTED:
-		return "certificate and private key do not belong together";
+		return "certificate and private key do not belong together; right is our own "
+		       "certificate first in cert_file, then its issuers";
 	case ENOTSUP:
-		return "its key is not of curve P-256";
+		return "its key is not of curve P-256; right is one that " MAKE_KEY " makes";
 	case EINVAL:
-		return "a certificate of the ca_file is not a CA's";
+		return "a certificate of the ca_file is not a CA's; right is that which signed theirs";
 	default:
 		return strerror(-rc);
+	}
+}
+
+const char *reason_of_dates(struct slice cert, int64_t wall_s)
+{
+	if (reason_clock_is_unset(wall_s)) /* that is told for itself */
+		return NULL;
+	switch (cert.n > 0 ? dtls_cert_dates(cert, wall_s) : DTLS_FAULT_NONE) {
+	case DTLS_FAULT_EXPIRED:
+		return "has expired, or that of an issuer beside it; right is a new one";
+	case DTLS_FAULT_NOT_YET_VALID:
+		return "is not valid yet; is the clock of this machine right?";
+	default:
+		return NULL;
+	}
+}
+
+const char *reason_of_alert(int alert)
+{
+	switch (alert) { /* RFC 5246 7.2.2 */
+	case 45:
+		return "it says that our certificate has expired";
+	case 48:
+		return "it does not know the CA of our certificate";
+	case 42:
+	case 43:
+	case 44:
+	case 46:
+		return "it does not take our certificate";
+	default:
+		return NULL;
 	}
 }

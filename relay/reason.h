@@ -6,6 +6,10 @@
 
 /* Ends the sentence "it was refused: ..."; NULL where the credential was not the reason. */
 const char *reason_of_fault(enum dtls_fault fault);
+/* Ends the sentence "its certificate ..." where ours is out of its time; else NULL. */
+const char *reason_of_dates(struct slice cert, int64_t wall_s);
+/* Ends the sentence "the device refused us: ..."; NULL for alerts that are not about our certificate. */
+const char *reason_of_alert(int alert);
 /* True when the machine's clock, seconds since 1970, can not have been set: certificates will be refused. */
 bool reason_clock_is_unset(int64_t wall_s);
 /* Ends the sentence "... can not be used: ..." for what dtls_pair_check, dtls_ca_check or

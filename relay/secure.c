@@ -83,6 +83,15 @@ static void tell_wrong_key(struct datapath *dp, struct lan_session *s, struct mo
 	tell_refused(dp, s, "its key is another one", now);
 }
 
+/* Whoever installed the gateway's certificate sees nothing at a device. */
+static void tell_refusing(struct datapath *dp, const struct lan_session *s, struct mono now)
+{
+	char from[ADDR_TEXT];
+	notice(&dp->notices, NOTICE_REFUSES_US, LOG_LEVEL_WARN, now,
+		"lan: the device at %s refused us: %s", addr_print(&s->key.device, from),
+		reason_of_alert(dtls_alert(s->dtls)));
+}
+
 /* The handshake came to nothing: a stranger, a bad credential, or somebody who left. */
 static void tell_failure(struct datapath *dp, const struct lan_session *s, struct mono now)
 {
@@ -96,6 +105,8 @@ static void tell_failure(struct datapath *dp, const struct lan_session *s, struc
 			       COUNT_DEVICE_HALF_OPEN);
 	if (why != NULL)
 		tell_refused(dp, s, why, now);
+	else if (reason_of_alert(dtls_alert(s->dtls)) != NULL)
+		tell_refusing(dp, s, now);
 	else if (is_unknown)
 		tell_refused(dp, s, "no endpoint has that lan_identity", now);
 }

@@ -17,9 +17,12 @@
 #include "secure.h"
 #include "wanted_int.h"
 
+/* Lines about certificates out of their time, each start or reload. */
+#define DATES_TOLD 8
+
 void wanted_fault(struct plan *plan, const struct conf_where *where, const char *format, ...)
 {
-	char what[256];
+	char what[768]; /* an endpoint's name may be long */
 	va_list args;
 	va_start(args, format);
 	vsnprintf(what, sizeof(what), format, args);
@@ -320,9 +323,21 @@ static bool is_known_pair(const struct plan *plan, const struct conf_endpoint *e
 	return false;
 }
 
+/* The server refuses it; the first few are enough for a log. */
+static void tell_dates(const struct conf_endpoint *e, unsigned *told)
+{
+	struct slice cert = { e->cert.bytes, e->cert.n };
+	const char *what = *told < DATES_TOLD ? reason_of_dates(cert, loop_wall()) : NULL;
+	if (what == NULL)
+		return;
+	++*told;
+	log_warn("%s:%u: endpoint '%s': its certificate %s", e->where.file, e->where.line, e->name, what);
+}
+
 /* Certificates and keys towards servers are looked at now, not when a handshake needs them. */
 static int check_pairs(struct plan *plan)
 {
+	unsigned told = 0;
 	for (size_t i = 0; i < plan->conf->endpoint_count; i++) {
 		const struct conf_endpoint *e = &plan->conf->endpoint[i];
 		struct dtls_pair pair = { { e->cert.bytes, e->cert.n },
@@ -330,8 +345,10 @@ static int check_pairs(struct plan *plan)
 		if (e->private_key.n == 0 || is_known_pair(plan, e))
 			continue;
 		int rc = dtls_pair_check(&pair);
-		if (rc == 0)
+		if (rc == 0) {
+			tell_dates(e, &told);
 			continue;
+		}
 		wanted_fault(plan, &e->where, "endpoint '%s': %s can not be used: %s", e->name,
 			e->cert.n > 0 ? "cert_file with private_key_file" : "private_key_file",
 			reason_of_file(rc));

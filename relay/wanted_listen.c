@@ -120,6 +120,15 @@ static uint64_t fingerprint(const struct listener *l, const struct conf_listen *
 	return hash_bytes(&l->secret, print, sizeof(print));
 }
 
+/* Devices refuse it, and nobody here would know why. */
+static void tell_dates(const struct conf_listen *conf)
+{
+	const char *what = reason_of_dates(slice_of(&conf->cert), loop_wall());
+	if (what != NULL)
+		log_warn("%s:%u: listen '%s': its certificate %s", conf->where.file,
+			conf->where.line, conf->name, what);
+}
+
 static int dtls_make(struct plan *plan, struct listener_entry *e, const struct conf_listen *conf)
 {
 	bool has_key = conf->private_key.n > 0;
@@ -133,6 +142,8 @@ static int dtls_make(struct plan *plan, struct listener_entry *e, const struct c
 	if (rc != 0)
 		wanted_fault(plan, &conf->where, "listen '%s' can not serve DTLS: %s", conf->name,
 			has_key ? reason_of_file(rc) : strerror(-rc));
+	else
+		tell_dates(conf);
 	return rc;
 }
 

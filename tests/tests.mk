@@ -54,8 +54,9 @@ conf_TESTS    = $(addprefix tests/unit/,check_conf.c check_conf_uci.c check_conf
 lwm2m_TESTS   = $(addprefix tests/unit/,check_reg.c)
 dtls_TESTS    = $(addprefix tests/unit/,check_dtls.c check_header.c check_handshake.c \
                 check_records.c check_listener.c check_device.c check_dtls13.c check_file.c \
-                check_cert.c check_cert_device.c check_cert_wire.c pki.c wire.c lan.c wolf_peer.c sealer.c)
-dtls_LIBS     = $(WOLFSSL_LIBS)
+                check_cert.c check_cert_device.c check_cert_wire.c check_scarce.c \
+                scarce.c pki.c wire.c lan.c wolf_peer.c sealer.c)
+dtls_LIBS     = $(WOLFSSL_LIBS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 netfilter_TESTS = $(addprefix tests/unit/,netfilter.c check_rtnl.c check_plan.c \
                 check_wire_codec.c check_helper.c check_doors.c netns.c)
 netfilter_LIBS  = $(lwgate-net_LIBS) $(NL_LIBS)

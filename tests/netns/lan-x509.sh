@@ -2,7 +2,8 @@
 # Claim: devices come in with certificates of the listener's CA; the endpoint is the subject's CN, or a
 # URI among its alternative names. Another CA's certificate and one that has expired or is not yet
 # valid are refused with a line that says why, another's name with 4.00, a name that no section has with
-# 4.03; the server hears of none.
+# 4.03; the server hears of none. A device that refuses the gateway's certificate is told of, and so is
+# one of the gateway's that has expired.
 #   dev (lwm2m-device: OpenSSL, GnuTLS) ---- gw (relay) ---- srv (lwm2m-server, PSK)
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/../lib/netns.sh"
@@ -38,6 +39,23 @@ refused() {
 	stop "$1"
 }
 
+# A device that trusts another CA. An alert in plaintext is believed after a second.
+refuses_us() {
+	stop nobody
+	mark relay
+	secure nobody openssl x509 nobody --ca "$CERTS/stranger-ca.pem"
+	want relay 'lan: the device at 192.0.2.* refused us: it does not know the CA of our certificate'
+	stop nobody
+}
+
+old_certificate() {
+	mark relay
+	cp "$CERTS/expired.pem" "$CERTS/gateway.pem"
+	cp "$CERTS/expired.key" "$CERTS/gateway.key"
+	relay_reload
+	want relay "lwgate.conf:[0-9]*: listen 'lan': its certificate has expired"
+}
+
 netns_begin lan-x509
 netns_three
 certs_begin "$WORK/certs"
@@ -71,11 +89,13 @@ want nobody '^failed register 4\.03'
 secure two openssl x509 one
 want two '^failed register 4\.00'
 absent server '(registered|refused|handshake)' || fail "the server heard of it: $SEEN"
+refuses_us
 tell one 'rebind 40021' update
 want server '^updated one '
 relay_stop
 relay_start
 want server '^(updated|registered) one ' 60
 want server "^(updated|registered) $URN " 60
+old_certificate
 relay_stop
 pass

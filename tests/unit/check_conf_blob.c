@@ -49,6 +49,7 @@ START_TEST(line_ends_and_words_do_not_matter)
 {
 	ck_assert_uint_eq(find_text("Bag\r\n-----BEGIN CERTIFICATE-----\r\nAA\r\nBB \r\n"
 		"-----END CERTIFICATE-----").certificates, 1);
+	ck_assert_uint_eq(find_text("\xef\xbb\xbf" PART("CERTIFICATE", "AA")).certificates, 1);
 	ck_assert_uint_eq(find_text("x -----BEGIN CERTIFICATE-----\n").certificates, 0);
 	ck_assert(find_text("").nothing);
 	ck_assert(find_text("words\n").nothing);

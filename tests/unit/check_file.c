@@ -99,6 +99,26 @@ START_TEST(a_ca_file_holds_certificates_of_cas)
 }
 END_TEST
 
+START_TEST(our_own_certificate_has_its_time)
+{
+	static const struct {
+		const char *file;
+		int64_t now;
+		enum dtls_fault fault;
+	} rows[] = { { "server.pem", PKI_NOW, DTLS_FAULT_NONE },
+		{ "server-inter.pem", PKI_NOW, DTLS_FAULT_NONE },
+		{ "server.pem", 0, DTLS_FAULT_NOT_YET_VALID },
+		{ "server-inter.pem", 0, DTLS_FAULT_NOT_YET_VALID },
+		{ "server.pem", (int64_t)1 << 40, DTLS_FAULT_EXPIRED },
+		{ "device.cert.der", (int64_t)1 << 40, DTLS_FAULT_EXPIRED },
+		{ "server-short.pem", PKI_NOW, DTLS_FAULT_EXPIRED },
+		{ "half.pem", PKI_NOW, DTLS_FAULT_BAD } };
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		ck_assert_msg(dtls_cert_dates(pki(rows[i].file), rows[i].now) == rows[i].fault,
+			"%s at %lld", rows[i].file, (long long)rows[i].now);
+}
+END_TEST
+
 /* A reader of whole files in every way: neither a byte too far, nor anything accepted. */
 static void read_all(struct slice file)
 {
@@ -142,6 +162,7 @@ Suite *file_suite(void)
 		sizeof(public_rows) / sizeof(public_rows[0]));
 	tcase_add_loop_test(
 		c, a_pair_fits_or_it_is_said_why_not, 0, sizeof(pair_rows) / sizeof(pair_rows[0]));
+	SUITE_TEST(s, our_own_certificate_has_its_time);
 	SUITE_TEST(s, a_ca_file_holds_certificates_of_cas);
 	tcase_add_loop_test(c, files_that_are_cut_or_altered_break_nothing, 0,
 		sizeof(mangled) / sizeof(mangled[0]));

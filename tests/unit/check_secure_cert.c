@@ -224,11 +224,13 @@ START_TEST(files_that_can_not_be_used_are_told_and_change_nothing)
 		struct conf_blob *place;
 		const char *file, *said;
 	} rows[] = {
-		{ &r->listens[0].private_key, "other.key", "do not belong together" },
-		{ &r->listens[0].private_key, "ca.pem", "private key can not be read" },
+		{ &r->listens[0].private_key, "other.key", "right is our own certificate first" },
+		{ &r->listens[0].private_key, "ca.pem", "private_key_file can not be read; right is" },
+		{ &r->listens[0].private_key, "rsa.key", "right is a key of P-256" },
+		{ &r->listens[0].private_key, "p384.key", "not of curve P-256; right is" },
 		{ &r->listens[0].cert, "half.pem", "can not be read" },
-		{ &r->listens[0].ca, "notca.pem", "not a CA's" },
-		{ &r->endpoints[0].lan_public_key, "p384.pub", "not of curve P-256" },
+		{ &r->listens[0].ca, "notca.pem", "not a CA's; right is" },
+		{ &r->endpoints[0].lan_public_key, "p384.pub", "not of curve P-256; right is" },
 		{ &r->endpoints[0].lan_public_key, "half.pem", "can not be read" },
 	};
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

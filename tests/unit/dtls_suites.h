@@ -12,3 +12,4 @@ Suite *file_suite(void);        /* check_file.c: keys and certificates in files 
 Suite *cert_suite(void);        /* check_cert.c: which servers are trusted */
 Suite *cert_device_suite(void); /* check_cert_device.c: which devices are let in */
 Suite *cert_wire_suite(void); /* check_cert_wire.c: the same, where datagrams are lost or altered */
+Suite *scarce_suite(void);      /* check_scarce.c: when memory runs out */
