@@ -1,7 +1,7 @@
 /* Whole handshakes in which datagrams are altered as they leave, to their end on virtual time. Beside
  * them lives a proven conversation between the same addresses; after them a genuine client comes.
- * Input: role, flags (1: connection ids; 2: the proven one has data; above: PSK, raw keys
- * or certificates), then alterations: STEP, which of
+ * Input: role (192 to 223: in DTLS 1.3, by PSK), flags (1: connection ids; 2: the proven one has data;
+ * above: PSK, raw keys or certificates, or 4: in DTLS 1.3 the key alone), then alterations: STEP, which of
  * the handshake's datagrams, OP, and what OP wants. OP plus 16 says the genuine one too, before the
  * altered one, plus 32 behind it. Randomness is fixed, so keys and cookies are the same each time. */
 #include <stdlib.h>
@@ -323,19 +323,28 @@ static void shake(struct run *r, struct talk *t)
 		BUG_UNLESS(talk_passes(x, t));
 }
 
+static struct exchange_spec take_spec(struct cursor *c)
+{
+	uint8_t role = cur_u8(c), flags = cur_u8(c);
+	struct exchange_spec spec = { .role = role % EXCHANGE_ROLES, .v13 = role >> 5 == 6 };
+	spec.cid = flags & 1;
+	spec.old_speaks = flags & 2;
+	spec.no_dhe = spec.v13 && flags & 4;
+	if (!spec.v13)
+		spec.kind = flags / 4 % EXCHANGE_KINDS;
+	return spec;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
 	fake_rand_seed(1);
 	struct cursor c = cur_of(bytes, n);
-	struct exchange_spec spec = { .role = cur_u8(&c) % EXCHANGE_ROLES };
-	uint8_t flags = cur_u8(&c);
-	spec.cid = flags & 1;
-	spec.kind = flags / 4 % EXCHANGE_KINDS;
+	struct exchange_spec spec = take_spec(&c);
 	struct run r = { .x = exchange_create(&spec) };
 	struct exchange *x = r.x;
 	while (r.count < ALTERATIONS && cur_left(&c) > 1)
 		r.alteration[r.count++] = read_alteration(&c);
-	converse(x, &x->old, flags & 2);
+	converse(x, &x->old, spec.old_speaks);
 	BUG_UNLESS(x->old.client == NULL ||
 		   (int)dtls_security_of(x->old.client) == (int)spec.kind);
 	shake(&r, &x->fresh);
