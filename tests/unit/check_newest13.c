@@ -246,7 +246,8 @@ START_TEST(two_updates_without_a_word)
 }
 END_TEST
 
-/* An old record, never seen, whose epoch looks like the next one: wolfSSL still reads it. */
+/* Old records, never seen, whose epoch looks like the next one. wolfSSL reads one epoch before the
+ * newest; whether it reads more is its matter, that nothing moves by them is ours. */
 START_TEST(an_old_epoch_is_not_taken_for_the_next)
 {
 	static struct device d;
@@ -259,7 +260,7 @@ START_TEST(an_old_epoch_is_not_taken_for_the_next)
 	}
 	ck_assert_uint_eq(d.seal.epoch & 3, (first.epoch - 1) & 3);
 	for (unsigned number = 2; number < 40; number++)
-		ck_assert_int_eq(say(&d, &first, number, 20), READ);
+		ck_assert_int_ne(say(&d, &first, number, 20), NEWEST);
 	ck_assert_int_eq(says(&d, 5), NEWEST);
 	update(&d, 6);
 	ck_assert_int_eq(says(&d, 0), NEWEST);
