@@ -64,6 +64,10 @@ void rules_server(struct load *load, const struct section_in *in, const struct c
 		option_fault(load, in, SERVER_SECURITY, CONF_ERROR,
 			"rpk needs to know the server's public key; right is option "
 			"server_key_file");
+	if (server->dtls == CONF_DTLS13 &&
+		(server->security == CONF_X509 || server->security == CONF_RPK))
+		option_fault(load, in, SERVER_DTLS, CONF_ERROR,
+			"DTLS 1.3 goes with psk only in this version; right is 1.2");
 	if (server->security != CONF_X509)
 		rule_in_vain(load, in, SERVER_CA_FILE, server, "x509");
 	if (server->security != CONF_RPK)

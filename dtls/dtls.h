@@ -186,6 +186,9 @@ struct dtls_accept_spec {
 	unsigned deadline_ms; /* for the handshake of that session as a whole */
 	void *who;            /* handed to the calls, for the answer, and for the session's first
 			       * flight; see dtls_set_who */
+	/* Asked with who once the address is proven, before the costly part begins; on false the
+	 * hello is dropped. NULL: every one may. */
+	bool (*admit)(void *who);
 };
 
 /* Takes a datagram that no session owns. It is dropped, or answered at once by one that is not

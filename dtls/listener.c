@@ -227,6 +227,11 @@ static struct dtls_session *take_hello(struct dtls_listener *l, const struct hea
 	struct session_birth birth = { l->calls, hello->random, (uint8_t)spec->cid.n,
 		wolf_has_certs(l->wolf[hello->version]), spec->deadline_ms, spec->who,
 		look == LOOK_REFUSED };
+	if (spec->admit != NULL && !spec->admit(spec->who)) {
+		wolf_free(wolf);
+		l->count[DTLS_HELLO_REFUSED]++;
+		return NULL;
+	}
 	return begin(l, wolf, &birth, now);
 }
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "base/log.h"
+#include "cid.h"
 #include "classify.h"
 #include "base/rand.h"
 #include "forward.h"
@@ -10,6 +11,7 @@
 #include "lan_session.h"
 #include "life.h"
 #include "newcomer.h"
+#include "opaque.h"
 #include "reopen.h"
 #include "secure.h"
 #include "track.h"
@@ -251,7 +253,11 @@ static uint8_t *wan_room(struct wan *wan, struct mono now)
 
 static void wan_message(struct wan *wan, uint8_t *bytes, size_t n, struct mono now)
 {
-	datapath_down(datapath_of(wan), flow_of(wan), bytes, n, now);
+	struct flow *flow = flow_of(wan);
+	if (flow->opaque != NULL)
+		opaque_down(datapath_of(wan), flow, bytes, n, now);
+	else
+		datapath_down(datapath_of(wan), flow, bytes, n, now);
 }
 
 static void wan_came_up(struct wan *wan, struct mono now)
@@ -355,6 +361,8 @@ int datapath_create(struct datapath **datapath, struct loop *loop, struct resolv
 	if (rc == 0)
 		rc = lan_sessions_create(&dp->sessions);
 	if (rc == 0)
+		rc = cids_create(&dp->cids);
+	if (rc == 0)
 		rc = flows_create(&dp->flows, 1);
 	if (rc == 0)
 		rc = udp_batch_create(&dp->in, LAN_BATCH);
@@ -378,6 +386,7 @@ void datapath_free(struct datapath *dp)
 	udp_batch_free(dp->in);
 	flows_free(dp->flows);
 	lan_sessions_free(dp->sessions);
+	cids_free(dp->cids);
 	sources_free(dp->sources);
 	free(dp);
 }

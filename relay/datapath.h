@@ -16,6 +16,7 @@
 #include "route.h"
 #include "server.h"
 
+struct cids;
 struct conf;
 struct identities;
 struct lan_sessions;
@@ -46,6 +47,7 @@ struct datapath {
 	struct routes *routes; /* the configuration as a table */
 	struct identities *identities; /* who may come with DTLS */
 	struct lan_sessions *sessions; /* of devices */
+	struct cids *cids;            /* that servers gave to opaque devices */
 	uint8_t next_cid[DTLS_CID_MAX]; /* connection id of the next session of a device */
 	struct sources *sources;      /* unproven entries by host */
 	size_t unproven;              /* unproven flows of endpoints that no section names */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/bucket.h"
 #include "base/hash.h"
 #include "limit.h"
 
@@ -12,6 +13,7 @@ struct lan_sessions {
 	struct lan_session **by_cid;
 	size_t mask;
 	struct sources *sources;  /* half-open ones by host */
+	struct bucket begun[HANDSHAKE_BUDGETS]; /* handshakes, by a hash of the host */
 	struct list ring[LAN_RINGS]; /* the oldest first */
 	size_t count[LAN_RINGS];
 };
@@ -179,6 +181,13 @@ static unsigned make_room(struct lan_sessions *t, const struct lan_session *s,
 	if (ticket != 0 && t->count[ring] >= HALF_OPEN_MAX)
 		evict(of_order(t->ring[ring].next));
 	return ticket;
+}
+
+bool lan_sessions_may_begin(struct lan_sessions *t, const struct addr *host, struct mono now)
+{
+	uint64_t hash = hash_bytes(&t->secret, host->ip, sizeof(host->ip));
+	return bucket_take(&t->begun[hash % HANDSHAKE_BUDGETS], HANDSHAKES_BURST,
+		HANDSHAKES_PER_SECOND, now);
 }
 
 static void enter(struct lan_sessions *t, struct lan_session *s)

@@ -48,6 +48,9 @@ void lan_sessions_free(struct lan_sessions *sessions);
 /* Makes room for so many proven sessions, beside the half-open ones. Returns 0 or -ENOMEM. */
 int lan_sessions_set_most(struct lan_sessions *sessions, size_t most) MUST_CHECK;
 
+/* Takes one from the budget of handshakes of this host; false when it has begun too many. */
+bool lan_sessions_may_begin(struct lan_sessions *sessions, const struct addr *host,
+	struct mono now);
 /* Takes a copy of *s into the table, as the youngest half-open one; NULL when there is no memory, or its
  * host has too many. Older ones that must go for it were handed to evict. */
 struct lan_session *lan_session_add(struct lan_sessions *sessions, const struct lan_session *s,

@@ -8,6 +8,7 @@
 #include "forward.h"
 #include "identity.h"
 #include "lan_session.h"
+#include "opaque.h"
 #include "wanted.h"
 
 static void changed(struct datapath *dp)
@@ -24,7 +25,7 @@ static struct mono last_traffic(const struct flow *f)
 /* When the flow ends unless something happens. */
 static struct mono life_ends(const struct flow *f)
 {
-	if (f->route->has_address)
+	if (f->route->has_address && !f->route->is_opaque)
 		return MONO_NEVER;
 	if (!f->is_live)
 		return mono_add(f->last_up, UNPROVEN_MS);
@@ -38,6 +39,8 @@ static struct mono life_ends(const struct flow *f)
 void life_rearm(struct datapath *dp, struct flow *f, struct mono now)
 {
 	struct mono at = mono_min(life_ends(f), held_next(&f->held));
+	if (f->opaque != NULL)
+		at = mono_min(at, opaque_trial_ends(f));
 	timer_arm(dp->env.timers, &f->life, f->is_ending ? now : at);
 }
 
@@ -51,6 +54,8 @@ static void fire(struct timer *timer, struct mono now)
 	struct flow *f = container_of(timer, struct flow, life);
 	struct datapath *dp = datapath_of(f);
 	forward_expire(dp, f, now);
+	if (f->opaque != NULL)
+		opaque_tick(dp, f, now);
 	if (f->is_ending)
 		life_end(dp, f, "it deregistered");
 	else if (!mono_reached(life_ends(f), now))
@@ -90,7 +95,8 @@ void life_open_wan(struct datapath *dp, struct flow *f, int64_t delay_ms, struct
 	const struct route *r = f->route;
 	struct wan_spec spec = { .server = r->server, .calls = &datapath_wan_calls,
 		.psk = { r->identity, r->key }, .pair = { r->cert, r->private_key },
-		.label = r->endpoint, .port = r->port, .delay_ms = delay_ms };
+		.label = r->endpoint, .port = r->port, .delay_ms = delay_ms,
+		.is_opaque = r->is_opaque };
 	wan_open(&f->wan, &dp->env, &spec, now);
 }
 
@@ -99,6 +105,10 @@ struct flow *life_begin(struct datapath *dp, const struct life_spec *spec, struc
 	struct flow *f = flow_add(dp->flows, &spec->key);
 	if (f == NULL)
 		return NULL;
+	if (spec->route->is_opaque && opaque_create(&f->opaque) != 0) {
+		flow_remove(dp->flows, f);
+		return NULL;
+	}
 	f->port = spec->port;
 	f->called = spec->called;
 	f->route = spec->route;
@@ -114,7 +124,8 @@ struct flow *life_begin(struct datapath *dp, const struct life_spec *spec, struc
 	if (!f->is_live && f->route->is_dynamic)
 		dp->unproven++;
 	life_open_wan(dp, f, spec->delay_ms, now);
-	settle(dp, f);
+	if (f->opaque == NULL)
+		settle(dp, f);
 	life_rearm(dp, f, now);
 	dp->env.stat.count[COUNT_FLOWS_OPENED]++;
 	changed(dp);
@@ -175,6 +186,7 @@ void life_end(struct datapath *dp, struct flow *f, const char *why)
 	leave_unproven(dp, f);
 	timer_disarm(dp->env.timers, &f->life);
 	wan_close(&f->wan);
+	opaque_end(dp, f);
 	route->flow = (struct flow_id){ 0, 0 };
 	flow_remove(dp->flows, f);
 	if (route->is_dynamic)
@@ -201,7 +213,8 @@ void life_move(struct datapath *dp, struct flow *f, const struct parcel *p)
 	flow_rekey(dp->flows, f, &p->key);
 	f->port = p->port;
 	f->called = p->called;
-	settle(dp, f);
+	if (f->opaque == NULL)
+		settle(dp, f);
 	changed(dp);
 }
 
@@ -272,6 +285,8 @@ void life_save(const struct flow *f, struct life_saved *saved, struct mono now)
 		.down_messages = f->down.messages,
 		.down_bytes = f->down.bytes,
 	};
+	if (f->opaque != NULL)
+		saved->cid = opaque_cid(f);
 	if (f->expires.ms != MONO_NEVER.ms)
 		saved->expires_in_ms = f->expires.ms > now.ms ? mono_since(now, f->expires) : 0;
 }
@@ -310,7 +325,8 @@ static struct route *saved_route(struct datapath *dp, const struct life_saved *s
 	return route_dynamic(dp->routes, name, listener->server);
 }
 
-static void restore_counts(struct flow *f, const struct life_saved *saved, struct mono now)
+static void restore_counts(struct datapath *dp, struct flow *f, const struct life_saved *saved,
+	struct mono now)
 {
 	f->up = (struct flow_traffic){ saved->up_messages, saved->up_bytes };
 	f->down = (struct flow_traffic){ saved->down_messages, saved->down_bytes };
@@ -319,12 +335,21 @@ static void restore_counts(struct flow *f, const struct life_saved *saved, struc
 		f->location = strdup(saved->location);
 	if (saved->expires_in_ms >= 0)
 		f->expires = mono_add(now, saved->expires_in_ms);
+	if (f->opaque != NULL)
+		opaque_set_cid(dp, f, saved->cid);
 }
 
 bool life_fits(const struct route *r, const struct addr *device)
 {
+	if (r->is_opaque && r->address.port == 0)
+		return true; /* a connection id leads anywhere */
 	return !r->has_address || (addr_same_host(&r->address, device) &&
 					  (r->address.port == 0 || r->address.port == device->port));
+}
+
+bool life_listens(const struct route *r, const struct listener *l)
+{
+	return r->listen == NULL || strcmp(r->listen, l->name) == 0;
 }
 
 /* A static device has its flow from the start; while nothing has passed, the saved one, with the port
@@ -343,8 +368,10 @@ static bool saved_key(const struct datapath *dp, const struct life_saved *saved,
 	const struct lan_port *port, const struct route *r, struct lan_key *key)
 {
 	*key = (struct lan_key){ saved->device, saved->ifindex, port->listener->number, 0 };
-	if (!saved->is_secured)
-		return life_fits(r, &saved->device);
+	if (!saved->is_secured || r->is_opaque) {
+		key->identity = r->is_opaque ? OPAQUE_IDENTITY : 0;
+		return life_fits(r, &saved->device) && life_listens(r, port->listener);
+	}
 	const struct identity *id =
 		identity_by_endpoint(dp->identities, slice_str(saved->endpoint));
 	key->identity = id != NULL ? id->number : 0;
@@ -375,7 +402,7 @@ int life_restore(struct datapath *dp, const struct life_saved *saved, int64_t de
 			route_free(dp->routes, r);
 		return rc != 0 ? rc : -ENOSPC;
 	}
-	restore_counts(f, saved, now);
+	restore_counts(dp, f, saved, now);
 	life_rearm(dp, f, now);
 	dp->env.stat.count[COUNT_FLOWS_RESTORED]++;
 	return 0;

@@ -8,10 +8,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/bug.h"
+#include "base/cursor.h"
 #include "flow.h"
 
 struct datapath;
 struct lan_port;
+struct listener;
 struct parcel;
 
 struct life_spec {
@@ -44,6 +46,9 @@ void life_open_static(struct datapath *dp, struct mono now);
 /* True unless the route is that of a static device with another address. */
 bool life_fits(const struct route *route, const struct addr *device);
 
+/* True unless the route has another listener of its own. */
+bool life_listens(const struct route *route, const struct listener *listener);
+
 /* A row of the routing table as a restart finds it again. Texts are borrowed. */
 struct life_saved {
 	const char *endpoint; /* endpoint name */
@@ -56,6 +61,7 @@ struct life_saved {
 	bool is_secured;          /* the device came with DTLS */
 	uint16_t port;            /* our source port, host order */
 	const char *location;     /* or NULL */
+	struct slice cid;         /* that an opaque device's records carry, or empty; borrowed */
 	uint32_t lifetime_s;      /* of the registration; 0 is without end */
 	int64_t expires_in_ms;    /* until its end and grace; -1: none */
 	bool is_live; /* a server had accepted it */

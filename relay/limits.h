@@ -54,6 +54,11 @@
  * host; the oldest has to go for a new one. */
 #define HALF_OPEN_MAX 512
 #define HALF_OPEN_PER_SOURCE 64
+/* Handshakes that one host may begin at once, and a second: one with certificates costs 0.1 ms. */
+#define HANDSHAKES_BURST 4096
+#define HANDSHAKES_PER_SECOND 500
+/* Hosts share this many budgets for it, by a secret hash. */
+#define HANDSHAKE_BUDGETS 1024
 /* A device's handshake ends after this, ms. */
 #define HALF_OPEN_MS 60000
 /* A device's session without a flow ends when nothing passed for this long, ms. */
@@ -69,6 +74,20 @@
 #define MOVE_SILENCE_MS 2000
 /* Moves that may be waited for at the same time; a further Register waits for its next copy. */
 #define MOVES_MAX 64
+
+/* Records of one datagram that passes unended; one with more is junk. */
+#define RECORDS_PER_DATAGRAM 64
+/* Datagrams of an opaque endpoint from an address that its server has not answered by a protected
+ * record, a second, and so many at once. */
+#define OPAQUE_UNPROVEN_PER_SECOND 20
+#define OPAQUE_UNPROVEN_BURST 60
+/* Another address of an opaque device is tried so long, ms: answers go to both. */
+#define OPAQUE_TRIAL_MS 10000
+/* Bytes that it gets before the server has answered it. */
+#define OPAQUE_TRIAL_BYTES (32 * 1024)
+/* ClientHellos without any answer after which an opaque endpoint's server is sought at its next address, or
+ * from another source port. */
+#define OPAQUE_HELLOS 3
 
 /* A CON that waited so long without a sign of the server starts a new handshake, ms (rule 10). */
 #define SILENCE_MS 5000

@@ -30,6 +30,12 @@ const char *reason_of_fault(enum dtls_fault fault)
 	BUG("unknown fault of a credential");
 }
 
+bool reason_clock_is_unset(int64_t wall_s)
+{
+	const int64_t first_release = 1767225600; /* 2026-01-01 */
+	return wall_s < first_release;
+}
+
 const char *reason_of_file(int rc)
 {
 	switch (-rc) {

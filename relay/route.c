@@ -14,6 +14,8 @@ struct routes {
 	struct route **by_name;      /* chains; as many as mask + 1 */
 	struct route **by_address;
 	size_t mask;
+	struct route *by_listen;     /* those with a listener of their own: few */
+	size_t opaques;              /* how many are opaque */
 };
 
 static size_t name_bucket(const struct routes *t, struct slice name)
@@ -29,6 +31,7 @@ static size_t address_bucket(const struct routes *t, const struct addr *a)
 static void route_fini(struct route *r)
 {
 	free(r->endpoint);
+	free(r->listen);
 	secret_wipe(&r->identity);
 	secret_wipe(&r->key);
 	secret_wipe(&r->private_key);
@@ -53,10 +56,17 @@ static int route_init(struct route *r, const struct conf_endpoint *e, struct ser
 {
 	r->server = server;
 	r->is_bootstrap = is_bootstrap;
-	r->is_lan_secured = e->lan_identity != NULL || e->lan_public_key_file != NULL;
+	r->is_opaque = e->mode == CONF_OPAQUE;
+	r->is_lan_secured = r->is_opaque || e->lan_identity != NULL ||
+		e->lan_public_key_file != NULL;
 	r->has_address = e->has_address && !is_bootstrap;
 	r->address = e->address;
 	r->endpoint = strdup(e->name);
+	if (r->is_opaque && e->listen != NULL) {
+		r->listen = strdup(e->listen->name);
+		if (r->listen == NULL)
+			return -ENOMEM;
+	}
 	if (r->endpoint == NULL || copy_cert(&r->cert, &e->cert) != 0)
 		return -ENOMEM;
 	int rc = secret_copy(&r->key, e->key.bytes, e->key.n);
@@ -91,6 +101,11 @@ static int add(struct routes *t, const struct conf_endpoint *e, const struct con
 	int rc = route_init(r, e, server, is_bootstrap);
 	if (rc == 0)
 		link_route(t, r);
+	t->opaques += r->is_opaque;
+	if (rc == 0 && r->listen != NULL) {
+		r->next_listen = t->by_listen;
+		t->by_listen = r;
+	}
 	return rc;
 }
 
@@ -193,12 +208,13 @@ struct route *route_of(const struct routes *t, const char *endpoint, const struc
 	return r;
 }
 
-struct route *route_by_address(const struct routes *t, const struct addr *device)
+static struct route *by_address(const struct routes *t, const struct addr *device, bool is_opaque)
 {
 	struct route *any_port = NULL;
 	struct route *r = t->by_address[address_bucket(t, device)];
 	for (; r != NULL; r = r->next_address) {
-		if (!addr_same_host(&r->address, device))
+		if (r->is_opaque != is_opaque || r->listen != NULL ||
+			!addr_same_host(&r->address, device))
 			continue;
 		if (r->address.port == device->port)
 			return r;
@@ -206,6 +222,24 @@ struct route *route_by_address(const struct routes *t, const struct addr *device
 			any_port = r;
 	}
 	return any_port;
+}
+
+struct route *route_by_address(const struct routes *t, const struct addr *device)
+{
+	return by_address(t, device, false);
+}
+
+bool routes_have_opaque(const struct routes *t)
+{
+	return t->opaques > 0;
+}
+
+struct route *route_opaque(const struct routes *t, const char *listener, const struct addr *device)
+{
+	for (struct route *r = t->by_listen; r != NULL; r = r->next_listen)
+		if (strcmp(r->listen, listener) == 0)
+			return r;
+	return by_address(t, device, true);
 }
 
 struct route *route_next(const struct routes *t, size_t *at)

@@ -19,6 +19,8 @@ struct route {
 	struct server *server;   /* borrowed */
 	bool is_bootstrap;       /* for /bs and /bspack */
 	bool is_lan_secured;     /* has LAN credentials: never served without DTLS (rule 2) */
+	bool is_opaque;          /* records pass unended; is_lan_secured too */
+	char *listen;            /* the listener whose DTLS port is its alone; opaque, or NULL */
 	bool is_dynamic;         /* made for an endpoint that no section names; owned by its flow */
 	bool has_address; /* of a static device */
 	struct addr address;     /* of a static device; port 0 fits any */
@@ -29,6 +31,7 @@ struct route {
 	uint16_t port;           /* remembered source port, host order; 0: none (rule 4) */
 	struct flow_id flow;     /* its flow, where it has one */
 	struct route *next_name; /* next of the same hash of names */
+	struct route *next_listen;  /* next that has a listener of its own */
 	struct route *next_address; /* next of the same hash of addresses */
 };
 
@@ -52,8 +55,13 @@ struct route *route_find_exact(const struct routes *routes, const char *endpoint
 /* The next route of an endpoint: begin with NULL. */
 struct route *route_of(const struct routes *routes, const char *endpoint,
 	const struct route *after);
-/* The route of the static device at this address, or NULL. */
+/* The route of the static device at this address, or NULL; opaque ones have route_opaque. */
 struct route *route_by_address(const struct routes *routes, const struct addr *device);
+/* The opaque route whose listener this is, or whose device is at this address; or NULL. */
+struct route *route_opaque(const struct routes *routes, const char *listener,
+	const struct addr *device);
+/* True when there is an opaque route at all. */
+bool routes_have_opaque(const struct routes *routes);
 /* Walks all routes of the table: begin with at 0, go on until NULL. */
 struct route *route_next(const struct routes *routes, size_t *at);
 /* Makes a route of its own for an unknown endpoint, found by name like the others. Returns NULL when

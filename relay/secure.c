@@ -10,6 +10,7 @@
 #include "lan_session.h"
 #include "life.h"
 #include "newcomer.h"
+#include "opaque.h"
 #include "reason.h"
 
 /* RFC 4279 6. */
@@ -195,10 +196,13 @@ static bool has_flow(const struct datapath *dp, const struct lan_session *s)
 	return s->identity != NULL && flow_find(dp->flows, &s->key) != NULL;
 }
 
+/* A session of DTLS 1.3 that is up may have to repeat something too. */
 static void rearm(struct datapath *dp, struct lan_session *s)
 {
 	if (dtls_state(s->dtls) == DTLS_HANDSHAKE)
 		timer_arm(dp->env.timers, &s->timer, dtls_deadline(s->dtls));
+	else if (dtls_deadline(s->dtls).ms != MONO_NEVER.ms)
+		timer_arm_by(dp->env.timers, &s->timer, dtls_deadline(s->dtls));
 }
 
 /* A session without a flow ends when it is idle; one with a flow lasts as long as that. Somebody who is
@@ -207,13 +211,13 @@ static void look_idle(struct datapath *dp, struct lan_session *s, struct mono no
 {
 	bool is_known = s->identity != NULL;
 	struct mono ends = mono_add(s->heard, is_known ? SESSION_IDLE_MS : STRANGER_SESSION_MS);
-	if (has_flow(dp, s)) {
-		timer_arm(dp->env.timers, &s->timer, mono_add(now, SESSION_IDLE_MS));
-	} else if (!mono_reached(ends, now)) {
-		timer_arm(dp->env.timers, &s->timer, ends);
-	} else {
+	if (has_flow(dp, s))
+		ends = mono_add(now, SESSION_IDLE_MS);
+	if (mono_reached(ends, now)) {
 		count(dp, COUNT_DEVICE_IDLE);
 		close_session(dp, s);
+	} else {
+		timer_arm(dp->env.timers, &s->timer, mono_min(ends, dtls_deadline(s->dtls)));
 	}
 }
 
@@ -229,6 +233,10 @@ static void fire(struct timer *timer, struct mono now)
 			rearm(dp, s);
 		return;
 	case DTLS_UP:
+		if (dtls_tick(s->dtls, now) != DTLS_NOTHING) {
+			ended(dp, s, now);
+			return;
+		}
 		look_idle(dp, s, now);
 		return;
 	case DTLS_DEAD:
@@ -409,12 +417,22 @@ static void accept_device(struct datapath *dp, const struct lan_session *new, st
 	rearm(dp, s);
 }
 
+static bool admit(void *who)
+{
+	struct lan_session *new = who;
+	bool may = lan_sessions_may_begin(new->dp->sessions, &new->key.device, new->heard);
+	if (!may)
+		lost(new->dp, DROP_LAN_HANDSHAKES);
+	return may;
+}
+
 /* A stranger's ClientHello, or that of a device which began anew. */
 static void hello(struct datapath *dp, struct parcel *p)
 {
 	struct listener *l = p->port->listener;
 	struct lan_session new = { .dp = dp, .key = p->key, .port = p->port, .called = p->called,
-		.is_known = flow_is_host(dp->flows, &p->key), .has_cid = l->cid, .timer = { .fire = fire } };
+		.is_known = flow_is_host(dp->flows, &p->key), .has_cid = l->cid, .heard = p->now,
+		.timer = { .fire = fire } };
 	uint8_t peer[24];
 	memcpy(peer, p->key.device.ip, 16);
 	memcpy(peer + 16, &p->key.device.scope, 4);
@@ -423,14 +441,15 @@ static void hello(struct datapath *dp, struct parcel *p)
 	memcpy(new.cid, dp->next_cid, LAN_CID_BYTES);
 	struct dtls_accept_spec spec = { .peer = { peer, sizeof(peer) },
 		.cid = { new.cid, l->cid ? LAN_CID_BYTES : 0 }, .deadline_ms = HALF_OPEN_MS,
-		.who = &new };
+		.who = &new, .admit = admit };
 	uint64_t answered = dtls_listener_count(l->dtls, DTLS_HELLO_ANSWERED);
+	uint64_t refused = dp->env.stat.drop[DROP_LAN_HANDSHAKES];
 	new.dtls = dtls_accept(l->dtls, &spec, p->bytes, p->n, p->now);
 	if (new.dtls != NULL)
 		accept_device(dp, &new, p->now);
 	else if (dtls_listener_count(l->dtls, DTLS_HELLO_ANSWERED) != answered)
 		count(dp, COUNT_HELLOS_ANSWERED);
-	else
+	else if (dp->env.stat.drop[DROP_LAN_HANDSHAKES] == refused)
 		lost(dp, DROP_LAN_HELLO);
 }
 
@@ -465,6 +484,8 @@ static void offer_by_cid(struct datapath *dp, struct parcel *p, struct slice cid
 void secure_up(struct datapath *dp, struct parcel *p)
 {
 	struct slice cid;
+	if (opaque_up(dp, p))
+		return;
 	switch (classify(p->bytes, p->n)) {
 	case KIND_DTLS:
 		offer(dp, p);
@@ -488,6 +509,7 @@ void secure_up(struct datapath *dp, struct parcel *p)
 int secure_send(struct lan_session *s, const uint8_t *bytes, size_t n)
 {
 	int rc = dtls_write(s->dtls, bytes, n);
+	rearm(s->dp, s);
 	if (rc == -EPROTO) /* it is dead; its timer buries it, for its caller may be at work on it */
 		timer_arm(s->dp->env.timers, &s->timer, s->heard);
 	return rc == 0 || rc == -EMSGSIZE ? rc : -ENOTCONN;

@@ -131,6 +131,7 @@ static int copy_conf(struct server *s, const struct conf_server *conf)
 	s->port = conf->port;
 	s->is_secure = conf->security != CONF_NOSEC;
 	s->security = security_of(conf);
+	s->version = conf->dtls == CONF_DTLS13 ? DTLS_1_3 : DTLS_1_2;
 	s->cid = conf->cid;
 	s->handshake_ms = conf->handshake_timeout * 1000;
 	if (copy_text(&s->name, conf->name) != 0 || copy_text(&s->host, conf->host) != 0 ||
@@ -143,7 +144,8 @@ static int copy_conf(struct server *s, const struct conf_server *conf)
 
 static int make_profile(struct server *s, const struct dtls_calls *calls)
 {
-	struct dtls_profile_spec spec = { .cid = s->cid, .calls = calls, .security = s->security,
+	struct dtls_profile_spec spec = { .cid = s->cid, .calls = calls, .version = s->version,
+		.security = s->security,
 		.trust = s->trust, .expected_name = s->expected_name, .wall_s = loop_wall };
 	return dtls_profile_create(&s->profile, &spec);
 }
@@ -202,7 +204,8 @@ bool server_matches(const struct server *s, const struct conf_server *conf)
 {
 	return strcmp(s->name, conf->name) == 0 && strcmp(s->host, conf->host) == 0 &&
 		s->port == conf->port && s->is_secure == (conf->security != CONF_NOSEC) &&
-		s->security == security_of(conf) && slice_eq(s->trust, trust_of(conf)) &&
+		s->security == security_of(conf) &&
+		(s->version == DTLS_1_3) == (conf->dtls == CONF_DTLS13) && slice_eq(s->trust, trust_of(conf)) &&
 		is_same_name(s, conf) &&
 		s->cid == conf->cid && s->handshake_ms == conf->handshake_timeout * 1000 &&
 		text_is_same(s->interface, conf->interface);

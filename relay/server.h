@@ -29,6 +29,7 @@ struct server {
 	char *uri;                    /* for people */
 	uint16_t port;                /* host order */
 	bool is_secure;               /* coaps; else plain UDP */
+	enum dtls_version version;    /* that is spoken, where is_secure */
 	enum dtls_security security;  /* how both prove who they are, where is_secure */
 	char *expected_name;          /* that its certificate must be for, or NULL */
 	const char *sni;              /* server name to ask for: one of the texts here, or NULL */

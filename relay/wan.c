@@ -47,6 +47,8 @@ static void rearm(struct wan *w)
 		at = mono_min(at, mono_add(w->down_since, w->server->handshake_ms));
 	if (w->attempt != NULL)
 		at = mono_min(at, dtls_deadline(w->attempt));
+	if (w->session != NULL)
+		at = mono_min(at, dtls_deadline(w->session));
 	timer_arm(w->env->timers, &w->timer, at);
 }
 
@@ -56,6 +58,7 @@ static void heard(struct wan *w)
 {
 	w->is_asked = false;
 	w->failures = 0;
+	w->is_refused = false;
 	if (!w->must_renew)
 		w->next_try = MONO_NEVER;
 }
@@ -199,7 +202,8 @@ static bool feed(struct wan *w, struct dtls_session *s, const uint8_t *datagram,
 static void refused(struct wan *w, struct mono now)
 {
 	w->env->stat.count[COUNT_ICMP_ERRORS]++;
-	if (!w->server->is_secure)
+	w->is_refused = true;
+	if (!w->is_secure)
 		return;
 	if (w->attempt != NULL)
 		wan_attempt_lost(w, "connection refused", now);
@@ -241,17 +245,24 @@ static void read_plain(struct wan *w, struct mono now)
 		w->calls->message(w, room, (size_t)n, now);
 }
 
+/* A session of DTLS 1.3 that is up may have to repeat something: an update of its keys. */
+static bool has_own_time(const struct wan *w)
+{
+	return w->server->version == DTLS_1_3 && w->session != NULL &&
+		dtls_deadline(w->session).ms != MONO_NEVER.ms;
+}
+
 static void is_ready(struct watch *watch, unsigned happened, struct mono now)
 {
 	(void)happened;
 	struct wan *w = container_of(watch, struct wan, watch);
-	if (!w->server->is_secure) {
+	if (!w->is_secure) {
 		read_plain(w, now);
 		return;
 	}
 	read_secure(w, now);
 	if (w->state != WAN_CLOSED && (w->state != WAN_UP || w->attempt != NULL ||
-		w->next_try.ms != MONO_NEVER.ms))
+		w->next_try.ms != MONO_NEVER.ms || has_own_time(w)))
 		rearm(w);
 }
 
@@ -276,9 +287,19 @@ static void tick_attempt(struct wan *w, struct mono now)
 		wan_attempt_lost(w, why_refused(w->attempt, event, why), now);
 }
 
+static void tick_session(struct wan *w, struct mono now)
+{
+	char why[WHY_MAX];
+	enum dtls_event event = dtls_tick(w->session, now);
+	if (event != DTLS_NOTHING)
+		session_lost(w, why_lost(w->session, event, why), now);
+}
+
 static void fire(struct timer *timer, struct mono now)
 {
 	struct wan *w = container_of(timer, struct wan, timer);
+	if (w->session != NULL && has_own_time(w))
+		tick_session(w, now);
 	if (w->attempt != NULL)
 		tick_attempt(w, now);
 	else if ((w->state == WAN_WAITING || w->state == WAN_BACKOFF) &&
@@ -313,7 +334,8 @@ void wan_open(struct wan *w, struct env *env, const struct wan_spec *spec, struc
 {
 	*w = (struct wan){ .env = env, .calls = spec->calls, .server = spec->server,
 		.psk = spec->psk, .pair = spec->pair, .label = spec->label, .kept_port = spec->port,
-		.port_was_used = spec->port != 0, .state = WAN_WAITING };
+		.port_was_used = spec->port != 0, .state = WAN_WAITING,
+		.is_secure = spec->server->is_secure && !spec->is_opaque };
 	w->watch.ready = is_ready;
 	w->timer.fire = fire;
 	w->user.found = addresses_found;
@@ -348,18 +370,19 @@ int wan_send(struct wan *w, const uint8_t *bytes, size_t n, struct mono now)
 {
 	if (w->state != WAN_UP)
 		return -ENOTCONN;
-	if (w->server->is_secure) {
+	if (w->is_secure) {
 		w->emit_error = 0;
 		int rc = dtls_write(w->session, bytes, n);
-		if (rc == -EPROTO) {
+		if (rc == -EPROTO)
 			session_lost(w, "broke", now);
+		if (rc == -EPROTO || has_own_time(w))
 			rearm(w);
-		}
 		return rc != 0 ? rc : w->emit_error;
 	}
 	unsigned met = 0;
 	int rc = udp_send(w->fd, bytes, n, &met);
 	w->env->stat.count[COUNT_ICMP_ERRORS] += met;
+	w->is_refused |= met > 0;
 	return rc;
 }
 

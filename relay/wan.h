@@ -41,6 +41,7 @@ struct wan_spec {
 	const struct wan_calls *calls; /* borrowed */
 	const char *label;             /* borrowed: the endpoint's name, for the log */
 	uint16_t port;                 /* remembered source port, host order; 0: none */
+	bool is_opaque;                /* carries records of others: no session of its own */
 	int64_t delay_ms;              /* before the first try, to pace many of them */
 };
 
@@ -65,6 +66,8 @@ struct wan {
 	struct server_user user; /* in the server's ring */
 	struct dtls_psk psk; /* borrowed */
 	struct dtls_pair pair; /* borrowed */
+	bool is_secure;               /* it has sessions of its own */
+	bool is_refused;              /* ICMP refused, and nothing was heard since */
 	const char *label; /* the endpoint's name, borrowed */
 	struct addr peer;             /* the server's address in use */
 	uint16_t kept_port;           /* remembered port; 0: none */
@@ -98,6 +101,9 @@ static inline bool wan_is_up(const struct wan *wan)
 bool wan_is_late(const struct wan *wan, struct mono now);
 /* Sends one message. Returns 0, -ENOTCONN unless up, -EMSGSIZE, or another -errno. */
 int wan_send(struct wan *wan, const uint8_t *bytes, size_t n, struct mono now) MUST_CHECK;
+/* Without sessions of its own: goes to the server's next address; behind the last one it takes another
+ * source port too, unless ICMP refused (rule 4). */
+void wan_next(struct wan *wan, bool is_refused, struct mono now);
 /* Tells that a CON with this id goes up, sent or waiting: silence is measured from here, and a pause
  * between tries is cut short. */
 void wan_note_con(struct wan *wan, uint16_t mid, struct mono now);

@@ -30,7 +30,7 @@ static bool has_other_address(const struct wan *w)
 /* True when silence can be mended: by a new session, or by another address. */
 bool wan_can_mend_silence(const struct wan *w)
 {
-	return w->server->is_secure || has_other_address(w);
+	return w->is_secure || has_other_address(w);
 }
 
 /* When a new session is to be tried beside the present one. */
@@ -81,7 +81,7 @@ void wan_came_up(struct wan *w, struct mono now)
 unsigned wan_candidates(const struct wan *w)
 {
 	unsigned n = (unsigned)w->server->addresses;
-	return w->port_was_used && w->server->is_secure ? 2 * n : n;
+	return w->port_was_used && w->is_secure ? 2 * n : n;
 }
 
 /* A candidate has an equal share of what is left of the round, so that one whose server answers but
@@ -113,7 +113,7 @@ static int candidate_try(struct wan *w, struct mono now)
 	if (w->step >= n)
 		port = 0;
 	int rc = wan_socket_towards(w, peer, port);
-	if (rc == 0 && w->server->is_secure)
+	if (rc == 0 && w->is_secure)
 		rc = attempt_begin(w, now);
 	else if (rc == 0)
 		wan_came_up(w, now); /* nothing to be proven */
@@ -127,7 +127,7 @@ static void round_failed(struct wan *w, const char *why, struct mono now)
 	w->last_try = now;
 	w->next_try = mono_add(now, wan_backoff_ms(w));
 	server_doubt(w->server, now);
-	if (w->server->is_secure)
+	if (w->is_secure)
 		w->env->stat.count[COUNT_HANDSHAKES_FAILED]++;
 	/* ever more rarely: at the first, second, fourth, eighth ... in a row */
 	if ((w->failures & (w->failures - 1)) == 0)
@@ -168,12 +168,12 @@ void wan_round_begin(struct wan *w, struct mono now)
 /* ---- a new session beside the old one (rule 10) ---- */
 
 /* A plain server is looked for at its next address. Without a socket there is no association. */
-static void next_address(struct wan *w, struct mono now)
+static void next_address(struct wan *w, uint16_t port, struct mono now)
 {
 	w->failures++;
 	w->step = (uint8_t)((w->step + 1U) % w->server->addresses);
 	w->is_asked = false;
-	if (wan_socket_towards(w, &w->server->address[w->step], w->kept_port) == 0) {
+	if (wan_socket_towards(w, &w->server->address[w->step], port) == 0) {
 		wan_keep_port(w);
 		return;
 	}
@@ -182,13 +182,25 @@ static void next_address(struct wan *w, struct mono now)
 	w->next_try = mono_add(now, wan_backoff_ms(w));
 }
 
+void wan_next(struct wan *w, bool is_refused, struct mono now)
+{
+	bool is_last = w->step + 1U >= w->server->addresses && !is_refused;
+	server_doubt(w->server, now);
+	if (w->state != WAN_UP || w->server->addresses == 0)
+		return;
+	w->is_refused = false;
+	if (is_last)
+		wan_socket_close(w);
+	next_address(w, is_last ? 0 : w->kept_port, now);
+}
+
 void wan_suspect(struct wan *w, struct mono now)
 {
 	w->last_try = w->suspected = now;
 	w->next_try = MONO_NEVER;
 	w->env->stat.count[COUNT_SERVER_SILENT]++;
-	if (!w->server->is_secure) {
-		next_address(w, now);
+	if (!w->is_secure) {
+		next_address(w, w->kept_port, now);
 		return;
 	}
 	w->round_ends = mono_add(now, w->server->handshake_ms);

@@ -12,6 +12,7 @@
 #include "identity.h"
 #include "lan_session.h"
 #include "life.h"
+#include "opaque.h"
 #include "reason.h"
 #include "secure.h"
 #include "wanted_int.h"
@@ -97,6 +98,8 @@ static struct route *route_for(struct plan *plan, struct listener *l, struct flo
 	struct route *r = route_find_exact(plan->routes, old->endpoint, old->server->name,
 		old->is_bootstrap);
 	bool has_dtls = flow->key.identity != 0;
+	if (r != NULL && r->is_opaque != old->is_opaque)
+		return NULL;
 	if (r != NULL)
 		return r->is_lan_secured && !has_dtls ? NULL : r;
 	bool stays = old->is_dynamic && l->accepts_unknown && l->server != NULL &&
@@ -126,17 +129,19 @@ static void flow_to_route(struct plan *plan, struct flow *flow, struct route *r,
 	life_open_wan(plan->dp, flow, 0, now);
 }
 
-/* The one that the configuration means: by its DTLS identity, or by its address. */
+/* The one that the configuration means: by its DTLS identity, or by its address or listener. */
 static bool is_device(const struct plan *plan, const struct flow *flow, const struct route *r)
 {
-	if (flow->key.identity == 0)
-		return life_fits(r, &flow->key.device);
+	if (flow->key.identity == 0 || r->is_opaque)
+		return life_fits(r, &flow->key.device) && life_listens(r, flow->port->listener);
 	return identity_by_endpoint(plan->identities, slice_str(r->endpoint)) != NULL;
 }
 
 static void flow_apply(struct plan *plan, struct flow *flow, struct mono now)
 {
 	struct datapath *dp = plan->dp;
+	if (flow->opaque != NULL)
+		opaque_settle(flow);
 	struct listener *l = wanted_listener_by_number(dp, flow->key.listener);
 	struct lan_port *port = l != NULL ? port_for(l, flow) : NULL;
 	struct route *r = port != NULL ? route_for(plan, l, flow) : NULL;
@@ -346,6 +351,19 @@ static int prepare(struct plan *plan)
 	return rc;
 }
 
+/* A router that has just booted knows no time yet. It is told once, not at each refusal. */
+static void warn_of_clock(const struct conf *conf)
+{
+	bool certificates = false;
+	for (size_t i = 0; i < conf->server_count; i++)
+		certificates |= conf->server[i].security == CONF_X509;
+	for (size_t i = 0; i < conf->listen_count; i++)
+		certificates |= conf->listen[i].ca.n > 0;
+	if (certificates && reason_clock_is_unset(loop_wall()))
+		log_warn("gateway: this machine's clock is not set (it says %lld s since 1970): "
+			"no certificate is accepted until it is", (long long)loop_wall());
+}
+
 int wanted_apply(struct datapath *dp, const struct conf *conf, struct mono now)
 {
 	struct plan plan;
@@ -357,6 +375,8 @@ int wanted_apply(struct datapath *dp, const struct conf *conf, struct mono now)
 		commit(&plan, now);
 	else
 		undo(&plan);
+	if (rc == 0)
+		warn_of_clock(conf);
 	plan_fini(&plan);
 	return rc;
 }

@@ -86,11 +86,22 @@ void wanted_listener_free(struct listener_entry *e)
 	free(e);
 }
 
+/* An opaque endpoint may come by this listener. */
+static bool has_opaque(const struct conf *conf, const struct conf_listen *by)
+{
+	for (size_t i = 0; i < conf->endpoint_count; i++) {
+		const struct conf_endpoint *e = &conf->endpoint[i];
+		if (e->mode == CONF_OPAQUE && (e->listen == NULL || e->listen == by))
+			return true;
+	}
+	return false;
+}
+
 /* A port for DTLS is opened where somebody may come by it, or where it was asked for by its number. */
 static bool wants_dtls(const struct plan *plan, const struct conf_listen *conf)
 {
-	return conf->coaps != 0 &&
-		(conf->coaps_is_set || identities_most(plan->identities) > 0);
+	return conf->coaps != 0 && (conf->coaps_is_set ||
+		identities_most(plan->identities) > 0 || has_opaque(plan->conf, conf));
 }
 
 static struct slice slice_of(const struct conf_blob *blob)
@@ -112,7 +123,8 @@ static uint64_t fingerprint(const struct listener *l, const struct conf_listen *
 static int dtls_make(struct plan *plan, struct listener_entry *e, const struct conf_listen *conf)
 {
 	bool has_key = conf->private_key.n > 0;
-	struct dtls_listener_spec spec = { .cid = conf->cid, .find_psk = secure_find_psk,
+	struct dtls_listener_spec spec = { .cid = conf->cid,
+		.version = conf->dtls == CONF_DTLS13 ? DTLS_1_3 : DTLS_1_2, .find_psk = secure_find_psk,
 		.find_key = has_key ? secure_find_key : NULL, .psk_who = plan->dp,
 		.calls = &secure_dtls_calls, .wall_s = loop_wall };
 	spec.pair = (struct dtls_pair){ slice_of(&conf->cert), slice_of(&conf->private_key) };

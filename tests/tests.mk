@@ -22,10 +22,11 @@ lwm2m-server_SRC = $(addprefix tests/peers/,peer.c lwm2m-server.c talk.c securit
                    credentials.c book.c ops.c)
 lwm2m-device_SRC = $(addprefix tests/peers/,peer.c lwm2m-device.c security.c objects.c)
 # Raw ends: datagrams, DTLS records on OpenSSL and random messages as lines of hex.
-RAW              = $(addprefix tests/,rawudp rawdtls rawdevice randcoap memscan)
+RAW              = $(addprefix tests/,rawudp rawdtls rawdevice udptap randcoap memscan)
 tests/rawudp_SRC   = $(addprefix tests/peers/,rawudp.c lines.c)
 tests/rawdtls_SRC  = $(addprefix tests/peers/,rawdtls.c lines.c)
 tests/rawdevice_SRC = $(addprefix tests/peers/,rawdevice.c lines.c)
+tests/udptap_SRC   = $(addprefix tests/peers/,udptap.c lines.c)
 tests/randcoap_SRC = tests/peers/randcoap.c
 tests/memscan_SRC  = tests/peers/memscan.c
 $(foreach p,$(RAW),$(eval $(p)_BELOW = base))
@@ -70,11 +71,12 @@ RIG           = $(addprefix tests/unit/,rig.c rig_coap.c rig_far.c rig_lan.c pki
 trunk_TESTS   = $(addprefix tests/unit/,trunk.c check_limit.c check_held.c check_flow.c \
                 check_route.c check_newcomer.c check_move.c check_life.c \
                 check_track.c check_notice.c check_reopen.c check_datapath.c \
-                check_lan.c check_static.c) $(RIG)
+                check_lan.c check_static.c check_record.c capture.c) $(RIG)
 trunk_LIBS    = $(WOLFSSL_LIBS)
 trunk-dtls_TESTS = $(addprefix tests/unit/,trunk_dtls.c check_wan.c check_wan_silence.c check_wan_move.c \
                 check_wan_round.c check_wanted.c check_secure.c check_secure_move.c \
-                check_secure_cert.c check_frugal.c check_soak.c) $(RIG)
+                check_secure_cert.c check_opaque.c check_opaque_move.c check_frugal.c \
+                check_soak.c) $(RIG)
 trunk-dtls_BELOW = $(trunk_BELOW)
 trunk-dtls_LIBS  = $(WOLFSSL_LIBS)
 replay_TESTS  = $(addprefix tests/unit/,check_replay.c capture.c) $(RIG)

@@ -15,7 +15,7 @@ enum member {
 	VERSION, SAVED_AT, ROWS,
 	ENDPOINT, ENDPOINT_HEX, SERVER, BOOTSTRAP, PORT,
 	LISTENER, DEVICE, INTERFACE, ZONE, CALLED, LOCATION, LIFETIME, EXPIRES, LIVE,
-	SECURED, UP_MESSAGES, UP_BYTES, DOWN_MESSAGES, DOWN_BYTES,
+	SECURED, CID, UP_MESSAGES, UP_BYTES, DOWN_MESSAGES, DOWN_BYTES,
 	MEMBERS
 };
 
@@ -41,6 +41,7 @@ static const struct {
 	[EXPIRES] = { "expires_in_ms", json_type_int },
 	[LIVE] = { "live", json_type_boolean },
 	[SECURED] = { "secured", json_type_boolean },
+	[CID] = { "cid", json_type_string },
 	[UP_MESSAGES] = { "up_messages", json_type_int },
 	[UP_BYTES] = { "up_bytes", json_type_int },
 	[DOWN_MESSAGES] = { "down_messages", json_type_int },
@@ -61,7 +62,7 @@ static const struct {
 } kinds[] = {
 	[ROW_HEADER] = { BIT(VERSION) | BIT(SAVED_AT), 0 },
 	[ROW_FLOW] = { FLOW_NEEDS, NAMES | BIT(INTERFACE) | BIT(ZONE) | BIT(LOCATION) |
-		BIT(SECURED) },
+		BIT(SECURED) | BIT(CID) },
 	[ROW_PORT] = { PORT_NEEDS, NAMES },
 	[ROW_END] = { BIT(ROWS), 0 },
 };
@@ -188,6 +189,18 @@ static void get_location(struct found *f, struct row *row)
 			fault(f, "a Location is no printable ASCII");
 }
 
+static void get_cid(struct found *f, struct row *row)
+{
+	const char *hex = get_text(f, CID, 2 * CID_MAX);
+	if (hex == NULL || f->why != NULL)
+		return;
+	long n = hex_decode(hex, strlen(hex), row->cid, sizeof(row->cid));
+	if (n <= 0)
+		fault(f, "a connection id can not be read");
+	else
+		row->saved.cid = (struct slice){ row->cid, (size_t)n };
+}
+
 static void get_addresses(struct found *f, struct row *row)
 {
 	struct life_saved *s = &row->saved;
@@ -209,6 +222,7 @@ static void get_flow(struct found *f, struct row *row)
 	get_port(f, row);
 	get_addresses(f, row);
 	get_location(f, row);
+	get_cid(f, row);
 	s->listener = get_text(f, LISTENER, ROW_LINE_MAX);
 	s->lifetime_s = (uint32_t)get_int(f, LIFETIME, 0, UINT32_MAX);
 	s->expires_in_ms = get_int(f, EXPIRES, -1, EXPIRES_MAX_MS);
@@ -311,6 +325,15 @@ static void put_addr(struct json_object **o, enum member m, struct addr a)
 	tree_string(o, members[m].name, addr_print(&a, text));
 }
 
+static void put_cid(struct json_object **o, struct slice cid)
+{
+	char hex[2 * CID_MAX + 1];
+	if (cid.n == 0)
+		return;
+	hex_encode(cid.p, cid.n, hex);
+	tree_string(o, members[CID].name, hex);
+}
+
 static void put_flow(struct json_object **o, const struct row *row)
 {
 	const struct life_saved *s = &row->saved;
@@ -329,6 +352,7 @@ static void put_flow(struct json_object **o, const struct row *row)
 	tree_bool(o, members[LIVE].name, s->is_live);
 	if (s->is_secured)
 		tree_bool(o, members[SECURED].name, true);
+	put_cid(o, s->cid);
 	tree_uint(o, members[UP_MESSAGES].name, s->up_messages);
 	tree_uint(o, members[UP_BYTES].name, s->up_bytes);
 	tree_uint(o, members[DOWN_MESSAGES].name, s->down_messages);

@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "base/bug.h"
+#include "cid.h"
 #include "control/text.h"
 #include "life.h"
 #include "limits.h"
@@ -30,6 +31,7 @@ struct row {
 	int64_t saved_at;        /* of the header: seconds since 1970 */
 	uint64_t rows;           /* of the end */
 	char endpoint[ENDPOINT_NAME_MAX + 1]; /* private */
+	uint8_t cid[CID_MAX];                 /* private */
 	struct json_object *owner;            /* private: texts live in here */
 };
 

@@ -3,6 +3,7 @@
 #include "control/tree.h"
 #include "datapath.h"
 #include "lan_session.h"
+#include "opaque.h"
 
 /* ---- the array around the rows, which goes out before it is whole ---- */
 
@@ -74,6 +75,8 @@ static void put_association(struct json_object **o, const struct flow *flow, str
 	const struct wan *wan = &flow->wan;
 	const char *suite = wan_suite(wan);
 	int cid = wan->session != NULL ? dtls_peer_cid(wan->session) : -1;
+	if (flow->opaque != NULL && opaque_cid(flow).n > 0)
+		cid = (int)opaque_cid(flow).n;
 	uint16_t port = wan->has_socket ? wan->port : flow->route->port;
 	tree_string(o, "state", wan_state_print(wan->state));
 	tree_bool(o, "late", wan_is_late(wan, now));
@@ -98,8 +101,10 @@ static void put_device(struct json_object **o, const struct flow *flow)
 	const struct dtls_session *dtls = flow->session != NULL ? flow->session->dtls : NULL;
 	tree_string(o, "device", addr_print(&flow->key.device, address));
 	tree_string(o, "listener", flow->port->listener->name);
-	tree_string(o, "lan_security", flow->key.identity == 0 ? "nosec" :
-		dtls == NULL ? "away" : security(dtls_security_of(dtls)));
+	const char *by = dtls == NULL ? "away" : security(dtls_security_of(dtls));
+	if (flow->opaque != NULL)
+		by = "opaque";
+	tree_string(o, "lan_security", flow->key.identity == 0 ? "nosec" : by);
 	tree_string(o, "lan_suite", dtls != NULL ? dtls_suite(dtls) : NULL);
 	tree_bool(o, "lan_cid", dtls != NULL && dtls_has_own_cid(dtls));
 }
@@ -119,7 +124,7 @@ static struct json_object *flow_row(const struct flow *flow, struct mono now)
 	tree_string(&o, "endpoint", flow->route->endpoint);
 	put_device(&o, flow);
 	tree_string(&o, "server", flow->route->server->name);
-	tree_string(&o, "mode", "transparent");
+	tree_string(&o, "mode", flow->opaque != NULL ? "opaque" : "transparent");
 	tree_string(&o, "kind", flow->route->is_bootstrap ? "bootstrap" : "server");
 	tree_bool(&o, "dynamic", flow->route->is_dynamic);
 	put_association(&o, flow, now);
@@ -162,6 +167,7 @@ static struct json_object *route_row(const struct answer *a, const struct route 
 	tree_string(&o, "endpoint", route->endpoint);
 	tree_string(&o, "server", route->server->name);
 	tree_string(&o, "kind", route->is_bootstrap ? "bootstrap" : "server");
+	tree_string(&o, "mode", route->is_opaque ? "opaque" : "transparent");
 	tree_bool(&o, "dynamic", route->is_dynamic);
 	tree_string(&o, "address", route->has_address ? addr_print(&route->address, address) : NULL);
 	tree_string(&o, "credential", credential(route));

@@ -166,7 +166,8 @@ static void endpoint_row(struct table *t, struct json_object *o)
 	table_cell(t, text_of(o, "state"));
 	table_cell(t, is_true(o, "dynamic") ? "unknown" : text_of(o, "kind"));
 	table_cell(t, text_of(o, "credential"));
-	table_cell(t, is_true(o, "lan_secured") ? "secured" : "nosec");
+	const char *lan = is_true(o, "lan_secured") ? "secured" : "nosec";
+	table_cell(t, strcmp(text_of(o, "mode"), "opaque") == 0 ? "opaque" : lan);
 	number_cell(t, o, "port");
 	table_cell(t, text_of(o, "address"));
 	table_cell(t, text_of(o, "server"));

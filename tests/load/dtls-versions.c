@@ -177,7 +177,7 @@ static const struct dtls_psk *find_psk(void *who, struct slice identity)
 }
 
 static const struct dtls_accept_spec from = { { (const uint8_t *)"device", 6 },
-	{ (const uint8_t *)"connect!", 8 }, 1000, &pair };
+	{ (const uint8_t *)"connect!", 8 }, 1000, &pair, NULL };
 
 static void take_up(struct dtls_listener *l, const uint8_t *datagram, size_t n)
 {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Measures what a relayed exchange costs: the relay beside a bare forwarder, in alternating runs.
 # Generator and echo server share one CPU, what is measured has the other. README.md explains.
-# usage: tests/load/run.sh [--kinds "direct forward nosec psk"] [--rounds N] [--devices N]
+# usage: tests/load/run.sh [--kinds "direct forward nosec psk pskpsk"] [--rounds N] [--devices N]
 #        [--payload N] [--seconds N] [--inflight N] [--window N] [--rate N] [--cid BYTES] [--save]
 #        tests/load/run.sh --memory [N] [--kind psk|pskpsk]
 # Kinds name what is spoken on the LAN and the WAN side: nosec, psk (plain to DTLS), pskpsk (DTLS to DTLS).
@@ -9,7 +9,7 @@ here=$(dirname "$0")
 # shellcheck source=tests/load/lib.sh
 . "$here/lib.sh"
 
-kinds="direct forward nosec psk"
+kinds="direct forward nosec psk pskpsk"
 rounds=5 devices=100 payload=64 seconds=2 inflight=64 window=1 rate='' cid=0 save='' memory='' kind=psk
 LOAD_CPU=0 RELAY_CPU=1
 ECHO_COAP=$PORT ECHO_COAPS=$((PORT + 1)) LAN=$((PORT + 2)) LANS=$((PORT + 3))

@@ -170,7 +170,7 @@ static void take(struct dtls_listener *l)
 	p->at = at;
 	rand_bytes(p->cid, CID);
 	struct dtls_accept_spec spec = { { (const uint8_t *)&at, sizeof(at) },
-		{ p->cid, use_cid ? CID : 0 }, 60000, p };
+		{ p->cid, use_cid ? CID : 0 }, 60000, p, NULL };
 	p->s = dtls_accept(l, &spec, datagram, (size_t)n, now());
 }
 

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "control/answer.h"
 #include "life.h"
+#include "opaque.h"
 #include "small_relay.h"
 
 Suite *answers_suite(void);
@@ -160,6 +161,41 @@ START_TEST(test_routes)
 	ck_assert_int_eq(number(o, "routes/0/waiting"), 0);
 	ck_assert_int_eq(number(o, "routes/0/drops/held_full"), 1);
 	ck_assert_uint_eq(json_object_object_length(at(o, "routes/0/drops")), 1);
+	json_object_put(o);
+	small_relay_down(&relay);
+}
+END_TEST
+
+START_TEST(test_opaque_routes)
+{
+	static const uint8_t hello[] = { 22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 13, 1, 0, 0, 1, 0, 0,
+		0, 0, 0, 0, 0, 1, 0 };
+	static const uint8_t cid[] = { 1, 2, 3 };
+	struct small_spec how = { .endpoints = 1, .secure = true, .opaque = true,
+		.fixed = "192.168.1.5" };
+	up(&how);
+	struct addr from, called;
+	ck_assert(addr_parse(&from, "192.168.1.5:700") == 0);
+	ck_assert(addr_parse(&called, "192.168.1.1:5684") == 0);
+	fake_lan_arrive(relay.net, &from, &called, 1, hello, sizeof(hello));
+	struct json_object *o = get("{\"cmd\":\"routes\"}");
+	ck_assert_str_eq(string(o, "routes/0/endpoint"), "ep-0");
+	ck_assert_str_eq(string(o, "routes/0/mode"), "opaque");
+	ck_assert_str_eq(string(o, "routes/0/lan_security"), "opaque");
+	ck_assert_str_eq(string(o, "routes/0/state"), "up");
+	ck_assert_str_eq(string(o, "routes/0/device"), "192.168.1.5:700");
+	ck_assert_int_eq(number(o, "routes/0/up/messages"), 1);
+	ck_assert_int_eq(number(o, "routes/0/up/bytes"), sizeof(hello));
+	is_null(o, "routes/0/suite");
+	is_null(o, "routes/0/cid");
+	json_object_put(o);
+	struct flow *flow = small_relay_flow(&relay, "ep-0");
+	opaque_set_cid(relay.dp, flow, (struct slice){ cid, sizeof(cid) });
+	o = get("{\"cmd\":\"routes\"}");
+	ck_assert_int_eq(number(o, "routes/0/cid"), 3);
+	json_object_put(o);
+	o = get("{\"cmd\":\"endpoints\"}");
+	ck_assert_str_eq(string(o, "endpoints/0/mode"), "opaque");
 	json_object_put(o);
 	small_relay_down(&relay);
 }
@@ -394,6 +430,7 @@ Suite *answers_suite(void)
 	Suite *s = suite_create("answers");
 	SUITE_TEST(s, test_status);
 	SUITE_TEST(s, test_routes);
+	SUITE_TEST(s, test_opaque_routes);
 	SUITE_TEST(s, test_identity_is_cut_and_keys_are_absent);
 	SUITE_TEST(s, test_endpoints);
 	SUITE_TEST(s, test_metrics);

@@ -359,7 +359,7 @@ START_TEST(no_key_is_looked_up_for_a_stranger)
 	struct dtls_listener_spec spec = {
 		.find_psk = count_asked, .calls = &calls, .version = DTLS_1_3
 	};
-	struct dtls_accept_spec from = { SLICE("there"), { NULL, 0 }, 1000, NULL };
+	struct dtls_accept_spec from = { SLICE("there"), { NULL, 0 }, 1000, NULL, NULL };
 	struct dtls_listener *l;
 	struct lan *other = lan_begin(false);
 	struct wire *w = wire_begin(&(struct wire_spec){ .lan = other });

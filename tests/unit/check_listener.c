@@ -197,7 +197,7 @@ START_TEST(junk_does_not_stop_a_listener)
 	struct lan *l = lan_begin(_i);
 	struct wire *w = hellos(l, hello);
 	struct dtls_accept_spec spec = { SLICE("stranger"), { NULL, 0 }, 1000,
-		&(struct lan_peer){ SLICE("stranger"), hear, &ear } };
+		&(struct lan_peer){ SLICE("stranger"), hear, &ear }, NULL };
 	for (unsigned i = 0; i < 20000; i++) {
 		const struct wire_packet *p = hello[rand() % 2];
 		size_t n = p->n;

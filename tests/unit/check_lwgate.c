@@ -83,14 +83,21 @@ START_TEST(test_routes_table)
 		"\"port\":null,\"location\":null,\"lifetime_s\":null,\"expires_in_s\":null,"
 		"\"up\":{\"messages\":1,\"bytes\":20,\"last_s\":61},"
 		"\"down\":{\"messages\":0,\"bytes\":0,\"last_s\":null},\"waiting\":2,"
-		"\"drops\":{\"held_full\":3,\"wan_record\":1}}]}",
+		"\"drops\":{\"held_full\":3,\"wan_record\":1}},"
+		"{\"endpoint\":\"o\",\"device\":\"192.168.1.6:5684\",\"server\":\"cloud\","
+		"\"lan_security\":\"opaque\",\"kind\":\"server\",\"state\":\"up\",\"late\":false,"
+		"\"suite\":null,\"cid\":4,\"port\":40002,\"location\":null,\"lifetime_s\":null,"
+		"\"expires_in_s\":null,\"up\":{\"messages\":1,\"bytes\":20,\"last_s\":61},"
+		"\"down\":{\"messages\":0,\"bytes\":0,\"last_s\":null},\"waiting\":0,\"drops\":{}}]}",
 		"STATE          SUITE          CID   PORT           UP      DOWN   SEEN  LIFE  ENDS  "
-		"LOCATION  SERVER     LAN    DEVICE               ENDPOINT\n"
+		"LOCATION  SERVER     LAN     DEVICE               ENDPOINT\n"
 		"up             AES_128_CCM_8    8  40001  12  12.3 kB  7  999 B  3s/2m    1d    1h  "
-		"/rd/5     cloud      nosec  192.168.1.5:5683     urn:imei:490154203237518\n"
+		"/rd/5     cloud      nosec   192.168.1.5:5683     urn:imei:490154203237518\n"
 		"back-off late  -                -      -      1  20 B    0  0 B   1m/-     -     -  "
-		"-         boot (bs)  away   [2001:db8::17]:5683  b?[31m\n"
-		"    waiting 2; lost: held_full 3, wan_record 1\n");
+		"-         boot (bs)  away    [2001:db8::17]:5683  b?[31m\n"
+		"    waiting 2; lost: held_full 3, wan_record 1\n"
+		"up             -                4  40002      1  20 B    0  0 B   1m/-     -     -  "
+		"-         cloud      opaque  192.168.1.6:5684     o\n");
 }
 END_TEST
 
@@ -102,10 +109,13 @@ START_TEST(test_endpoints_table)
 		"\"lan_secured\":true,\"port\":40001,\"state\":\"up\"},"
 		"{\"endpoint\":\"x\",\"server\":\"cloud\",\"kind\":\"server\",\"dynamic\":true,"
 		"\"address\":null,\"credential\":\"none\",\"lan_secured\":false,\"port\":null,"
-		"\"state\":\"no flow\"}]}",
+		"\"state\":\"no flow\"},{\"endpoint\":\"o\",\"server\":\"cloud\",\"dynamic\":false,"
+		"\"kind\":\"server\",\"mode\":\"opaque\",\"address\":null,\"credential\":\"none\","
+		"\"lan_secured\":true,\"port\":null,\"state\":\"up\"}]}",
 		"STATE    KIND     CREDENTIAL  LAN       PORT  ADDRESS      SERVER  ENDPOINT\n"
 		"up       server   psk         secured  40001  192.168.1.9  cloud   meter\n"
-		"no flow  unknown  none        nosec        -  -            cloud   x\n");
+		"no flow  unknown  none        nosec        -  -            cloud   x\n"
+		"up       server   none        opaque       -  -            cloud   o\n");
 }
 END_TEST
 

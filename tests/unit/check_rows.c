@@ -37,6 +37,11 @@ static void same(const char *line)
 START_TEST(test_round_trip)
 {
 	same(flow_line);
+	same("{\"endpoint\":\"x\",\"server\":\"s\",\"bootstrap\":false,\"port\":40001,"
+	     "\"listener\":\"lan\",\"device\":\"192.168.1.5:5683\",\"called\":\"192.168.1.1\","
+	     "\"lifetime_s\":0,\"expires_in_ms\":-1,\"live\":true,\"secured\":true,"
+	     "\"cid\":\"c1d2e3f4\",\"up_messages\":1,\"up_bytes\":2,\"down_messages\":3,"
+	     "\"down_bytes\":4}");
 	same("{\"lwgate_routes\":1,\"saved_at\":1750000000}");
 	same("{\"endpoint\":\"a\",\"server\":\"b\",\"bootstrap\":true,\"port\":65535}");
 	same("{\"endpoint_hex\":\"ff41\",\"server\":\"b\",\"bootstrap\":true,\"port\":1}");
@@ -153,6 +158,10 @@ static const struct {
 	{ "\"expires_in_ms\":547000,", "" },
 	{ "\"live\":true", "\"live\":1" },
 	{ "\"live\":true,", "" },
+	{ "\"live\":true", "\"live\":true,\"cid\":\"\"" },
+	{ "\"live\":true", "\"live\":true,\"cid\":\"abc\"" },
+	{ "\"live\":true", "\"live\":true,\"cid\":\"xy\"" },
+	{ "\"live\":true", "\"live\":true,\"cid\":7" },
 	{ "\"up_messages\":1", "\"up_messages\":-1" },
 	{ "\"up_messages\":1,", "" },
 	{ "\"up_bytes\":22", "\"up_bytes\":2.5" },

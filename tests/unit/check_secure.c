@@ -274,6 +274,48 @@ START_TEST(secure_on_both_sides)
 }
 END_TEST
 
+START_TEST(both_sides_in_dtls_1_3)
+{
+	struct rig *r = rig_create();
+	rig_secure(r);
+	rig_endpoint(r, "dev", "cloud");
+	rig_lan_secure(r, "dev");
+	r->v13 = true;
+	r->cid = true;
+	r->servers[0].dtls = r->listens[0].dtls = CONF_DTLS13;
+	rig_start(r);
+	struct rig_dtls *d = rig_dtls_register(r, A, "dev");
+	ck_assert_int_eq(dtls_version_of(rig_flow(r, "dev")->session->dtls), DTLS_1_3);
+	ck_assert_int_eq(dtls_version_of(rig_flow(r, "dev")->wan.session), DTLS_1_3);
+	for (unsigned i = 0; i < 20; i++)
+		serve(r, d);
+	r->v13 = false; /* a listener of 1.3 serves devices of 1.2 too */
+	struct rig_dtls *old = rig_dtls(r, B, "dev-lan");
+	ck_assert(rig_dtls_is_up(old));
+	serve(r, old);
+	rig_dtls_free(d);
+	rig_dtls_free(old);
+	rig_free(r);
+}
+END_TEST
+
+START_TEST(rule12_version_is_served_where_it_was_asked_for_alone)
+{
+	struct rig *r = up();
+	r->v13 = true;
+	struct rig_dtls *d = rig_dtls(r, A, "dev-lan");
+	ck_assert(!rig_dtls_is_up(d));
+	ck_assert_uint_eq(half_open(r) + proven(r), 0);
+	rig_dtls_free(d);
+	r->listens[0].dtls = CONF_DTLS13;
+	ck_assert_int_eq(rig_apply(r), 0);
+	d = rig_dtls_register(r, A, "dev");
+	serve(r, d);
+	rig_dtls_free(d);
+	rig_free(r);
+}
+END_TEST
+
 /* ---- sizes ---- */
 
 START_TEST(rule11_largest_message_goes_down_and_a_larger_one_is_named)
@@ -400,6 +442,8 @@ Suite *secure_suite(void)
 	SUITE_TEST(s, two_devices_may_share_an_address);
 	SUITE_TEST(s, full_table_is_said_in_the_session);
 	SUITE_TEST(s, secure_on_both_sides);
+	SUITE_TEST(s, both_sides_in_dtls_1_3);
+	SUITE_TEST(s, rule12_version_is_served_where_it_was_asked_for_alone);
 	SUITE_TEST(s, rule11_largest_message_goes_down_and_a_larger_one_is_named);
 	SUITE_TEST(s, record_without_coap_is_dropped);
 	SUITE_TEST(s, device_that_closes_keeps_its_flow);

@@ -4,6 +4,7 @@
 #include "identity.h"
 #include "lan_session.h"
 #include "pki.h"
+#include "reason.h"
 #include "rig_lan.h"
 #include "suite.h"
 #include "trunk.h"
@@ -376,6 +377,13 @@ START_TEST(rule18_another_certificate_towards_the_server_makes_a_new_session)
 }
 END_TEST
 
+START_TEST(clock_of_a_router_that_has_just_booted)
+{
+	ck_assert(reason_clock_is_unset(0) && reason_clock_is_unset(Y1970));
+	ck_assert(reason_clock_is_unset(1767225599) && !reason_clock_is_unset(1767225600));
+}
+END_TEST
+
 Suite *secure_cert_suite(void)
 {
 	Suite *s = suite_create("certificates and raw keys");
@@ -387,6 +395,7 @@ Suite *secure_cert_suite(void)
 	tcase_add_loop_test(t, rule13_server_that_is_another_is_refused, 0,
 		sizeof(wrong) / sizeof(wrong[0]));
 	suite_add_tcase(s, t);
+	SUITE_TEST(s, clock_of_a_router_that_has_just_booted);
 	SUITE_TEST(s, rule2_good_certificate_of_nobody_gets_403_and_goes);
 	SUITE_TEST(s, rule2_good_certificate_of_nobody_is_accepted_where_asked_for);
 	SUITE_TEST(s, rule2_another_listener_may_be_stricter);

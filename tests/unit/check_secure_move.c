@@ -332,6 +332,26 @@ START_TEST(rule12_all_hosts_together_may_have_so_many)
 }
 END_TEST
 
+START_TEST(rule12_one_host_begins_so_many_handshakes_a_second)
+{
+	struct rig *r = up();
+	struct rig_dtls *live = rig_dtls_register(r, C, "other");
+	for (unsigned i = 0; i < HANDSHAKES_BURST + 10; i++)
+		half(r, host(1, 1000 + i));
+	ck_assert_uint_eq(rig_drops(r, DROP_LAN_HANDSHAKES), 10);
+	struct rig_dtls *d = rig_dtls_register(r, A, "dev"); /* another host is served */
+	serve(r, live);
+	rig_advance(r, 20);
+	while (fake_lan_take(r->net) != NULL)
+		;
+	half(r, host(1, 60000));
+	ck_assert_uint_eq(rig_drops(r, DROP_LAN_HANDSHAKES), 10);
+	rig_dtls_free(d);
+	rig_dtls_free(live);
+	rig_free(r);
+}
+END_TEST
+
 START_TEST(rule12_strangers_do_not_push_out_who_has_a_flow)
 {
 	struct rig *r = up();
@@ -620,6 +640,7 @@ Suite *secure_move_suite(void)
 	SUITE_TEST(s, rule12_unverified_address_costs_no_memory);
 	SUITE_TEST(s, rule12_one_host_may_have_so_many_handshakes);
 	SUITE_TEST(s, rule12_all_hosts_together_may_have_so_many);
+	SUITE_TEST(s, rule12_one_host_begins_so_many_handshakes_a_second);
 	SUITE_TEST(s, rule12_strangers_do_not_push_out_who_has_a_flow);
 	SUITE_TEST(s, rule12_cookie_is_good_over_one_new_secret_and_no_more);
 	SUITE_TEST(s, junk_at_the_port_is_named);

@@ -115,7 +115,7 @@ static void accept_hello(struct lan *l, const struct lan_peer *peer, const uint8
 	BUG_UNLESS(l->born < LAN_SESSIONS);
 	memset(e->cid, ++l->next_cid, LAN_CID);
 	struct dtls_accept_spec spec = { peer->address, { e->cid, l->cid ? LAN_CID : 0 },
-		l->deadline_ms, (void *)peer };
+		l->deadline_ms, (void *)peer, NULL };
 	e->s = dtls_accept(l->listener, &spec, datagram, n, now);
 	if (e->s == NULL)
 		return;

@@ -30,6 +30,7 @@
 #define CLOUD "198.51.100.1"
 #define CLOUD2 "198.51.100.2"
 #define SECURE_PORT 5684
+#define RIG_SUITES_13 "TLS13-AES128-GCM-SHA256"
 
 /* A DTLS session at a server. */
 struct rig_peer;
@@ -64,6 +65,7 @@ struct rig {
 	struct addr deaf_at;      /* nobody hears at this address; any: none */
 	bool takes_new;           /* a ClientHello beside a session makes a new one */
 	bool cid;                 /* servers ask for a connection id */
+	bool v13;                 /* servers, and devices with DTLS, speak 1.3 alone */
 	struct slice far_cert;    /* of servers, PEM, or a raw key in DER; empty: pre-shared keys */
 	struct slice far_key;     /* PEM */
 	bool far_raw;             /* far_cert is a raw key, and devices' are wanted so */
@@ -80,6 +82,8 @@ struct rig {
 	struct addr from, to;     /* of the last letter */
 	struct addr sent_from;    /* of the last datagram to a device */
 	uint32_t sent_ifindex;
+	bool takes_strays;        /* DTLS: what comes for an address where nobody is, is no fault */
+	unsigned strays;          /* such datagrams */
 };
 
 /* ---- life ---- */

@@ -46,6 +46,10 @@ static struct rig_peer *peer_make(struct rig *r, const struct addr *client, cons
 	struct wolf_peer_spec spec = { .suites = SUITES, .identity = slice_str(r->identity),
 		.key = r->key, .cid = r->cid, .own_cid = { cid, sizeof(cid) }, .send = to_relay,
 		.on_data = on_data, .who = p };
+	if (r->v13) {
+		spec.v13 = true;
+		spec.suites = RIG_SUITES_13;
+	}
 	if (r->far_cert.n > 0) {
 		spec.suites = "ECDHE-ECDSA-AES128-CCM-8";
 		spec.cert = r->far_cert;

@@ -52,6 +52,12 @@ void small_relay_apply(struct small_relay *r, const struct small_spec *spec)
 		endpoint[0].has_address = true;
 		endpoint[0].address = at(spec->fixed);
 	}
+	if (spec->opaque) {
+		endpoint[0].mode = CONF_OPAQUE;
+		endpoint[0].identity = NULL;
+		endpoint[0].key.n = 0;
+		listen.coaps = 5684;
+	}
 	struct conf conf = { .gateway.enabled = true, .server = &server, .server_count = 1,
 		.listen = &listen, .listen_count = spec->no_listener ? 0 : 1,
 		.endpoint = endpoint, .endpoint_count = spec->endpoints };

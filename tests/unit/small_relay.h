@@ -26,6 +26,7 @@ struct small_spec {
 	unsigned endpoints;   /* configured: "ep-0" and so on, towards server "cloud" */
 	unsigned max;         /* rows of the table; 0: 100 */
 	bool secure;          /* the server is coaps, endpoints have a PSK */
+	bool opaque;          /* ep-0 is; there is a DTLS port, 5684 */
 	bool no_unknown;      /* endpoints without a section are refused */
 	bool no_listener;     /* there is no listener */
 	const char *fixed;    /* address of ep-0, a static device, or NULL */

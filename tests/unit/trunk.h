@@ -24,4 +24,7 @@ Suite *secure_cert_suite(void);
 Suite *secure_move_suite(void);
 Suite *soak_suite(void);
 Suite *silence_suite(void);
+Suite *opaque_suite(void);
+Suite *opaque_move_suite(void);
+Suite *record_suite(void);
 Suite *static_suite(void);
