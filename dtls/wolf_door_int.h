@@ -29,7 +29,7 @@ struct wolf {
 	bool stranger; /* nobody knows that identity */
 	bool proven;   /* the cookie was good; a server's of DTLS 1.3 */
 	struct wolf_proof proof;
-	struct wolf_numbers *numbers; /* what hides the peer's; DTLS 1.3, NULL: not known */
+	struct wolf_numbers *numbers; /* what hides the client's; DTLS 1.3, NULL: not known */
 };
 
 /* Looks a client's key up, as find_psk gives it; its length, or 0 for a stranger. */
