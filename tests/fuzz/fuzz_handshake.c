@@ -185,15 +185,17 @@ static void change(struct run *r, const struct alteration *a, struct datagram *d
 	}
 }
 
-/* A datagram of this handshake, beside the genuine one: what a network may do. */
-static bool is_repeat(const struct run *r, const struct alteration *a)
+/* A datagram of this handshake, on the way that it went, beside the genuine one: what a network may
+ * do. What a server said, thrown back at it, is a forgery. */
+static bool is_repeat(const struct run *r, const struct alteration *a, enum exchange_way way)
 {
-	return a->op % BEFORE % OPS == REPLACE && a->op & (BEFORE | BEHIND) &&
+	return earlier(r, a->value)->way == way && a->op % BEFORE % OPS == REPLACE && a->op & (BEFORE | BEHIND) &&
 	       a->value % r->x->sent >= r->first;
 }
 
 /* What becomes of a datagram as such. Returns how often it leaves. */
-static int fate(struct run *r, const struct alteration *a, int64_t *late)
+static int fate(
+	struct run *r, const struct alteration *a, enum exchange_way way, int64_t *late)
 {
 	switch ((enum op)(a->op % BEFORE % OPS)) {
 	case LOSE:
@@ -214,8 +216,8 @@ static int fate(struct run *r, const struct alteration *a, int64_t *late)
 		r->forged++;
 		return 1;
 	default:
-		r->late += is_repeat(r, a);
-		r->harmed |= !is_repeat(r, a);
+		r->late += is_repeat(r, a, way);
+		r->harmed |= !is_repeat(r, a, way);
 		return 1;
 	}
 }
@@ -227,7 +229,7 @@ static void alter_one(struct run *r, const struct alteration *a, enum exchange_w
 	int64_t late = 0;
 	lay(&d, 0, bytes, n);
 	change(r, a, &d);
-	int times = fate(r, a, &late);
+	int times = fate(r, a, way, &late);
 	if (a->op % BEFORE % OPS == FORGE) {
 		uint8_t alert[] = { 21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 1, 0, 0, 2, 2, a->value };
 		exchange_put(r->x, way, alert, sizeof(alert), 0);
