@@ -257,8 +257,8 @@ enum dtls_fault dtls_why(const struct dtls_session *s);
 
 /* True when the last DTLS_DATA came in a record newer than all authentic ones before: then, and only
  * then, may the peer's address be changed to where it came from (RFC 9146 6). Asked between that
- * event and the next call with the session. Never true in DTLS 1.3, which hides the number: a device
- * that moves is heard, and must begin anew to be reached. */
+ * event and the next call with the session. In DTLS 1.3, which hides the number, a
+ * client's session never knows; a server's may not for one record where a device changes its keys. */
 bool dtls_was_newest(const struct dtls_session *s);
 
 /* Takes one datagram from the peer, which stays the caller's and must stay where it is: call

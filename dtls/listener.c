@@ -172,11 +172,16 @@ static enum look look_at(struct dtls_listener *l, enum age age, const struct hea
 	return LOOK_NOTHING;
 }
 
-static struct dtls_session *begin(struct dtls_listener *l, struct waiting *w,
-	const struct session_birth *birth, struct mono now)
+static struct wolf *take_waiting(struct waiting *w)
 {
 	struct wolf *wolf = w->wolf;
 	w->wolf = NULL;
+	return wolf;
+}
+
+static struct dtls_session *begin(struct dtls_listener *l, struct wolf *wolf,
+	const struct session_birth *birth, struct mono now)
+{
 	struct dtls_session *s = session_born(wolf, birth, now);
 	l->count[s != NULL ? DTLS_HELLO_ACCEPTED : DTLS_HELLO_REFUSED]++;
 	return s;
@@ -215,17 +220,19 @@ static struct dtls_session *take_hello(struct dtls_listener *l, const struct hea
 		l->count[said ? DTLS_HELLO_ANSWERED : DTLS_HELLO_REFUSED]++;
 		return NULL;
 	}
+	/* Before anything leaves: the caller may rotate us meanwhile. */
+	struct wolf *wolf = take_waiting(&l->waiting[hello->version][age]);
 	if (look == LOOK_REFUSED)
 		(void)answer(l, l->answer, l->answer_n, hello->record.n, spec->who);
 	struct session_birth birth = { l->calls, hello->random, (uint8_t)spec->cid.n,
 		wolf_has_certs(l->wolf[hello->version]), spec->deadline_ms, spec->who,
 		look == LOOK_REFUSED };
 	if (spec->admit != NULL && !spec->admit(spec->who)) {
-		drop_waiting(&l->waiting[hello->version][age]);
+		wolf_free(wolf);
 		l->count[DTLS_HELLO_REFUSED]++;
 		return NULL;
 	}
-	return begin(l, &l->waiting[hello->version][age], &birth, now);
+	return begin(l, wolf, &birth, now);
 }
 
 struct dtls_session *dtls_accept(struct dtls_listener *l, const struct dtls_accept_spec *spec,

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "dtls/header_int.h"
+#include "dtls/number13_int.h"
 #include "dtls/session_int.h"
 
 /* RFC 6347 4.2.4.1. */
@@ -66,6 +67,7 @@ struct dtls_session {
 	struct header_rules rules;
 	bool newest;                 /* the last data came in the highest record so far */
 	uint64_t top;                /* number of that, epoch 1 */
+	struct number13 seen;        /* the same in DTLS 1.3 */
 	uint64_t next_number;        /* of a plaintext record of ours */
 	uint8_t random[RANDOM_KEPT]; /* a server's: of the ClientHello that began it */
 	uint64_t dropped[DTLS_DROPS];
@@ -217,6 +219,7 @@ static struct dtls_session *make(
 	s->give_up = mono_add(now, deadline_ms);
 	s->flight = s->noted = s->alert = -1;
 	s->flight_ms = FLIGHT_FIRST_MS;
+	s->seen.epoch = NUMBER13_EPOCH;
 	return s;
 }
 
@@ -331,10 +334,11 @@ static void watch_update(struct dtls_session *s, struct mono now)
 	s->waiting = waiting;
 }
 
-/* DTLS 1.3 hides its record numbers, and wolfSSL tells them to nobody. */
 static bool is_newest(struct dtls_session *s, const struct header *h)
 {
-	bool newest = !s->rules.v13 && h->number > s->top;
+	if (s->rules.v13)
+		return number13_is_newest(&s->seen, s->wolf, h);
+	bool newest = h->number > s->top;
 	s->top = newest ? h->number : s->top;
 	return newest;
 }
@@ -357,6 +361,8 @@ static enum dtls_event take_record(struct dtls_session *s, const struct header *
 	case WOLF_UP:
 		if (s->rules.last_flight && h->type != HEADER_ALERT && !s->rules.v13)
 			return repeat_last(s);
+		if (s->rules.v13)
+			number13_pass(&s->seen, s->wolf, h);
 		return DTLS_NOTHING;
 	case WOLF_CLOSED:
 		wolf_close(s->wolf);

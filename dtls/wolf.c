@@ -368,6 +368,7 @@ void wolf_free(struct wolf *w)
 		return;
 	wolfSSL_free(w->ssl);
 	wolf_proof_fini(&w->proof);
+	wolf_numbers_free(w);
 	free(w->identity);
 	free(w);
 }

@@ -95,7 +95,7 @@ int wolf13_profile_setup(WOLFSSL_CTX *ctx, bool is_server, bool no_dhe)
 bool wolf13_session_setup(struct wolf *w)
 {
 	wolfSSL_dtls13_set_send_more_acks(w->ssl, 1);
-	return true;
+	return wolf_numbers_setup(w);
 }
 
 bool wolf13_wait(struct wolf *w, struct slice secret)

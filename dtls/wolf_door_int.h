@@ -29,6 +29,7 @@ struct wolf {
 	bool stranger; /* nobody knows that identity */
 	bool proven;   /* the cookie was good; a server's of DTLS 1.3 */
 	struct wolf_proof proof;
+	struct wolf_numbers *numbers; /* what hides the client's; DTLS 1.3, NULL: not known */
 };
 
 /* Looks a client's key up, as find_psk gives it; its length, or 0 for a stranger. */
@@ -36,6 +37,13 @@ unsigned wolf_look_up(struct wolf *w, const char *identity, unsigned char *key, 
 /* Gives a client's own identity and key; the key's length, or 0 when they do not fit. */
 unsigned wolf_tell_psk(const struct dtls_psk *psk, char *identity, unsigned identity_max,
 	unsigned char *key, unsigned key_max);
+
+/* ---- DTLS 1.3: wolf_number.c ---- */
+
+/* Lets a session learn what hides the peer's record numbers. */
+bool wolf_numbers_setup(struct wolf *w) MUST_CHECK;
+/* Wipes that. */
+void wolf_numbers_free(struct wolf *w);
 
 /* ---- DTLS 1.3: wolf13.c ---- */
 

@@ -91,6 +91,23 @@ bool wolf_write(struct wolf *w, const uint8_t *bytes, size_t n) MUST_CHECK;
 /* Sends close_notify. */
 void wolf_close(struct wolf *w);
 
+/* ---- DTLS 1.3: the number of a record (wolf_number.c) ---- */
+
+/* A record and the number that is hidden in its header. */
+struct wolf_hidden {
+	struct slice record; /* header and body, borrowed */
+	struct slice body;   /* what is protected, a part of it */
+	size_t at;           /* where the number stands in the record */
+	size_t width;        /* its bytes, 1 or 2 */
+};
+/* Bytes of the body that hide the number. */
+#define WOLF_MASK 16
+/* What the number of the record with that body is hidden with, in the epoch that is known of the
+ * peer; false when nobody knows. */
+bool wolf_number_mask(struct wolf *w, struct slice body, uint8_t mask[WOLF_MASK]) MUST_CHECK;
+/* True when the record proves that the peer has gone on to its next epoch: that is known from then on. */
+bool wolf_next_epoch(struct wolf *w, const struct wolf_hidden *hidden) MUST_CHECK;
+
 enum dtls_version wolf_version(const struct wolf *w);
 /* True while the peer has not acknowledged a message of ours: wolf_repeat sends it again. Never with
  * DTLS 1.2. */

@@ -38,6 +38,12 @@
 	(!defined(DTLS13_MIN_RTX_INTERVAL) || DTLS13_MIN_RTX_INTERVAL != 0)
 #error "wolfSSL repeats DTLS 1.3 by a clock of its own (-DDTLS13_MIN_RTX_INTERVAL=0)"
 #endif
+#if defined(WOLFSSL_DTLS13) && !defined(HAVE_SECRET_CALLBACK)
+#error "wolfSSL hides the record numbers of DTLS 1.3 (-DHAVE_SECRET_CALLBACK)"
+#endif
+#if defined(SHOW_SECRETS) || defined(WOLFSSL_SSLKEYLOGFILE) || defined(WOLFSSL_SNIFFER_KEYLOGFILE)
+#error "wolfSSL writes keys into a log (SHOW_SECRETS, WOLFSSL_SSLKEYLOGFILE)"
+#endif
 #ifdef OPENSSL_EXTRA
 #error "wolfSSL carries the OpenSSL layer, three times the memory for each session"
 #endif

@@ -77,7 +77,10 @@ static struct slice spki(const char *pem, uint8_t room[DTLS_SPKI_MAX])
 
 static void make_profile(struct exchange *x)
 {
-	struct dtls_profile_spec spec = { .cid = x->spec.cid, .calls = &calls };
+	struct dtls_profile_spec spec = { .cid = x->spec.cid,
+		.version = x->spec.v13 ? DTLS_1_3 : DTLS_1_2,
+		.no_dhe = x->spec.no_dhe,
+		.calls = &calls };
 	switch (x->spec.kind) {
 	case EXCHANGE_RPK:
 		spec.security = DTLS_RPK;
@@ -100,6 +103,7 @@ static void make_lan(struct exchange *x)
 {
 	static uint8_t room[DTLS_SPKI_MAX];
 	struct dtls_listener_spec spec = { .cid = x->spec.cid };
+	lan_version = x->spec.v13 ? DTLS_1_3 : DTLS_1_2;
 	if (x->spec.kind != EXCHANGE_PSK) {
 		spec.pair = (struct dtls_pair){ slice_str(pki_server), slice_str(pki_server_key) };
 		spec.ca = slice_str(pki_ca);
@@ -115,7 +119,9 @@ static struct wolf_peer *make_wolf(struct exchange *x, bool is_client)
 {
 	uint8_t room[DTLS_SPKI_MAX];
 	struct wolf_peer_spec spec = {
-		.suites = "PSK-AES128-CCM-8",
+		.suites = x->spec.v13 ? "TLS13-AES128-GCM-SHA256" : "PSK-AES128-CCM-8",
+		.v13 = x->spec.v13,
+		.no_dhe = x->spec.no_dhe && is_client,
 		.is_client = is_client,
 		.identity = credential.identity,
 		.key = credential.key,
@@ -265,10 +271,17 @@ static struct exchange_packet *first_due(struct exchange *x)
 	return first;
 }
 
-static struct mono repeat_due(const struct talk *t)
+/* Of the library's ends, its clients repeat themselves; in DTLS 1.3 its servers must, too. */
+static bool waits(const struct wolf_peer *p)
 {
-	bool waits = t->wolf_client != NULL && wolf_peer_is_shaking(t->wolf_client);
-	return waits && t->pause < DEADLINE_MS ? t->repeat : MONO_NEVER;
+	return p != NULL && wolf_peer_is_shaking(p);
+}
+
+static struct mono repeat_due(const struct exchange *x)
+{
+	const struct talk *t = x->speaking;
+	bool one_waits = waits(t->wolf_client) || (x->spec.v13 && waits(t->wolf_server));
+	return one_waits && t->pause < DEADLINE_MS ? t->repeat : MONO_NEVER;
 }
 
 static struct mono client_due(const struct talk *t)
@@ -279,7 +292,7 @@ static struct mono client_due(const struct talk *t)
 static struct mono timer_due(const struct exchange *x)
 {
 	struct mono first = mono_min(client_due(&x->old), client_due(&x->fresh));
-	first = mono_min(first, repeat_due(x->speaking));
+	first = mono_min(first, repeat_due(x));
 	return x->lan != NULL ? mono_min(first, lan_deadline(x->lan)) : first;
 }
 
@@ -296,11 +309,18 @@ static void tick(struct exchange *x)
 	tick_client(x, &x->fresh);
 	if (x->lan != NULL)
 		lan_tick(x->lan, x->now);
-	if (repeat_due(t).ms > x->now.ms)
+	if (repeat_due(x).ms > x->now.ms)
 		return;
 	t->pause *= 2;
 	t->repeat = mono_add(x->now, t->pause);
-	wolf_peer_repeat(t->wolf_client);
+	if (!x->spec.v13) {
+		wolf_peer_repeat(t->wolf_client);
+		return;
+	}
+	if (t->wolf_client != NULL)
+		wolf_peer_tick(t->wolf_client);
+	if (t->wolf_server != NULL)
+		wolf_peer_tick(t->wolf_server);
 }
 
 void exchange_run(struct exchange *x, int64_t ms)

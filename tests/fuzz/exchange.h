@@ -39,7 +39,7 @@ struct talk {
 	struct wolf_peer *wolf_server; /* the library's, or NULL: the listener's sessions */
 	unsigned client_got;           /* messages of data */
 	unsigned server_got;           /* the same, at the library's server */
-	struct mono repeat;            /* when the library's client repeats its flight */
+	struct mono repeat;            /* when the library's ends repeat their flights */
 	int64_t pause;                 /* until the repeat after that, ms */
 	bool was_up;                   /* the room's client told that it is up */
 	bool is_over;                  /* the room's client told an end */
@@ -49,7 +49,10 @@ struct talk {
 struct exchange_spec {
 	enum exchange_role role;
 	enum exchange_kind kind;
-	bool cid; /* both ends use connection ids where they can */
+	bool cid;    /* both ends use connection ids where they can */
+	bool v13;    /* DTLS 1.3, with a key */
+	bool no_dhe; /* then: the client wants the key alone */
+	bool old_speaks; /* the old conversation has carried data */
 };
 
 struct exchange {

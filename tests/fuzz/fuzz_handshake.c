@@ -1,7 +1,7 @@
 /* Whole handshakes in which datagrams are altered as they leave, to their end on virtual time. Beside
  * them lives a proven conversation between the same addresses; after them a genuine client comes.
- * Input: role, flags (1: connection ids; 2: the proven one has data; above: PSK, raw keys
- * or certificates), then alterations: STEP, which of
+ * Input: role (192 to 223: in DTLS 1.3, by PSK), flags (1: connection ids; 2: the proven one has data;
+ * above: PSK, raw keys or certificates, or 4: in DTLS 1.3 the key alone), then alterations: STEP, which of
  * the handshake's datagrams, OP, and what OP wants. OP plus 16 says the genuine one too, before the
  * altered one, plus 32 behind it. Randomness is fixed, so keys and cookies are the same each time. */
 #include <stdlib.h>
@@ -185,15 +185,17 @@ static void change(struct run *r, const struct alteration *a, struct datagram *d
 	}
 }
 
-/* A datagram of this handshake, beside the genuine one: what a network may do. */
-static bool is_repeat(const struct run *r, const struct alteration *a)
+/* A datagram of this handshake, on the way that it went, beside the genuine one: what a network may
+ * do. What a server said, thrown back at it, is a forgery. */
+static bool is_repeat(const struct run *r, const struct alteration *a, enum exchange_way way)
 {
-	return a->op % BEFORE % OPS == REPLACE && a->op & (BEFORE | BEHIND) &&
+	return earlier(r, a->value)->way == way && a->op % BEFORE % OPS == REPLACE && a->op & (BEFORE | BEHIND) &&
 	       a->value % r->x->sent >= r->first;
 }
 
 /* What becomes of a datagram as such. Returns how often it leaves. */
-static int fate(struct run *r, const struct alteration *a, int64_t *late)
+static int fate(
+	struct run *r, const struct alteration *a, enum exchange_way way, int64_t *late)
 {
 	switch ((enum op)(a->op % BEFORE % OPS)) {
 	case LOSE:
@@ -214,8 +216,8 @@ static int fate(struct run *r, const struct alteration *a, int64_t *late)
 		r->forged++;
 		return 1;
 	default:
-		r->late += is_repeat(r, a);
-		r->harmed |= !is_repeat(r, a);
+		r->late += is_repeat(r, a, way);
+		r->harmed |= !is_repeat(r, a, way);
 		return 1;
 	}
 }
@@ -227,7 +229,7 @@ static void alter_one(struct run *r, const struct alteration *a, enum exchange_w
 	int64_t late = 0;
 	lay(&d, 0, bytes, n);
 	change(r, a, &d);
-	int times = fate(r, a, &late);
+	int times = fate(r, a, way, &late);
 	if (a->op % BEFORE % OPS == FORGE) {
 		uint8_t alert[] = { 21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 1, 0, 0, 2, 2, a->value };
 		exchange_put(r->x, way, alert, sizeof(alert), 0);
@@ -293,12 +295,17 @@ static void assert_alive(const struct exchange *x, const struct talk *t)
 	}
 }
 
+/* A forged alert stands when the genuine answer did not come in time. */
+static bool may_be_alerted(const struct run *r)
+{
+	return r->forged > 0 && (r->lost > 0 || r->late > 0);
+}
+
 /* Whatever a network does by itself, and a forged alert that the genuine answer follows, ends no
  * handshake. The library's own ends, without our filter, die of alerts, and of a cookie that is late. */
 static bool may_fail(const struct run *r, const struct talk *t)
 {
-	bool missed = r->lost > 0 || r->late > 0;
-	return r->harmed || r->lost > 3 || r->rotated > 1 || (r->forged > 0 && missed) ||
+	return r->harmed || r->lost > 3 || r->rotated > 1 || may_be_alerted(r) ||
 	       ((r->late > 0 || r->forged > 0) && library_died(t));
 }
 
@@ -316,26 +323,35 @@ static void shake(struct run *r, struct talk *t)
 	assert_alive(x, t);
 	bool up = talk_client_is_up(t) && talk_server_is_up(x, t);
 	BUG_UNLESS(up || may_fail(r, t));
-	/* One client, one session: repeats of its hellos make no more. */
-	if (!r->harmed && r->lost <= 3 && x->lan != NULL)
+	/* One client, one session: repeats of its hellos make no more, while that lives. */
+	if (!r->harmed && r->lost <= 3 && !may_be_alerted(r) && x->lan != NULL)
 		BUG_UNLESS(x->lan->born <= before + 1);
 	if (up)
 		BUG_UNLESS(talk_passes(x, t));
+}
+
+static struct exchange_spec take_spec(struct cursor *c)
+{
+	uint8_t role = cur_u8(c), flags = cur_u8(c);
+	struct exchange_spec spec = { .role = role % EXCHANGE_ROLES, .v13 = role >> 5 == 6 };
+	spec.cid = flags & 1;
+	spec.old_speaks = flags & 2;
+	spec.no_dhe = spec.v13 && flags & 4;
+	if (!spec.v13)
+		spec.kind = flags / 4 % EXCHANGE_KINDS;
+	return spec;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
 	fake_rand_seed(1);
 	struct cursor c = cur_of(bytes, n);
-	struct exchange_spec spec = { .role = cur_u8(&c) % EXCHANGE_ROLES };
-	uint8_t flags = cur_u8(&c);
-	spec.cid = flags & 1;
-	spec.kind = flags / 4 % EXCHANGE_KINDS;
+	struct exchange_spec spec = take_spec(&c);
 	struct run r = { .x = exchange_create(&spec) };
 	struct exchange *x = r.x;
 	while (r.count < ALTERATIONS && cur_left(&c) > 1)
 		r.alteration[r.count++] = read_alteration(&c);
-	converse(x, &x->old, flags & 2);
+	converse(x, &x->old, spec.old_speaks);
 	BUG_UNLESS(x->old.client == NULL ||
 		   (int)dtls_security_of(x->old.client) == (int)spec.kind);
 	shake(&r, &x->fresh);

@@ -2,7 +2,7 @@
  * usage: dtls-client HOST PORT IDENTITY HEXKEY [TEXT, not the GET]
  *        dtls-client --rpk KEY SERVER-KEY HOST PORT [TEXT]
  *        dtls-client --x509 CERT KEY CA SERVER-NAME HOST PORT [TEXT]
- * With the text "-" it stays, and does what the lines of its input say; README.md lists them. */
+ * Before them --dtls 1.3 is the version. With the text "-" it stays, and does what the lines of its input say; README.md lists them. */
 #include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
@@ -172,6 +172,10 @@ static char **take_words(
 	char **word, struct dtls_profile_spec *shared, struct dtls_session_spec *own)
 {
 	static uint8_t key[64];
+	if (strcmp(word[0], "--dtls") == 0) {
+		shared->version = strcmp(word[1], "1.3") == 0 ? DTLS_1_3 : DTLS_1_2;
+		word += 2;
+	}
 	if (word[0] != NULL && strcmp(word[0], "--rpk") == 0) {
 		shared->security = DTLS_RPK;
 		own->pair.private_key = read_file(word[1]);

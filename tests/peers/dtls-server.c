@@ -1,6 +1,6 @@
 /* The server role of the room dtls over a real socket, with any client: it echoes what it is told, lets a
  * device move by its connection id, and says what happens. A line of its input is said to the device that
- * spoke last. usage: dtls-server [--pair CERT|- KEY] [--ca FILE] [--device KEY] PORT IDENTITY HEXKEY [cid]
+ * spoke last. usage: dtls-server [--dtls 1.3] [--pair CERT|- KEY] [--ca FILE] [--device KEY] PORT IDENTITY HEXKEY [cid]
  * --pair is ours, - for a raw key alone; --device is a raw public key that may come in. */
 #include <netinet/in.h>
 #include <poll.h>
@@ -203,6 +203,8 @@ static char **take_options(char **word, struct dtls_listener_spec *spec)
 		if (strcmp(word[0], "--pair") == 0) {
 			spec->pair = (struct dtls_pair){ read_file(word[1]), read_file(word[2]) };
 			word++;
+		} else if (strcmp(word[0], "--dtls") == 0) {
+			spec->version = strcmp(word[1], "1.3") == 0 ? DTLS_1_3 : DTLS_1_2;
 		} else if (strcmp(word[0], "--ca") == 0) {
 			spec->ca = read_file(word[1]);
 		} else if (dtls_public_key_read(read_file(word[1]), device, &device_n) == 0) {

@@ -24,6 +24,12 @@ static struct lines lines = {
 static struct addr local, gateway;
 static struct dtls_profile *profile;
 static struct dtls_session *session; /* NULL while there is none */
+/* The last datagram that left, and one that is kept back. */
+static struct datagram {
+	uint8_t bytes[2048];
+	size_t n;
+} last, held;
+static bool holds; /* the next one is kept back */
 /* What both specs say of our credential. */
 static struct dtls_profile_spec shared;
 static struct dtls_session_spec own = { .deadline_ms = DEADLINE_MS };
@@ -43,8 +49,13 @@ static void say(const char *what)
 
 static void emit(void *who, const uint8_t *datagram, size_t n)
 {
+	struct datagram *d = holds ? &held : &last;
 	(void)who;
-	if (send(lines.fd, datagram, n, 0) < 0)
+	d->n = n < sizeof(d->bytes) ? n : sizeof(d->bytes);
+	memcpy(d->bytes, datagram, d->n);
+	if (holds)
+		holds = false;
+	else if (send(lines.fd, datagram, n, 0) < 0)
 		say("unsent");
 }
 
@@ -123,8 +134,30 @@ static void on_socket(void)
 
 /* ---- lines ---- */
 
+static void send_again(const struct datagram *d)
+{
+	if (send(lines.fd, d->bytes, d->n, 0) < 0)
+		say("unsent");
+}
+
+/* True when the line says what happens to datagrams. */
+static bool handles_datagrams(const char *line)
+{
+	if (!strcmp(line, "hold"))
+		holds = true;
+	else if (!strcmp(line, "again"))
+		send_again(&last);
+	else if (!strcmp(line, "held"))
+		send_again(&held);
+	else
+		return false;
+	return true;
+}
+
 static void on_line(char *line)
 {
+	if (handles_datagrams(line))
+		return;
 	if (!strncmp(line, "port ", 5)) {
 		local.port = (uint16_t)atoi(line + 5);
 		open_socket();
@@ -196,9 +229,14 @@ static bool take_credential(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	static const struct dtls_calls calls = { emit };
+	if (argc > 2 && !strcmp(argv[1], "--dtls")) {
+		shared.version = !strcmp(argv[2], "1.3") ? DTLS_1_3 : DTLS_1_2;
+		argc -= 2;
+		argv += 2;
+	}
 	if (argc < 6 || addr_parse(&local, argv[1]) != 0 || addr_parse(&gateway, argv[2]) != 0 ||
 		!take_credential(argc - 3, argv + 3)) {
-		fprintf(stderr, "usage: rawdevice ADDRESS:PORT GATEWAY:PORT psk IDENTITY HEXKEY\n"
+		fprintf(stderr, "usage: rawdevice [--dtls 1.3] ADDRESS:PORT GATEWAY:PORT psk IDENTITY HEXKEY\n"
 				"   | x509 CERT KEY CA NAME | rpk KEY PUBLIC\n");
 		return 2;
 	}

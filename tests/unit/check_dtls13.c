@@ -440,27 +440,6 @@ START_TEST(a_key_update_that_nobody_acknowledges_rests)
 }
 END_TEST
 
-/* The number of a record is hidden, so nothing is ever known to be the newest. */
-START_TEST(no_address_moves)
-{
-	struct lan *l;
-	struct wire *w = both_up(&l, true);
-	const struct lan_peer there = { SLICE("elsewhere"), NULL, NULL };
-	for (int i = 0; i < 3; i++) {
-		ck_assert_int_eq(dtls_write(w->client, hi, sizeof(hi)), 0);
-		struct wire_packet *p = &w->packet[w->sent - 1];
-		p->due = MONO_NEVER;
-		lan_feed(l, &there, p->bytes, p->n, w->now);
-		ck_assert_uint_eq(l->session[0].got, (unsigned)i + 1);
-		ck_assert(!dtls_was_newest(l->session[0].s));
-		ck_assert(l->session[0].peer == &w->address);
-		lan_feed(l, &there, p->bytes, p->n, w->now); /* a replay */
-		ck_assert_uint_eq(l->session[0].got, (unsigned)i + 1);
-	}
-	end(w, l);
-}
-END_TEST
-
 START_TEST(every_bit_and_every_length_counts)
 {
 	struct lan *l;
@@ -660,7 +639,6 @@ static TCase *all(void)
 	tcase_add_loop_test(c, key_updates_of_the_peer_are_answered, 0, 2);
 	tcase_add_test(c, a_lost_key_update_is_repeated);
 	tcase_add_test(c, a_key_update_that_nobody_acknowledges_rests);
-	tcase_add_test(c, no_address_moves);
 	tcase_add_loop_test(c, every_bit_and_every_length_counts, 0, 2);
 	tcase_add_loop_test(c, forgeries_are_counted, 0, 3);
 	tcase_add_loop_test(

@@ -8,6 +8,7 @@ Suite *records_suite(void);     /* check_records.c: after that */
 Suite *listener_suite(void);    /* check_listener.c: what strangers get of a server */
 Suite *device_suite(void);      /* check_device.c: sessions of the server role */
 Suite *dtls13_suite(void);      /* check_dtls13.c: what is of DTLS 1.3 alone */
+Suite *newest13_suite(void);    /* check_newest13.c: which record of DTLS 1.3 is the newest */
 Suite *file_suite(void);        /* check_file.c: keys and certificates in files */
 Suite *cert_suite(void);        /* check_cert.c: which servers are trusted */
 Suite *cert_device_suite(void); /* check_cert_device.c: which devices are let in */

@@ -14,6 +14,7 @@ struct wolf_peer {
 	bool up, closed, dead;
 	size_t given;
 	char sni[128];
+	uint8_t secret[32]; /* what it writes with in DTLS 1.3, before any key update */
 };
 
 static int on_recv(WOLFSSL *ssl, char *room, int size, void *who)
@@ -131,8 +132,19 @@ static void setup13_ctx(struct wolf_peer *p)
 	BUG_UNLESS(!p->spec.no_dhe || wolfSSL_CTX_no_dhe_psk(p->ctx) == 0);
 }
 
+static int on_secret(WOLFSSL *ssl, int id, const unsigned char *secret, int n, void *who)
+{
+	struct wolf_peer *p = who;
+	(void)ssl;
+	BUG_UNLESS(n == sizeof(p->secret));
+	if (id == (p->spec.is_client ? CLIENT_TRAFFIC_SECRET : SERVER_TRAFFIC_SECRET))
+		memcpy(p->secret, secret, sizeof(p->secret));
+	return 0;
+}
+
 static void setup13(struct wolf_peer *p)
 {
+	BUG_UNLESS(wolfSSL_set_tls13_secret_cb(p->ssl, on_secret, p) == WOLFSSL_SUCCESS);
 	wolfSSL_dtls13_set_send_more_acks(p->ssl, 1); /* or it wants two timers */
 	if (!p->spec.is_client)
 		BUG_UNLESS(wolfSSL_send_hrr_cookie(p->ssl, NULL, 0) == WOLFSSL_SUCCESS);
@@ -346,6 +358,11 @@ bool wolf_peer_is_dead(const struct wolf_peer *p)
 bool wolf_peer_is_closed(const struct wolf_peer *p)
 {
 	return p->closed;
+}
+
+const uint8_t *wolf_peer_secret(const struct wolf_peer *p)
+{
+	return p->secret;
 }
 
 size_t wolf_peer_given(const struct wolf_peer *p)

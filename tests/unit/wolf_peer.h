@@ -52,6 +52,8 @@ bool wolf_peer_is_shaking(const struct wolf_peer *p);
 bool wolf_peer_is_dead(const struct wolf_peer *p);
 /* The client's close_notify came. */
 bool wolf_peer_is_closed(const struct wolf_peer *p);
+/* The traffic secret that it writes with first in DTLS 1.3, 32 bytes. */
+const uint8_t *wolf_peer_secret(const struct wolf_peer *p);
 /* Bytes of the certificate or raw key that the peer gave; 0 for none. */
 size_t wolf_peer_given(const struct wolf_peer *p);
 /* Server name that the client asked for, or "". */
