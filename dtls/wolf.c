@@ -417,11 +417,13 @@ static bool is_psk(const struct wolf *w)
 	return number == 0x00a8 || number == 0x00ae || number == 0xc0a4 || number == 0xc0a8;
 }
 
-/* Nobody comes in who has proven nothing, whatever the library says. */
+/* Nobody comes in who has proven nothing, whatever the library says; and who has a pre-shared key shows no
+ * certificate beside it, which nobody would have proven. */
 static enum wolf_result come_up(struct wolf *w)
 {
 	wolf_proof_up(w->ssl);
-	return w->proof.proven || is_psk(w) ? WOLF_UP : WOLF_FAILED;
+	bool is_good = is_psk(w) ? w->proof.spki.n == 0 : w->proof.proven;
+	return is_good ? WOLF_UP : WOLF_FAILED;
 }
 
 enum wolf_result wolf_handshake(struct wolf *w, struct slice record)
