@@ -130,7 +130,7 @@ static struct flow *flow_of_parcel(struct datapath *dp, const struct parcel *p)
 	struct flow *flow = NULL;
 	if (p->session != NULL)
 		flow = flow_by_id(dp->flows, p->session->flow);
-	if (flow == NULL || flow->is_shared)
+	if (flow == NULL || flow->is_shared || flow->session != p->session)
 		flow = flow_find(dp->flows, &p->key);
 	if (flow == NULL && p->session == NULL)
 		flow = reopen_follow(dp, p);

@@ -23,7 +23,7 @@ bool identify_is_configured(const struct routes *routes, struct slice name)
 bool identify_is_used(const struct datapath *dp, const struct identity *id)
 {
 	const struct route *r = route_of(dp->routes, id->endpoint, NULL);
-	return id->session != NULL || (r != NULL && flow_by_id(dp->flows, r->flow) != NULL);
+	return identity_is_here(id) || (r != NULL && flow_by_id(dp->flows, r->flow) != NULL);
 }
 
 /* Names of devices that left make room for others. */

@@ -79,6 +79,7 @@ static struct identity *row_of(struct identities *t, const char *endpoint,
 	if (id->endpoint == NULL)
 		return NULL;
 	id->number = old != NULL ? old->number : ++t->last;
+	list_init(&id->sessions);
 	link_name(t, id);
 	t->count++;
 	return id;
@@ -220,6 +221,7 @@ struct identity *identity_dynamic(struct identities *t, struct slice endpoint)
 		return NULL;
 	}
 	id->number = ++t->last;
+	list_init(&id->sessions);
 	id->is_dynamic = true;
 	link_dynamic(t, id);
 	return id;
@@ -245,7 +247,7 @@ void identity_adopt(struct identities *to, struct identities *from, struct ident
 
 void identity_forget(struct identities *t, struct identity *id)
 {
-	BUG_UNLESS(id->is_dynamic && id->session == NULL);
+	BUG_UNLESS(id->is_dynamic && !identity_is_here(id));
 	unlink_dynamic(t, id);
 	row_fini(id);
 	free(id);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include "base/bug.h"
 #include "base/cursor.h"
+#include "base/list.h"
 #include "dtls/dtls.h"
 
 struct conf;
@@ -20,7 +21,7 @@ struct identity {
 	struct dtls_psk psk;     /* owned, wiped at the end; empty where it has none */
 	struct slice public_key; /* owned, DER SubjectPublicKeyInfo; empty where it has none */
 	bool is_dynamic;         /* no section names it: its certificate does */
-	struct lan_session *session; /* proven, or NULL */
+	struct list sessions;    /* ring of proven struct lan_session, by their same_identity */
 	struct identity *next_name;  /* next of the same hash of endpoint names */
 	struct identity *next_psk;   /* next of the same hash of PSK identities */
 	struct identity *next_key;   /* next of the same hash of public keys */
@@ -57,5 +58,10 @@ size_t identities_most(const struct identities *identities);
 size_t identities_dynamic(const struct identities *identities);
 /* True when it has a credential of its own, so that it need not come by a certificate. */
 bool identity_has_credential(const struct identity *identity);
+/* True when somebody is here by that name. */
+static inline bool identity_is_here(const struct identity *identity)
+{
+	return !list_is_empty(&identity->sessions);
+}
 /* True when both rows are of one endpoint with one credential, so that a session may stay. */
 bool identity_same(const struct identity *a, const struct identity *b);

@@ -215,6 +215,7 @@ struct lan_session *lan_session_add(struct lan_sessions *t, const struct lan_ses
 	*new = *s;
 	new->ticket = ticket;
 	list_init(&new->order);
+	list_init(&new->same_identity);
 	enter(t, new);
 	link_address(t, new);
 	if (new->has_cid)

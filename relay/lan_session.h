@@ -25,6 +25,7 @@ struct lan_session {
 	struct lan_port *port;       /* socket towards the device; borrowed */
 	struct addr called;          /* our address that the device calls, without port */
 	struct identity *identity;   /* who it is, once proven; borrowed */
+	struct list same_identity;   /* in the ring of that */
 	struct flow_id flow;         /* one of its flows, where it has any */
 	struct mono heard;           /* when an authentic message came last */
 	struct timer timer;          /* next step of the handshake, or a look whether it is idle */

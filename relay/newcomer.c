@@ -62,7 +62,7 @@ static void pass_on(struct datapath *dp, struct flow *flow, struct parcel *p)
 static bool has_session(const struct datapath *dp, struct slice endpoint)
 {
 	const struct identity *id = identity_by_endpoint(dp->identities, endpoint);
-	return id != NULL && id->session != NULL;
+	return id != NULL && identity_is_here(id);
 }
 
 /* An endpoint with LAN credentials, or that is here by DTLS at present, is not served without (rule 2). */

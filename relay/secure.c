@@ -128,8 +128,7 @@ static void leave_flows(struct datapath *dp, const struct lan_session *s)
 static void drop_session(struct datapath *dp, struct lan_session *s)
 {
 	leave_flows(dp, s);
-	if (s->identity != NULL && s->identity->session == s)
-		s->identity->session = NULL;
+	list_remove(&s->same_identity);
 	timer_disarm(dp->env.timers, &s->timer);
 	dtls_forget(&s->dtls);
 	lan_session_free(dp->sessions, s);
@@ -215,14 +214,29 @@ static void fire(struct timer *timer, struct mono now)
 
 /* ---- a device proves who it is, or that it is elsewhere ---- */
 
-/* All flows of the endpoint are this session's, wherever they were. */
+/* The server that a device reaches by this session, where its endpoint has several. */
+static const struct route *way_of(const struct datapath *dp, const struct lan_session *s,
+	bool is_bootstrap)
+{
+	return route_find(dp->routes, slice_str(s->identity->endpoint), is_bootstrap,
+		s->port->listener->server);
+}
+
+/* A device has one session for each server: both would lead to the same. */
+static bool is_same_way(const struct datapath *dp, const struct lan_session *a,
+	const struct lan_session *b)
+{
+	return a->key.listener == b->key.listener || way_of(dp, a, false) == way_of(dp, b, false);
+}
+
+/* The flows of the endpoint that go its way are this session's, wherever they were. */
 static void take_flows(struct datapath *dp, struct lan_session *s, struct mono now)
 {
 	struct parcel here = { .port = s->port, .called = s->called, .key = s->key, .now = now };
 	struct route *r = NULL;
 	while ((r = route_of(dp->routes, s->identity->endpoint, r)) != NULL) {
 		struct flow *flow = flow_by_id(dp->flows, r->flow);
-		if (flow == NULL)
+		if (flow == NULL || way_of(dp, s, r->is_bootstrap) != r)
 			continue;
 		life_move(dp, flow, &here);
 		flow->session = s;
@@ -249,8 +263,22 @@ static void stranger(struct datapath *dp, struct lan_session *s, struct mono now
 	look_idle(dp, s, now);
 }
 
-/* The handshake is done. The endpoint's session before this one is over, without a word: the device
- * has forgotten it. */
+/* Sessions of the endpoint that this one takes the place of are over, without a word: the device has
+ * forgotten them. */
+static bool drop_older(struct datapath *dp, const struct lan_session *s)
+{
+	bool dropped = false;
+	list_each(node, &s->identity->sessions) {
+		struct lan_session *old = container_of(node, struct lan_session, same_identity);
+		if (old == s || !is_same_way(dp, old, s))
+			continue;
+		drop_session(dp, old);
+		dropped = true;
+	}
+	return dropped;
+}
+
+/* The handshake is done. */
 static void proven(struct datapath *dp, struct lan_session *s, struct mono now)
 {
 	struct identity *id = identify(dp, s);
@@ -258,19 +286,17 @@ static void proven(struct datapath *dp, struct lan_session *s, struct mono now)
 		stranger(dp, s, now);
 		return;
 	}
-	struct lan_session *before = id->session;
 	struct lan_key key = s->key;
 	key.identity = id->number;
 	lan_session_proven(dp->sessions, s);
 	lan_session_rekey(dp->sessions, s, &key);
 	s->identity = id;
-	id->session = s;
+	list_append(&id->sessions, &s->same_identity);
 	s->heard = now;
 	take_flows(dp, s, now);
-	if (before != NULL)
-		drop_session(dp, before);
+	bool again = drop_older(dp, s);
 	count(dp, COUNT_DEVICE_HANDSHAKES_DONE);
-	tell_proven(dp, s, before != NULL, now);
+	tell_proven(dp, s, again, now);
 	look_idle(dp, s, now);
 }
 
@@ -523,8 +549,11 @@ void secure_apply(struct datapath *dp, struct identities *identities)
 			close_session(dp, s);
 			continue;
 		}
+		list_remove(&s->same_identity);
 		s->identity = id;
-		id->session = s;
+		list_append(&id->sessions, &s->same_identity);
+		if (drop_older(dp, s)) /* listeners that had different servers have one now */
+			take_flows(dp, s, loop_now(dp->env.loop));
 	}
 	identities_free(dp->identities);
 	dp->identities = identities;

@@ -271,7 +271,7 @@ static void undo(struct plan *plan)
 			server_free(plan->server[i]);
 }
 
-/* Room for two timers of each flow, one of each device's session, two of each server and listener for
+/* Room for two timers of each flow, one of each device's session by each listener, two of each server and listener for
  * as long as the old ones stand beside the new. It only grows: the old ones are there until the change
  * is made. */
 static int reserve_timers(struct plan *plan, size_t most)
@@ -283,11 +283,14 @@ static int reserve_timers(struct plan *plan, size_t most)
 		before = identities_most(dp->identities);
 		sessions += identities_dynamic(dp->identities); /* they may stay, beyond the new limit */
 	}
-	size_t wanted = flows * 2 + (sessions > before ? sessions : before) + 2 * HALF_OPEN_MAX +
-		MOVES_MAX + (plan->conf->server_count + plan->conf->listen_count) * 2 + 1;
-	list_each(node, &dp->servers)
-		wanted++;
+	size_t listeners = 0;
 	list_each(at, &dp->listeners)
+		listeners++;
+	size_t ways = listeners > plan->conf->listen_count ? listeners : plan->conf->listen_count;
+	size_t wanted = flows * 2 + (sessions > before ? sessions : before) * ways +
+		2 * HALF_OPEN_MAX + MOVES_MAX + listeners +
+		(plan->conf->server_count + plan->conf->listen_count) * 2 + 1;
+	list_each(node, &dp->servers)
 		wanted++;
 	if (wanted <= dp->reserved)
 		return 0;

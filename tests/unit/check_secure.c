@@ -216,6 +216,39 @@ START_TEST(bootstrap_and_server_share_a_session)
 }
 END_TEST
 
+START_TEST(rule6_endpoint_with_two_servers_has_a_session_for_each)
+{
+	struct rig *r = up();
+	rig_add_server(r, "second", CLOUD2, 5693);
+	rig_endpoint(r, "dev", "second");
+	rig_lan_secure(r, "dev");
+	struct conf_listen *l = rig_add_listen(r, "other", 5673);
+	l->coaps = 5674;
+	l->cid = true;
+	r->listens[0].server = rig_conf_server(r, "cloud");
+	l->server = rig_conf_server(r, "second");
+	ck_assert_int_eq(rig_apply(r), 0);
+	struct rig_dtls *first = rig_dtls_register(r, A, "dev");
+	ck_assert_uint_eq(r->to.port, 5683);
+	rig_dtls_use_port(5674);
+	struct rig_dtls *second = rig_dtls_register(r, A2, "dev");
+	ck_assert_uint_eq(r->to.port, 5693);
+	ck_assert_uint_eq(proven(r), 2);
+	serve(r, second);
+	rig_dtls_use_port(DEVICE_PORT);
+	serve(r, first);
+	ck_assert_uint_eq(r->to.port, 5683);
+	l->server = rig_conf_server(r, "cloud"); /* now both lead to one server */
+	ck_assert_int_eq(rig_apply(r), 0);
+	ck_assert_uint_eq(proven(r), 1);
+	while (fake_lan_take(r->net) != NULL)
+		;
+	rig_dtls_free(first);
+	rig_dtls_free(second);
+	rig_free(r);
+}
+END_TEST
+
 START_TEST(endpoint_without_a_bootstrap_server_gets_404)
 {
 	struct rig *r = up();
@@ -438,6 +471,7 @@ Suite *secure_suite(void)
 	SUITE_TEST(s, unknown_identity_is_refused_and_counted);
 	SUITE_TEST(s, wrong_key_is_counted_once_and_ends);
 	SUITE_TEST(s, bootstrap_and_server_share_a_session);
+	SUITE_TEST(s, rule6_endpoint_with_two_servers_has_a_session_for_each);
 	SUITE_TEST(s, endpoint_without_a_bootstrap_server_gets_404);
 	SUITE_TEST(s, two_devices_may_share_an_address);
 	SUITE_TEST(s, full_table_is_said_in_the_session);

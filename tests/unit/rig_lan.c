@@ -31,11 +31,17 @@ struct rig_dtls {
 /* One rig at a time. */
 static struct list devices = { &devices, &devices };
 static bool wrong_key;
+static uint16_t called_port = DEVICE_PORT;
+
+void rig_dtls_use_port(uint16_t port)
+{
+	called_port = port;
+}
 
 static void arrive(struct rig *r, const struct addr *from, const uint8_t *bytes, size_t n)
 {
 	struct addr called = r->called[addr_is_v4(from)];
-	called.port = DEVICE_PORT;
+	called.port = called_port;
 	bool is_heard = fake_lan_queue(r->net, from, &called, r->ifindex, bytes, n);
 	ck_assert(is_heard || r->takes_strays);
 }

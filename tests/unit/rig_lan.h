@@ -31,6 +31,8 @@ unsigned rig_lan_step(struct rig *r);
 bool rig_dtls_is_up(const struct rig_dtls *d);
 /* The relay's close_notify came. */
 bool rig_dtls_is_closed(const struct rig_dtls *d);
+/* Devices call this port of the gateway from now on. */
+void rig_dtls_use_port(uint16_t port);
 /* Uses another key than the relay knows, in handshakes that begin from now on. */
 void rig_lan_wrong_key(struct rig *r, bool wrong);
 /* The device sends a message, in hex. */
