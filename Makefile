@@ -287,7 +287,7 @@ load: all $(LOAD:%=$(BUILD)/%)
 # ---- where things go ----------------------------------------------------------------------------
 install: all
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(SBINDIR) $(BINDIR) $(SYSCONFDIR)/config $(DOCDIR))
-	for p in $(PROGRAMS); do \
+	for p in $(filter-out lwgate-net,$(PROGRAMS)); do \
 		to=$(SBINDIR); [ $$p != lwgate ] || to=$(BINDIR); \
 		$(INSTALL) -m 755 $(BUILD)/$$p $(DESTDIR)$$to/ || exit 1; \
 	done
