@@ -240,12 +240,11 @@ static enum dtls_fault check_anchor(
 
 static bool keep_key(struct wolf_proof *proof, const uint8_t *bytes, size_t n)
 {
-	uint8_t *copy = malloc(n);
-	if (copy == NULL)
+	struct slice copy;
+	if (!slice_copy(&copy, bytes, n))
 		return false;
-	memcpy(copy, bytes, n);
-	free((void *)proof->spki.p);
-	proof->spki = (struct slice){ copy, n };
+	slice_free(&proof->spki);
+	proof->spki = copy;
 	return true;
 }
 
@@ -500,7 +499,7 @@ void wolf_proof_init(struct wolf_proof *proof, const struct wolf_trust *trust, W
 
 void wolf_proof_fini(struct wolf_proof *proof)
 {
-	free((void *)proof->spki.p);
+	slice_free(&proof->spki);
 	free(proof->names);
 }
 

@@ -4,16 +4,6 @@
 #include "identity.h"
 #include "lan_session.h"
 
-static bool is_name(struct slice name)
-{
-	if (name.n == 0 || name.n > ENDPOINT_NAME_MAX)
-		return false;
-	for (size_t i = 0; i < name.n; i++)
-		if (name.p[i] < 0x20 || name.p[i] == 0x7f)
-			return false;
-	return true;
-}
-
 bool identify_is_configured(const struct routes *routes, struct slice name)
 {
 	const struct route *r = route_find(routes, name, false, NULL);
@@ -42,7 +32,7 @@ static void forget_unused(struct datapath *dp)
 static struct identity *welcome(struct datapath *dp, const struct lan_session *s, struct slice name)
 {
 	const struct listener *l = s->port->listener;
-	if (!l->accepts_unknown || l->server == NULL || !is_name(name) ||
+	if (!l->accepts_unknown || l->server == NULL || !route_is_name(name) ||
 		identify_is_configured(dp->routes, name))
 		return NULL;
 	struct identity *id = identity_dynamic(dp->identities, name);

@@ -119,16 +119,6 @@ static bool try_static(struct datapath *dp, struct parcel *p)
 
 /* ---- a Register or Bootstrap-Request ---- */
 
-static bool is_name(struct slice ep)
-{
-	if (ep.n == 0 || ep.n > ENDPOINT_NAME_MAX)
-		return false;
-	for (size_t i = 0; i < ep.n; i++)
-		if (ep.p[i] < 0x20 || ep.p[i] == 0x7f)
-			return false;
-	return true;
-}
-
 static void refuse(struct datapath *dp, const struct parcel *p, enum drop why, uint8_t code,
 	int max_age_s)
 {
@@ -213,7 +203,7 @@ static void admit(struct datapath *dp, struct parcel *p)
 		refuse(dp, p, DROP_NO_ENDPOINT_NAME, MSG_CODE(4, 0), -1);
 		return;
 	}
-	if (p->reg.ep_doubtful || !is_name(p->reg.ep)) {
+	if (p->reg.ep_doubtful || !route_is_name(p->reg.ep)) {
 		refuse(dp, p, DROP_BAD_ENDPOINT_NAME, MSG_CODE(4, 0), -1);
 		return;
 	}

@@ -18,6 +18,16 @@ struct routes {
 	size_t opaques;              /* how many are opaque */
 };
 
+bool route_is_name(struct slice name)
+{
+	if (name.n == 0 || name.n > ENDPOINT_NAME_MAX)
+		return false;
+	for (size_t i = 0; i < name.n; i++)
+		if (name.p[i] < 0x20 || name.p[i] == 0x7f)
+			return false;
+	return true;
+}
+
 static size_t name_bucket(const struct routes *t, struct slice name)
 {
 	return (size_t)hash_bytes(&t->secret, name.p, name.n) & t->mask;
@@ -35,20 +45,7 @@ static void route_fini(struct route *r)
 	secret_wipe(&r->identity);
 	secret_wipe(&r->key);
 	secret_wipe(&r->private_key);
-	free((void *)(uintptr_t)r->cert.p);
-}
-
-/* A certificate is no secret, and may be long. */
-static int copy_cert(struct slice *to, const struct conf_blob *from)
-{
-	uint8_t *copy = from->n > 0 ? malloc(from->n) : NULL;
-	if (from->n == 0)
-		return 0;
-	if (copy == NULL)
-		return -ENOMEM;
-	memcpy(copy, from->bytes, from->n);
-	*to = (struct slice){ copy, from->n };
-	return 0;
+	slice_free(&r->cert);
 }
 
 static int route_init(struct route *r, const struct conf_endpoint *e, struct server *server,
@@ -67,8 +64,8 @@ static int route_init(struct route *r, const struct conf_endpoint *e, struct ser
 		if (r->listen == NULL)
 			return -ENOMEM;
 	}
-	if (r->endpoint == NULL || copy_cert(&r->cert, &e->cert) != 0)
-		return -ENOMEM;
+	if (r->endpoint == NULL || !slice_copy(&r->cert, e->cert.bytes, e->cert.n))
+		return -ENOMEM; /* a certificate is no secret, and may be long */
 	int rc = secret_copy(&r->key, e->key.bytes, e->key.n);
 	if (rc == 0)
 		rc = secret_copy(&r->private_key, e->private_key.bytes, e->private_key.n);

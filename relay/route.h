@@ -40,6 +40,9 @@ struct routes;
 /* How to find the server that a section names. */
 typedef struct server *(*route_server)(void *who, const char *name);
 
+/* True for what may be an endpoint's name: not empty, not longer than we keep, without control bytes. */
+bool route_is_name(struct slice name);
+
 /* Makes the table of a configuration. Returns 0 or -ENOMEM. */
 int routes_create(struct routes **routes, const struct conf *conf, route_server find, void *who)
 	MUST_CHECK;

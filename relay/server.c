@@ -116,14 +116,7 @@ static int copy_trust(struct server *s, const struct conf_server *conf)
 	if (s->expected_name == NULL && copy_text(&s->expected_name, conf->host) != 0)
 		return -ENOMEM;
 	without_root_dot(s->expected_name);
-	if (trust.n == 0)
-		return 0;
-	uint8_t *copy = malloc(trust.n);
-	if (copy == NULL)
-		return -ENOMEM;
-	memcpy(copy, trust.p, trust.n);
-	s->trust = (struct slice){ copy, trust.n };
-	return 0;
+	return slice_copy(&s->trust, trust.p, trust.n) ? 0 : -ENOMEM;
 }
 
 static int copy_conf(struct server *s, const struct conf_server *conf)
@@ -188,7 +181,7 @@ void server_free(struct server *s)
 	free(s->uri);
 	free(s->interface);
 	free(s->expected_name);
-	free((void *)(uintptr_t)s->trust.p);
+	slice_free(&s->trust);
 	free(s);
 }
 

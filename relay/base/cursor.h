@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Borrowed bytes; n is in bytes, p may be NULL when n is 0. */
@@ -28,6 +29,26 @@ static inline bool slice_eq(struct slice a, struct slice b)
 static inline bool slice_is(struct slice a, const char *s)
 {
 	return slice_eq(a, slice_str(s));
+}
+
+/* Copies n bytes, none for 0, into memory of malloc; false when there is none. End with slice_free. */
+static inline bool slice_copy(struct slice *to, const void *from, size_t n)
+{
+	uint8_t *copy = n > 0 ? malloc(n) : NULL;
+	*to = (struct slice){ NULL, 0 };
+	if (n > 0 && copy == NULL)
+		return false;
+	if (n > 0)
+		memcpy(copy, from, n);
+	*to = (struct slice){ copy, n };
+	return true;
+}
+
+/* Frees what slice_copy made; the slice is empty then. */
+static inline void slice_free(struct slice *s)
+{
+	free((void *)(uintptr_t)s->p);
+	*s = (struct slice){ NULL, 0 };
 }
 
 /* True when both C strings are the same, or both are NULL. */
