@@ -394,8 +394,9 @@ static bool feed(struct datapath *dp, struct lan_session *s, const struct parcel
 
 /* ---- datagrams ---- */
 
-static void accept_device(struct datapath *dp, const struct lan_session *new, struct mono now)
+static void accept_device(struct datapath *dp, struct lan_session *new, struct mono now)
 {
+	new->is_known = flow_is_host(dp->flows, &new->key);
 	struct lan_session *s = lan_session_add(dp->sessions, new, evict);
 	if (s == NULL) {
 		struct dtls_session *dtls = new->dtls;
@@ -424,7 +425,7 @@ static void hello(struct datapath *dp, struct parcel *p)
 {
 	struct listener *l = p->port->listener;
 	struct lan_session new = { .dp = dp, .key = p->key, .port = p->port, .called = p->called,
-		.is_known = flow_is_host(dp->flows, &p->key), .has_cid = l->cid, .heard = p->now,
+		.has_cid = l->cid, .heard = p->now,
 		.timer = { .fire = fire } };
 	uint8_t peer[24];
 	memcpy(peer, p->key.device.ip, 16);
