@@ -148,7 +148,7 @@ static void evict(struct lan_session *s)
 
 static void ended(struct datapath *dp, struct lan_session *s, struct mono now)
 {
-	if (s->identity == NULL && !s->is_told)
+	if (s->identity == NULL)
 		tell_failure(dp, s, now);
 	else
 		count(dp, COUNT_DEVICE_CLOSED);

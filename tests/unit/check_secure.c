@@ -185,6 +185,7 @@ START_TEST(wrong_key_is_counted_once_and_ends)
 	ck_assert_uint_eq(half_open(r), 0);
 	ck_assert_uint_eq(rig_counts(r, COUNT_DEVICE_WRONG_KEY), 1);
 	ck_assert_uint_eq(rig_counts(r, COUNT_DEVICE_HALF_OPEN), 0);
+	ck_assert_uint_eq(rig_counts(r, COUNT_DEVICE_CLOSED), 0);
 	rig_dtls_free(d);
 	rig_free(r);
 }
