@@ -207,8 +207,7 @@ $(BUILD)/tests/dtls-client: $(addprefix $(BUILD)/obj/tests/peers/,dtls-client.o 
 $(BUILD)/tests/dtls-server: $(addprefix $(BUILD)/obj/tests/peers/,dtls-server.o files.o)
 $(BUILD)/tests/dtls-bench: $(addprefix $(BUILD)/obj/tests/,load/dtls-bench.o load/dtls-kinds.o \
 	unit/wolf_peer.o)
-$(BUILD)/tests/dtls-versions: $(addprefix $(BUILD)/obj/tests/,load/dtls-versions.o unit/wolf_peer.o)
-$(addprefix $(BUILD)/tests/,dtls-client dtls-server dtls-bench dtls-versions): $(dtls_BELOW:%=$(BUILD)/lib/%.a)
+$(addprefix $(BUILD)/tests/,dtls-client dtls-server dtls-bench): $(dtls_BELOW:%=$(BUILD)/lib/%.a)
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(CFLAGS) -pie $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
 		$(WOLFSSL_LIBS)

@@ -1,5 +1,6 @@
-/* What the room dtls costs: ns for a record written and for one read, against memory; bytes of heap
- * for a session that idles. usage: dtls-bench [ROUNDS [BYTES]]
+/* What the room dtls costs, in each version of DTLS: ns for a record written and for one read, for a handshake, and
+ * for a stranger's hello; bytes of heap for a session that idles.
+ * usage: dtls-bench [ROUNDS [BYTES [1.2|1.3|1.3-psk]]]     1.3-psk: without Diffie-Hellman
  *   dtls-bench PKI: handshakes a second with certificates and raw keys of that folder (tests/lib/pki),
  *   both ends ours, and bytes of heap for what is half open and what idles
  * Instructions: valgrind --tool=callgrind --toggle-collect=write_all (or read_all) dtls-bench 1 */
@@ -15,6 +16,7 @@
 #define BATCH      1000
 #define RECORD_MAX 2048
 #define SESSIONS   1000
+#define SHAKES     100 /* a round */
 
 static const struct dtls_psk psk = { { (const uint8_t *)"meter17", 7 },
 	{ (const uint8_t *)"0123456789abcdef", 16 } };
@@ -24,6 +26,7 @@ static const struct mono now = { 1 };
 struct pair {
 	struct dtls_session *client;
 	struct wolf_peer *server;
+	struct dtls_session *device; /* of our own listener, in place of the server */
 	uint8_t up[4][RECORD_MAX], down[BATCH][RECORD_MAX];
 	size_t up_n[4], down_n[BATCH];
 	unsigned ups, downs;
@@ -31,6 +34,7 @@ struct pair {
 
 static struct pair pair;
 static uint8_t payload[RECORD_MAX];
+static struct dtls_profile_spec how; /* the version */
 
 static void emit(void *who, const uint8_t *datagram, size_t n)
 {
@@ -53,26 +57,39 @@ static void on_data(void *who, const uint8_t *bytes, size_t n)
 	(void)who, (void)bytes, (void)n;
 }
 
-static void read_one(const uint8_t *datagram, size_t n)
+static void read_with(struct dtls_session *s, const uint8_t *datagram, size_t n)
 {
 	uint8_t room[RECORD_MAX];
 	size_t got;
-	dtls_feed(pair.client, datagram, n, now);
-	while (dtls_read(pair.client, room, sizeof(room), &got, now) != DTLS_NOTHING)
+	dtls_feed(s, datagram, n, now);
+	while (dtls_read(s, room, sizeof(room), &got, now) != DTLS_NOTHING)
 		continue;
+}
+
+static void read_one(const uint8_t *datagram, size_t n)
+{
+	read_with(pair.client, datagram, n);
+}
+
+static void connect_client(struct dtls_profile *profile)
+{
+	struct dtls_session_spec spec = { .psk = psk, .deadline_ms = 1000, .who = &pair };
+	pair.ups = pair.downs = 0;
+	BUG_UNLESS(dtls_connect(&pair.client, profile, &spec, now) == 0);
 }
 
 static void shake(struct dtls_profile *profile)
 {
-	struct dtls_session_spec spec = { .psk = psk, .deadline_ms = 1000, .who = &pair };
-	pair.ups = pair.downs = 0;
-	pair.server = wolf_peer_create(&(struct wolf_peer_spec){ .suites = "PSK-AES128-CCM-8",
+	bool v13 = how.version == DTLS_1_3;
+	pair.server = wolf_peer_create(&(struct wolf_peer_spec){
+		.suites = v13 ? "TLS13-AES128-GCM-SHA256" : "PSK-AES128-CCM-8",
+		.v13 = v13,
 		.identity = psk.identity,
 		.key = psk.key,
 		.send = send_down,
 		.on_data = on_data,
 		.who = &pair });
-	BUG_UNLESS(dtls_connect(&pair.client, profile, &spec, now) == 0);
+	connect_client(profile);
 	for (unsigned up = 0, down = 0; up < pair.ups || down < pair.downs;) {
 		for (; up < pair.ups; up++)
 			wolf_peer_feed(pair.server, pair.up[up % 4], pair.up_n[up % 4]);
@@ -107,11 +124,11 @@ static int by_size(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void say(const char *what, double *ns, unsigned rounds)
+static void say(const char *what, double *ns, unsigned rounds, unsigned times)
 {
 	qsort(ns, rounds, sizeof(*ns), by_size);
-	printf("%s: min %.0f median %.0f max %.0f ns\n", what, ns[0] / BATCH,
-		ns[rounds / 2] / BATCH, ns[rounds - 1] / BATCH);
+	printf("%s: min %.0f median %.0f max %.0f ns\n", what, ns[0] / times,
+		ns[rounds / 2] / times, ns[rounds - 1] / times);
 }
 
 static void time_records(unsigned rounds, size_t n)
@@ -128,8 +145,8 @@ static void time_records(unsigned rounds, size_t n)
 		read_all();
 		r[k] = cpu_ns() - start;
 	}
-	say("write", w, rounds);
-	say("read", r, rounds);
+	say("write", w, rounds, BATCH);
+	say("read", r, rounds, BATCH);
 	free(w);
 	free(r);
 }
@@ -154,6 +171,99 @@ static void weigh(struct dtls_profile *profile, bool with_data)
 		dtls_forget(&all[i]);
 }
 
+/* ---- our client and our listener ---- */
+
+static const struct dtls_psk *find_psk(void *who, struct slice identity)
+{
+	(void)who, (void)identity;
+	return &psk;
+}
+
+static const struct dtls_accept_spec from = { { (const uint8_t *)"device", 6 },
+	{ (const uint8_t *)"connect!", 8 }, 1000, &pair, NULL };
+
+static void take_up(struct dtls_listener *l, const uint8_t *datagram, size_t n)
+{
+	if (pair.device != NULL)
+		read_with(pair.device, datagram, n);
+	else
+		pair.device = dtls_accept(l, &from, datagram, n, now);
+}
+
+static void shake_listener(struct dtls_profile *profile, struct dtls_listener *l)
+{
+	pair.device = NULL;
+	connect_client(profile);
+	for (unsigned up = 0, down = 0; up < pair.ups || down < pair.downs;) {
+		for (; up < pair.ups; up++)
+			take_up(l, pair.up[up % 4], pair.up_n[up % 4]);
+		for (; down < pair.downs; down++)
+			read_one(pair.down[down], pair.down_n[down]);
+	}
+	BUG_UNLESS(dtls_state(pair.client) == DTLS_UP && dtls_state(pair.device) == DTLS_UP);
+	dtls_forget(&pair.client);
+	dtls_forget(&pair.device);
+}
+
+static void time_shakes(struct dtls_profile *profile, struct dtls_listener *l, unsigned rounds)
+{
+	double *ns = calloc(rounds, sizeof(*ns));
+	for (unsigned k = 0; k < rounds; k++) {
+		double start = cpu_ns();
+		for (unsigned i = 0; i < SHAKES; i++)
+			shake_listener(profile, l);
+		ns[k] = cpu_ns() - start;
+	}
+	say("handshake, both ends", ns, rounds, SHAKES);
+	free(ns);
+}
+
+static void time_hello(struct dtls_listener *l, const char *what, const uint8_t *hello, size_t n,
+	unsigned rounds)
+{
+	double *ns = calloc(rounds, sizeof(*ns));
+	for (unsigned k = 0; k < rounds; k++) {
+		double start = cpu_ns();
+		for (unsigned i = 0; i < BATCH; i++)
+			BUG_UNLESS(dtls_accept(l, &from, hello, n, now) == NULL);
+		ns[k] = cpu_ns() - start;
+	}
+	printf("%zu bytes, ", n);
+	say(what, ns, rounds, BATCH);
+	free(ns);
+}
+
+/* The two hellos of a handshake: the second with a cookie that is good, and one that is not. */
+static void time_strangers(
+	struct dtls_profile *profile, struct dtls_listener *l, unsigned rounds)
+{
+	uint8_t bad[RECORD_MAX];
+	connect_client(profile);
+	time_hello(l, "a stranger's hello", pair.up[0], pair.up_n[0], rounds);
+	read_one(pair.down[0], pair.down_n[0]);
+	memcpy(bad, pair.up[1], pair.up_n[1]);
+	bad[13 + 12 + 2]++; /* the cookie does not fit this random */
+	dtls_listener_rotate(l);
+	dtls_listener_rotate(l);
+	time_hello(l, "one with a cookie of nobody", bad, pair.up_n[1], rounds);
+	time_hello(l, "a malformed one", bad, pair.up_n[1] - 1, rounds);
+	dtls_forget(&pair.client);
+}
+
+static void time_listener(struct dtls_profile *profile, unsigned rounds)
+{
+	static const struct dtls_calls down = { send_down };
+	struct dtls_listener_spec spec = { .cid = true,
+		.find_psk = find_psk,
+		.calls = &down,
+		.version = how.version };
+	struct dtls_listener *l;
+	BUG_UNLESS(dtls_listener_create(&l, &spec) == 0);
+	time_shakes(profile, l, rounds);
+	time_strangers(profile, l, rounds);
+	dtls_listener_free(l);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct dtls_calls calls = { emit };
@@ -162,8 +272,10 @@ int main(int argc, char **argv)
 	unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 101;
 	size_t n = argc > 2 ? (size_t)atoi(argv[2]) : 64;
 	struct dtls_profile *profile;
-	if (dtls_profile_create(
-		    &profile, &(struct dtls_profile_spec){ .cid = true, .calls = &calls }) != 0)
+	how = (struct dtls_profile_spec){ .cid = true, .calls = &calls };
+	how.version = argc > 3 && strncmp(argv[3], "1.3", 3) == 0 ? DTLS_1_3 : DTLS_1_2;
+	how.no_dhe = argc > 3 && strcmp(argv[3], "1.3-psk") == 0;
+	if (dtls_profile_create(&profile, &how) != 0)
 		return EXIT_FAILURE;
 	shake(profile);
 	time_records(rounds > 0 ? rounds : 1, n < 1024 ? n : 1024);
@@ -172,6 +284,7 @@ int main(int argc, char **argv)
 	if (rounds > 1) {
 		weigh(profile, false);
 		weigh(profile, true);
+		time_listener(profile, rounds);
 	}
 	dtls_profile_free(profile);
 	return EXIT_SUCCESS;
