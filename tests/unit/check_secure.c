@@ -7,7 +7,6 @@
 #include "trunk.h"
 
 #define GET coap(CON, "0.01", 9, "b1", "time")
-#define SEND coap(CON, "0.02", 10, "b2", "dp")
 
 /* "dev" comes with DTLS; "other" too; "open" without. */
 static struct rig *up(void)
@@ -22,39 +21,20 @@ static struct rig *up(void)
 	return r;
 }
 
-static size_t half_open(const struct rig *r)
-{
-	return lan_sessions_count(r->dp->sessions, false);
-}
-
-static size_t proven(const struct rig *r)
-{
-	return lan_sessions_count(r->dp->sessions, true);
-}
-
-/* The device is answered by its server. */
-static void serve(struct rig *r, struct rig_dtls *d)
-{
-	rig_dtls_send(d, SEND);
-	rig_expect_server(r, SEND);
-	rig_server(r, r->port, coap(ACK, "2.04", 10, "b2", NULL));
-	rig_expect_dtls(d, coap(ACK, "2.04", 10, "b2", NULL));
-}
-
 /* ---- who it is ---- */
 
 START_TEST(device_registers_and_is_asked)
 {
 	struct rig *r = up();
 	struct rig_dtls *d = rig_dtls_register(r, A, "dev");
-	serve(r, d);
+	rig_dtls_serve(r, d);
 	rig_server(r, r->port, coap(CON, "0.01", 1, "cc", "3/0"));
 	rig_expect_dtls(d, coap(CON, "0.01", 1, "cc", "3/0"));
 	rig_dtls_send(d, coap(ACK, "2.05", 1, "cc", NULL));
 	rig_expect_server(r, coap(ACK, "2.05", 1, "cc", NULL));
 	ck_assert(rig_flow(r, "dev")->is_live);
-	ck_assert_uint_eq(proven(r), 1);
-	ck_assert_uint_eq(half_open(r), 0);
+	ck_assert_uint_eq(rig_proven(r), 1);
+	ck_assert_uint_eq(rig_half_open(r), 0);
 	rig_dtls_free(d);
 	rig_free(r);
 }
@@ -138,7 +118,7 @@ START_TEST(rule2_lan_credentials_are_never_served_without_dtls)
 	rig_device(r, A, coap(CON, "0.01", 5, "aa", "x"));
 	rig_expect_device(r, A, refusal("4.04", 5, "aa", -1));
 	rig_expect_silence(r);
-	serve(r, d);
+	rig_dtls_serve(r, d);
 	rig_dtls_free(d);
 	rig_free(r);
 }
@@ -152,7 +132,7 @@ START_TEST(plain_device_at_the_same_address_is_another_one)
 	rig_register(r, A, "open", "rd/1");
 	ck_assert_uint_ne(r->port, port);
 	ck_assert_uint_eq(flows_count(r->dp->flows), 2);
-	serve(r, d);
+	rig_dtls_serve(r, d);
 	ck_assert_uint_eq(r->port, port);
 	ck_assert(!rig_flow(r, "open")->is_guest && !rig_flow(r, "dev")->is_guest);
 	rig_dtls_free(d);
@@ -166,7 +146,7 @@ START_TEST(unknown_identity_is_refused_and_counted)
 	struct rig_dtls *d = rig_dtls(r, A, "nobody-at-all");
 	ck_assert(!rig_dtls_is_up(d));
 	ck_assert_uint_eq(rig_counts(r, COUNT_DEVICE_UNKNOWN), 1);
-	ck_assert_uint_eq(half_open(r) + proven(r), 0);
+	ck_assert_uint_eq(rig_half_open(r) + rig_proven(r), 0);
 	rig_dtls_free(d);
 	rig_free(r);
 }
@@ -179,10 +159,10 @@ START_TEST(wrong_key_is_counted_once_and_ends)
 	struct rig_dtls *d = rig_dtls(r, A, "dev-lan");
 	ck_assert(!rig_dtls_is_up(d));
 	ck_assert_uint_eq(rig_counts(r, COUNT_DEVICE_WRONG_KEY), 1);
-	ck_assert_uint_eq(half_open(r), 1);
+	ck_assert_uint_eq(rig_half_open(r), 1);
 	rig_advance(r, HALF_OPEN_MS);
 	rig_lan_pump(r);
-	ck_assert_uint_eq(half_open(r), 0);
+	ck_assert_uint_eq(rig_half_open(r), 0);
 	ck_assert_uint_eq(rig_counts(r, COUNT_DEVICE_WRONG_KEY), 1);
 	ck_assert_uint_eq(rig_counts(r, COUNT_DEVICE_HALF_OPEN), 0);
 	ck_assert_uint_eq(rig_counts(r, COUNT_DEVICE_CLOSED), 0);
@@ -234,14 +214,14 @@ START_TEST(rule6_endpoint_with_two_servers_has_a_session_for_each)
 	rig_dtls_use_port(5674);
 	struct rig_dtls *second = rig_dtls_register(r, A2, "dev");
 	ck_assert_uint_eq(r->to.port, 5693);
-	ck_assert_uint_eq(proven(r), 2);
-	serve(r, second);
+	ck_assert_uint_eq(rig_proven(r), 2);
+	rig_dtls_serve(r, second);
 	rig_dtls_use_port(DEVICE_PORT);
-	serve(r, first);
+	rig_dtls_serve(r, first);
 	ck_assert_uint_eq(r->to.port, 5683);
 	l->server = rig_conf_server(r, "cloud"); /* now both lead to one server */
 	ck_assert_int_eq(rig_apply(r), 0);
-	ck_assert_uint_eq(proven(r), 1);
+	ck_assert_uint_eq(rig_proven(r), 1);
 	while (fake_lan_take(r->net) != NULL)
 		;
 	rig_dtls_free(first);
@@ -267,10 +247,10 @@ START_TEST(two_devices_may_share_an_address)
 	struct rig *r = up();
 	struct rig_dtls *d = rig_dtls_register(r, A, "dev");
 	struct rig_dtls *o = rig_dtls_register(r, A, "other");
-	ck_assert_uint_eq(proven(r), 2);
-	serve(r, d);
-	serve(r, o);
-	serve(r, d);
+	ck_assert_uint_eq(rig_proven(r), 2);
+	rig_dtls_serve(r, d);
+	rig_dtls_serve(r, o);
+	rig_dtls_serve(r, d);
 	rig_dtls_free(d);
 	rig_dtls_free(o);
 	rig_free(r);
@@ -286,7 +266,7 @@ START_TEST(full_table_is_said_in_the_session)
 	struct rig_dtls *o = rig_dtls(r, B, "other-lan");
 	rig_dtls_send(o, coap(CON, "0.02", 1, "aa", "rd?ep=other"));
 	rig_expect_dtls(o, refusal("5.03", 1, "aa", BUSY_MAX_AGE_S));
-	serve(r, d);
+	rig_dtls_serve(r, d);
 	rig_dtls_free(d);
 	rig_dtls_free(o);
 	rig_free(r);
@@ -302,7 +282,7 @@ START_TEST(secure_on_both_sides)
 	rig_start(r);
 	struct rig_dtls *d = rig_dtls_register(r, A, "dev");
 	for (unsigned i = 0; i < 20; i++)
-		serve(r, d);
+		rig_dtls_serve(r, d);
 	rig_dtls_free(d);
 	rig_free(r);
 }
@@ -322,11 +302,11 @@ START_TEST(both_sides_in_dtls_1_3)
 	ck_assert_int_eq(dtls_version_of(rig_flow(r, "dev")->session->dtls), DTLS_1_3);
 	ck_assert_int_eq(dtls_version_of(rig_flow(r, "dev")->wan.session), DTLS_1_3);
 	for (unsigned i = 0; i < 20; i++)
-		serve(r, d);
+		rig_dtls_serve(r, d);
 	r->v13 = false; /* a listener of 1.3 serves devices of 1.2 too */
 	struct rig_dtls *old = rig_dtls(r, B, "dev-lan");
 	ck_assert(rig_dtls_is_up(old));
-	serve(r, old);
+	rig_dtls_serve(r, old);
 	rig_dtls_free(d);
 	rig_dtls_free(old);
 	rig_free(r);
@@ -339,12 +319,12 @@ START_TEST(rule12_version_is_served_where_it_was_asked_for_alone)
 	r->v13 = true;
 	struct rig_dtls *d = rig_dtls(r, A, "dev-lan");
 	ck_assert(!rig_dtls_is_up(d));
-	ck_assert_uint_eq(half_open(r) + proven(r), 0);
+	ck_assert_uint_eq(rig_half_open(r) + rig_proven(r), 0);
 	rig_dtls_free(d);
 	r->listens[0].dtls = CONF_DTLS13;
 	ck_assert_int_eq(rig_apply(r), 0);
 	d = rig_dtls_register(r, A, "dev");
-	serve(r, d);
+	rig_dtls_serve(r, d);
 	rig_dtls_free(d);
 	rig_free(r);
 }
@@ -367,7 +347,7 @@ START_TEST(rule11_largest_message_goes_down_and_a_larger_one_is_named)
 		ck_assert_str_eq(rig_dtls_got(d), over ? "" : hex);
 		ck_assert_uint_eq(rig_drops(r, DROP_DEVICE_TOO_LARGE), over);
 	}
-	serve(r, d);
+	rig_dtls_serve(r, d);
 	rig_dtls_free(d);
 	rig_free(r);
 }
@@ -381,7 +361,7 @@ START_TEST(record_without_coap_is_dropped)
 	rig_dtls_send(d, "4a01000100");
 	ck_assert_uint_eq(rig_drops(r, DROP_COAP_SHORT), 1);
 	ck_assert_uint_eq(rig_drops(r, DROP_COAP_TOKEN), 1);
-	serve(r, d);
+	rig_dtls_serve(r, d);
 	rig_dtls_free(d);
 	rig_free(r);
 }
@@ -395,14 +375,14 @@ START_TEST(device_that_closes_keeps_its_flow)
 	struct rig_dtls *d = rig_dtls_register(r, A, "dev");
 	uint16_t port = r->port;
 	rig_dtls_close(d);
-	ck_assert_uint_eq(proven(r), 0);
+	ck_assert_uint_eq(rig_proven(r), 0);
 	ck_assert_uint_eq(rig_counts(r, COUNT_DEVICE_CLOSED), 1);
 	rig_lan_pump(r);
 	rig_dtls_free(d);
 	rig_server(r, port, coap(CON, "0.01", 1, "cc", "3/0"));
 	ck_assert_uint_eq(rig_drops(r, DROP_DEVICE_AWAY), 1);
 	d = rig_dtls(r, A, "dev-lan");
-	serve(r, d);
+	rig_dtls_serve(r, d);
 	ck_assert_uint_eq(r->port, port);
 	rig_server(r, port, coap(CON, "0.01", 2, "cc", "3/0"));
 	rig_expect_dtls(d, coap(CON, "0.01", 2, "cc", "3/0"));
@@ -416,9 +396,9 @@ START_TEST(idle_session_without_a_flow_ends)
 	struct rig *r = up();
 	struct rig_dtls *d = rig_dtls(r, A, "dev-lan");
 	rig_advance(r, SESSION_IDLE_MS - 1);
-	ck_assert_uint_eq(proven(r), 1);
+	ck_assert_uint_eq(rig_proven(r), 1);
 	rig_advance(r, 1);
-	ck_assert_uint_eq(proven(r), 0);
+	ck_assert_uint_eq(rig_proven(r), 0);
 	ck_assert_uint_eq(rig_counts(r, COUNT_DEVICE_IDLE), 1);
 	rig_lan_pump(r);
 	ck_assert(rig_dtls_is_closed(d));
@@ -449,10 +429,10 @@ START_TEST(session_with_a_flow_lasts_as_long_as_that)
 	struct rig *r = up();
 	struct rig_dtls *d = rig_dtls_register(r, A, "dev"); /* lifetime 60 s */
 	rig_advance(r, (60 + LIFETIME_GRACE_S) * 1000 - 1);
-	ck_assert_uint_eq(proven(r), 1);
+	ck_assert_uint_eq(rig_proven(r), 1);
 	rig_advance(r, 1 + 2 * SESSION_IDLE_MS);
 	ck_assert_ptr_null(rig_flow(r, "dev"));
-	ck_assert_uint_eq(proven(r), 0);
+	ck_assert_uint_eq(rig_proven(r), 0);
 	rig_lan_pump(r);
 	rig_dtls_free(d);
 	rig_free(r);

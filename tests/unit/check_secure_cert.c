@@ -12,7 +12,6 @@
 #define CN    "urn:dev:os:meter17"
 #define SAN   "urn:imei:490154203237518"
 #define REG   coap(CON, "0.02", 1, "aa", "rd?lt=60")
-#define SEND  coap(CON, "0.02", 10, "b2", "dp")
 #define Y1970 1000
 #define Y2049 2524608001
 
@@ -29,11 +28,6 @@ static struct rig *up(const char *endpoint)
 	rig_endpoint(r, endpoint, "cloud");
 	rig_start(r);
 	return r;
-}
-
-static size_t half_open(const struct rig *r)
-{
-	return lan_sessions_count(r->dp->sessions, false);
 }
 
 static void registers(struct rig *r, struct rig_dtls *d, const char *endpoint)
@@ -67,7 +61,7 @@ START_TEST(rule2_good_certificate_of_nobody_gets_403_and_goes)
 	struct rig *r = up("other");
 	struct rig_dtls *d = rig_dtls_cert(r, A, "device.pem", "device.key");
 	ck_assert(rig_dtls_is_up(d));
-	ck_assert_uint_eq(half_open(r), 1);
+	ck_assert_uint_eq(rig_half_open(r), 1);
 	rig_dtls_send(d, REG);
 	rig_expect_dtls(d, refusal("4.03", 1, "aa", -1));
 	rig_dtls_send(d, coap(CON, "0.02", 2, "aa", "rd?ep=other"));
@@ -77,7 +71,7 @@ START_TEST(rule2_good_certificate_of_nobody_gets_403_and_goes)
 	rig_advance(r, STRANGER_SESSION_MS);
 	rig_lan_pump(r);
 	ck_assert(rig_dtls_is_closed(d));
-	ck_assert_uint_eq(half_open(r), 0);
+	ck_assert_uint_eq(rig_half_open(r), 0);
 	rig_dtls_free(d);
 	rig_free(r);
 }
@@ -95,13 +89,13 @@ START_TEST(rule2_good_certificate_of_nobody_is_accepted_where_asked_for)
 	uint16_t port = r->port;
 	rig_endpoint(r, "one more", "cloud");
 	ck_assert_int_eq(rig_apply(r), 0); /* a reload keeps it */
-	rig_dtls_send(d, SEND);
-	rig_expect_server(r, SEND);
+	rig_dtls_send(d, RIG_SEND);
+	rig_expect_server(r, RIG_SEND);
 	ck_assert_uint_eq(r->port, port);
 	rig_endpoint(r, CN, "cloud");
 	ck_assert_int_eq(rig_apply(r), 0); /* now a section names it */
-	rig_dtls_send(d, SEND);
-	rig_expect_server(r, SEND);
+	rig_dtls_send(d, RIG_SEND);
+	rig_expect_server(r, RIG_SEND);
 	ck_assert_uint_eq(r->port, port);
 	r->conf.endpoint_count--;
 	r->listens[0].unknown_endpoints = CONF_UNKNOWN_REFUSE;
@@ -141,8 +135,8 @@ START_TEST(rule2_without_dtls_nobody_takes_the_flow_of_who_is_here_with_it)
 	rig_expect_device(r, B, refusal("4.03", 7, "aa", -1));
 	rig_device(r, "192.168.1.99:5683", coap(CON, "0.01", 8, "aa", "x"));
 	rig_expect_device(r, "192.168.1.99:5683", refusal("4.04", 8, "aa", -1));
-	rig_dtls_send(d, SEND);
-	rig_expect_server(r, SEND);
+	rig_dtls_send(d, RIG_SEND);
+	rig_expect_server(r, RIG_SEND);
 	rig_dtls_free(d);
 	rig_free(r);
 }
@@ -162,7 +156,7 @@ START_TEST(bad_certificate_is_refused_and_counted)
 	struct rig_dtls *d = rig_dtls_cert(r, A, bad[_i].cert, "device.key");
 	ck_assert_uint_eq(rig_counts(r, COUNT_DEVICE_BAD_CERTIFICATE), 1);
 	ck_assert_uint_eq(rig_counts(r, COUNT_DEVICE_HANDSHAKES_DONE), 0);
-	ck_assert_uint_eq(half_open(r), 0);
+	ck_assert_uint_eq(rig_half_open(r), 0);
 	rig_dtls_free(d);
 	rig_free(r);
 }
@@ -186,8 +180,8 @@ START_TEST(raw_key_names_the_endpoint_and_another_is_refused)
 	rig_dtls_free(d);
 	rig_dtls_free(o);
 	o = rig_dtls_raw(r, B, "other");
-	rig_dtls_send(o, SEND);
-	rig_expect_server(r, SEND);
+	rig_dtls_send(o, RIG_SEND);
+	rig_expect_server(r, RIG_SEND);
 	rig_dtls_free(o);
 	rig_free(r);
 }
@@ -240,8 +234,8 @@ START_TEST(files_that_can_not_be_used_are_told_and_change_nothing)
 		ck_assert_msg(strstr(r->dp->fault, rows[i].said) != NULL, "%s", r->dp->fault);
 		ck_assert_msg(strncmp(r->dp->fault, "test:", 5) == 0, "%s", r->dp->fault);
 		*rows[i].place = before;
-		rig_dtls_send(d, SEND);
-		rig_expect_server(r, SEND);
+		rig_dtls_send(d, RIG_SEND);
+		rig_expect_server(r, RIG_SEND);
 	}
 	rig_dtls_free(d);
 	rig_free(r);
@@ -262,8 +256,8 @@ START_TEST(another_certificate_of_ours_ends_sessions_and_keeps_flows)
 	ck_assert(rig_dtls_is_closed(d));
 	rig_dtls_free(d);
 	d = rig_dtls_cert(r, A, "device.pem", "device.key");
-	rig_dtls_send(d, SEND);
-	rig_expect_server(r, SEND);
+	rig_dtls_send(d, RIG_SEND);
+	rig_expect_server(r, RIG_SEND);
 	ck_assert_uint_eq(r->port, port);
 	rig_dtls_free(d);
 	rig_free(r);

@@ -9,7 +9,6 @@
 
 #define CN   "urn:dev:os:meter17"
 #define REG  coap(CON, "0.02", 1, "aa", "rd?lt=60")
-#define SEND coap(CON, "0.02", 10, "b2", "dp")
 
 /* A listener that takes certificates and unknown endpoints. */
 static struct rig *up_welcome(void)
@@ -196,8 +195,8 @@ START_TEST(rule19_welcome_device_finds_its_flow_after_a_restart)
 	} else {
 		ck_assert_int_eq(rc, 0);
 		d = meter(r, B);
-		rig_dtls_send(d, SEND);
-		rig_expect_server(r, SEND);
+		rig_dtls_send(d, RIG_SEND);
+		rig_expect_server(r, RIG_SEND);
 		ck_assert_uint_eq(r->port, port);
 		rig_dtls_free(d);
 	}
@@ -285,8 +284,8 @@ START_TEST(rule18_sockets_that_change_listeners_end_sessions)
 	rig_dtls_free(d);
 	d = rig_dtls(r, A, "dev-lan");
 	ck_assert(rig_dtls_is_up(d));
-	rig_dtls_send(d, SEND);
-	rig_expect_server(r, SEND);
+	rig_dtls_send(d, RIG_SEND);
+	rig_expect_server(r, RIG_SEND);
 	rig_server(r, r->port, coap(CON, "0.01", 20, "cc", "3/0"));
 	rig_expect_dtls(d, coap(CON, "0.01", 20, "cc", "3/0"));
 	rig_dtls_free(d);

@@ -10,7 +10,6 @@
 #include "trunk.h"
 
 #define C "192.168.1.12:50000"
-#define SEND coap(CON, "0.02", 10, "b2", "dp")
 
 static struct rig *up(void)
 {
@@ -23,24 +22,6 @@ static struct rig *up(void)
 	return r;
 }
 
-static size_t half_open(const struct rig *r)
-{
-	return lan_sessions_count(r->dp->sessions, false);
-}
-
-static size_t proven(const struct rig *r)
-{
-	return lan_sessions_count(r->dp->sessions, true);
-}
-
-static void serve(struct rig *r, struct rig_dtls *d)
-{
-	rig_dtls_send(d, SEND);
-	rig_expect_server(r, SEND);
-	rig_server(r, r->port, coap(ACK, "2.04", 10, "b2", NULL));
-	rig_expect_dtls(d, coap(ACK, "2.04", 10, "b2", NULL));
-}
-
 /* ---- a device that begins anew ---- */
 
 START_TEST(rule12_reboot_at_the_same_address_takes_the_flow_once_it_is_proven)
@@ -50,17 +31,17 @@ START_TEST(rule12_reboot_at_the_same_address_takes_the_flow_once_it_is_proven)
 	uint16_t port = r->port;
 	struct rig_dtls *new = rig_dtls_begin(r, A, "dev-lan", true);
 	while (rig_counts(r, COUNT_DEVICE_HANDSHAKES_DONE) == 1) {
-		rig_dtls_send(old, SEND); /* the old session is as good as ever */
-		rig_expect_server(r, SEND);
+		rig_dtls_send(old, RIG_SEND); /* the old session is as good as ever */
+		rig_expect_server(r, RIG_SEND);
 		ck_assert_uint_gt(rig_lan_step(r), 0);
 	}
 	rig_lan_pump(r);
 	ck_assert(rig_dtls_is_up(new));
-	serve(r, new);
+	rig_dtls_serve(r, new);
 	ck_assert_uint_eq(r->port, port);
-	ck_assert_uint_eq(proven(r), 1);
-	ck_assert_uint_eq(half_open(r), 0);
-	rig_dtls_send(old, SEND);
+	ck_assert_uint_eq(rig_proven(r), 1);
+	ck_assert_uint_eq(rig_half_open(r), 0);
+	rig_dtls_send(old, RIG_SEND);
 	rig_expect_silence(r);
 	rig_dtls_free(old);
 	rig_dtls_free(new);
@@ -75,12 +56,12 @@ START_TEST(rule12_a_handshake_that_is_never_proven_harms_nobody)
 	rig_lan_wrong_key(r, true);
 	for (unsigned i = 0; i < 5; i++) {
 		rig_dtls_free(rig_dtls(r, A, "dev-lan"));
-		serve(r, d);
+		rig_dtls_serve(r, d);
 	}
 	rig_advance(r, HALF_OPEN_MS / 2);
 	while (fake_lan_take(r->net) != NULL)
 		;
-	serve(r, d);
+	rig_dtls_serve(r, d);
 	rig_dtls_free(d);
 	rig_free(r);
 }
@@ -96,9 +77,9 @@ START_TEST(rule3_new_handshake_from_elsewhere_takes_the_flow)
 	ck_assert_uint_eq(rig_counts(r, COUNT_FLOWS_MOVED), 1);
 	rig_server(r, port, coap(CON, "0.01", 1, "cc", "3/0"));
 	rig_expect_dtls(new, coap(CON, "0.01", 1, "cc", "3/0"));
-	serve(r, new);
+	rig_dtls_serve(r, new);
 	ck_assert_uint_eq(r->port, port);
-	ck_assert_uint_eq(proven(r), 1);
+	ck_assert_uint_eq(rig_proven(r), 1);
 	rig_dtls_free(old);
 	rig_dtls_free(new);
 	rig_free(r);
@@ -128,9 +109,9 @@ START_TEST(rule3_newer_record_with_a_connection_id_moves_the_flow)
 	struct rig *r = up();
 	struct rig_dtls *d = rig_dtls_register(r, A, "dev");
 	uint16_t port = r->port;
-	serve(r, d);
+	rig_dtls_serve(r, d);
 	rig_dtls_move(d, B);
-	serve(r, d);
+	rig_dtls_serve(r, d);
 	ck_assert_uint_eq(r->port, port);
 	ck_assert_uint_eq(rig_counts(r, COUNT_FLOWS_MOVED), 1);
 	ck_assert_uint_eq(rig_counts(r, COUNT_DEVICE_HANDSHAKES_DONE), 1);
@@ -148,16 +129,16 @@ START_TEST(rule3_replayed_or_older_record_moves_nothing)
 	struct rig *r = up();
 	struct rig_dtls *d = rig_dtls_register(r, A, "dev");
 	struct addr a = at(A);
-	serve(r, d);
+	rig_dtls_serve(r, d);
 	rig_dtls_replay(d, B);
 	ck_assert(addr_eq(&rig_flow(r, "dev")->key.device, &a));
-	rig_dtls_lose(d, SEND); /* a record that an attacker kept back ... */
+	rig_dtls_lose(d, RIG_SEND); /* a record that an attacker kept back ... */
 	struct rig_dtls *kept = d;
 	uint16_t port = r->port;
 	rig_dtls_replay(kept, B); /* ... it is newer than all: this one does move */
-	rig_expect_server(r, SEND);
+	rig_expect_server(r, RIG_SEND);
 	rig_dtls_move(d, B);
-	serve(r, d);
+	rig_dtls_serve(r, d);
 	ck_assert_uint_eq(r->port, port);
 	rig_dtls_free(d);
 	rig_free(r);
@@ -170,13 +151,13 @@ START_TEST(rule3_older_record_that_was_never_seen_passes_and_moves_nothing)
 	struct rig_dtls *d = rig_dtls_register(r, A, "dev");
 	struct addr a = at(A);
 	static uint8_t bytes[UDP_ROOM];
-	rig_dtls_lose(d, SEND);
+	rig_dtls_lose(d, RIG_SEND);
 	size_t n = rig_dtls_last(d, bytes);
-	serve(r, d); /* a newer one came */
+	rig_dtls_serve(r, d); /* a newer one came */
 	struct addr b = at(B), called = r->called[true];
 	called.port = DEVICE_PORT;
 	fake_lan_arrive(r->net, &b, &called, r->ifindex, bytes, n);
-	rig_expect_server(r, SEND);
+	rig_expect_server(r, RIG_SEND);
 	ck_assert(addr_eq(&rig_flow(r, "dev")->key.device, &a));
 	ck_assert_uint_eq(rig_counts(r, COUNT_FLOWS_MOVED), 0);
 	rig_dtls_free(d);
@@ -191,11 +172,11 @@ START_TEST(without_a_connection_id_a_moved_device_is_a_stranger)
 	ck_assert_int_eq(rig_apply(r), 0);
 	struct rig_dtls *d = rig_dtls_register(r, A, "dev");
 	rig_dtls_move(d, B);
-	rig_dtls_send(d, SEND);
+	rig_dtls_send(d, RIG_SEND);
 	rig_expect_silence(r);
 	ck_assert_uint_eq(rig_drops(r, DROP_LAN_STRANGER), 1);
 	rig_dtls_move(d, A);
-	serve(r, d);
+	rig_dtls_serve(r, d);
 	rig_dtls_free(d);
 	rig_free(r);
 }
@@ -208,7 +189,7 @@ START_TEST(rule19_interface_made_anew_is_followed_in_the_session)
 	ck_assert_int_eq(rig_apply(r), 0);
 	struct rig_dtls *d = rig_dtls_register(r, A, "dev");
 	r->ifindex = 9;
-	serve(r, d);
+	rig_dtls_serve(r, d);
 	ck_assert_uint_eq(r->sent_ifindex, 9);
 	ck_assert_uint_eq(rig_flow(r, "dev")->key.ifindex, 9);
 	ck_assert_uint_eq(rig_counts(r, COUNT_FLOWS_MOVED), 0);
@@ -226,14 +207,14 @@ START_TEST(connection_id_of_another_listener_is_a_strangers)
 	ck_assert_int_eq(rig_apply(r), 0);
 	struct rig_dtls *d = rig_dtls_register(r, A, "dev");
 	static uint8_t bytes[UDP_ROOM];
-	rig_dtls_lose(d, SEND);
+	rig_dtls_lose(d, RIG_SEND);
 	size_t n = rig_dtls_last(d, bytes);
 	struct addr b = at(B), called = r->called[true];
 	called.port = 5694;
 	fake_lan_arrive(r->net, &b, &called, r->ifindex, bytes, n);
 	rig_expect_silence(r);
 	ck_assert_uint_eq(rig_drops(r, DROP_LAN_STRANGER), 1);
-	serve(r, d);
+	rig_dtls_serve(r, d);
 	rig_dtls_free(d);
 	rig_free(r);
 }
@@ -248,14 +229,14 @@ START_TEST(rule12_copy_of_a_hello_makes_no_other_session)
 	size_t n = rig_dtls_last(d, bytes);
 	struct addr a = at(A), called = r->called[true];
 	called.port = DEVICE_PORT;
-	ck_assert_uint_eq(half_open(r), 1);
+	ck_assert_uint_eq(rig_half_open(r), 1);
 	fake_lan_arrive(r->net, &a, &called, r->ifindex, bytes, n);
-	ck_assert_uint_eq(half_open(r), 1);
+	ck_assert_uint_eq(rig_half_open(r), 1);
 	rig_lan_pump(r);
 	ck_assert(rig_dtls_is_up(d));
 	fake_lan_arrive(r->net, &a, &called, r->ifindex, bytes, n);
-	ck_assert_uint_eq(half_open(r), 0);
-	serve(r, d);
+	ck_assert_uint_eq(rig_half_open(r), 0);
+	rig_dtls_serve(r, d);
 	rig_dtls_free(d);
 	rig_free(r);
 }
@@ -280,7 +261,7 @@ START_TEST(rule12_unverified_address_costs_no_memory)
 		ck_assert_uint_le(answer->n, 60);
 		rig_dtls_free(d);
 	}
-	ck_assert_uint_eq(half_open(r) + proven(r), 0);
+	ck_assert_uint_eq(rig_half_open(r) + rig_proven(r), 0);
 	ck_assert_uint_eq(rig_counts(r, COUNT_HELLOS_ANSWERED), 3000);
 	rig_dtls_free(rig_dtls_register(r, A, "dev"));
 	rig_free(r);
@@ -303,15 +284,15 @@ START_TEST(rule12_one_host_may_have_so_many_handshakes)
 	half(r, host(7, 100));
 	for (unsigned i = 0; i < 3 * HALF_OPEN_PER_SOURCE; i++)
 		half(r, host(1, 1000 + i));
-	ck_assert_uint_eq(half_open(r), HALF_OPEN_PER_SOURCE + 1);
+	ck_assert_uint_eq(rig_half_open(r), HALF_OPEN_PER_SOURCE + 1);
 	ck_assert_uint_eq(rig_counts(r, COUNT_DEVICE_PUSHED_OUT), 2 * HALF_OPEN_PER_SOURCE);
 	struct rig_dtls *d = rig_dtls_register(r, host(1, 999), "dev"); /* the newest is served */
-	serve(r, d);
+	rig_dtls_serve(r, d);
 	rig_dtls_free(d);
 	rig_advance(r, HALF_OPEN_MS);
 	while (fake_lan_take(r->net) != NULL)
 		;
-	ck_assert_uint_eq(half_open(r), 0);
+	ck_assert_uint_eq(rig_half_open(r), 0);
 	rig_free(r);
 }
 END_TEST
@@ -322,10 +303,10 @@ START_TEST(rule12_all_hosts_together_may_have_so_many)
 	struct rig_dtls *live = rig_dtls_register(r, C, "other");
 	for (unsigned i = 0; i < 3000; i++)
 		half(r, host(i, 5000));
-	ck_assert_uint_eq(half_open(r), HALF_OPEN_MAX);
+	ck_assert_uint_eq(rig_half_open(r), HALF_OPEN_MAX);
 	struct rig_dtls *d = rig_dtls_register(r, A, "dev");
-	serve(r, d);
-	serve(r, live);
+	rig_dtls_serve(r, d);
+	rig_dtls_serve(r, live);
 	rig_dtls_free(d);
 	rig_dtls_free(live);
 	rig_free(r);
@@ -340,7 +321,7 @@ START_TEST(rule12_one_host_begins_so_many_handshakes_a_second)
 		half(r, host(1, 1000 + i));
 	ck_assert_uint_eq(rig_drops(r, DROP_LAN_HANDSHAKES), 10);
 	struct rig_dtls *d = rig_dtls_register(r, A, "dev"); /* another host is served */
-	serve(r, live);
+	rig_dtls_serve(r, live);
 	rig_advance(r, 20);
 	while (fake_lan_take(r->net) != NULL)
 		;
@@ -362,7 +343,7 @@ START_TEST(rule12_strangers_do_not_push_out_who_has_a_flow)
 	for (unsigned i = 0; i < 2 * HALF_OPEN_MAX; i++)
 		half(r, host(i, 5000));
 	ck_assert_ptr_eq(lan_session_next(r->dp->sessions, LAN_KNOWN, NULL), known);
-	ck_assert_uint_eq(half_open(r), HALF_OPEN_MAX + 1);
+	ck_assert_uint_eq(rig_half_open(r), HALF_OPEN_MAX + 1);
 	ck_assert_uint_eq(rig_counts(r, COUNT_DEVICE_PUSHED_OUT), HALF_OPEN_MAX);
 	rig_dtls_free(old);
 	rig_free(r);
@@ -381,7 +362,7 @@ START_TEST(rule12_cookie_is_good_over_one_new_secret_and_no_more)
 	rig_advance(r, 2 * COOKIE_MS);
 	rig_lan_pump(r);
 	ck_assert(!rig_dtls_is_up(d));
-	ck_assert_uint_eq(half_open(r), 0);
+	ck_assert_uint_eq(rig_half_open(r), 0);
 	rig_dtls_free(d);
 	rig_free(r);
 }
@@ -414,7 +395,7 @@ START_TEST(junk_at_the_port_is_named)
 		rig_expect_silence(r);
 		rig_device_at(r, A, DEVICE_PORT, rows[i].hex); /* the same as if from the device */
 		rig_expect_silence(r);
-		serve(r, d);
+		rig_dtls_serve(r, d);
 	}
 	rig_dtls_free(d);
 	rig_free(r);
@@ -432,11 +413,11 @@ START_TEST(rule18_reload_keeps_sessions_that_are_still_allowed)
 	rig_lan_secure(r, "new");
 	ck_assert_int_eq(rig_apply(r), 0);
 	ck_assert_uint_eq(rig_flow(r, "dev")->key.identity, number);
-	serve(r, d);
+	rig_dtls_serve(r, d);
 	struct rig_dtls *n = rig_dtls_register(r, B, "new");
-	serve(r, n);
+	rig_dtls_serve(r, n);
 	rig_dtls_move(d, C);
-	serve(r, d);
+	rig_dtls_serve(r, d);
 	rig_dtls_free(d);
 	rig_dtls_free(n);
 	rig_free(r);
@@ -455,7 +436,7 @@ START_TEST(rule18_changed_key_ends_the_session_and_keeps_the_flow)
 	ck_assert_int_eq(rig_apply(r), 0);
 	rig_lan_pump(r);
 	ck_assert(rig_dtls_is_closed(d));
-	ck_assert_uint_eq(proven(r), 0);
+	ck_assert_uint_eq(rig_proven(r), 0);
 	rig_dtls_free(d);
 	d = rig_dtls(r, A, "dev-lan");
 	ck_assert(!rig_dtls_is_up(d)); /* the old key is of no use */
@@ -465,7 +446,7 @@ START_TEST(rule18_changed_key_ends_the_session_and_keeps_the_flow)
 	while (fake_lan_take(r->net) != NULL)
 		;
 	d = rig_dtls(r, A, "dev-lan");
-	serve(r, d);
+	rig_dtls_serve(r, d);
 	ck_assert_uint_eq(r->port, port);
 	rig_dtls_free(d);
 	rig_free(r);
@@ -516,7 +497,7 @@ START_TEST(rule18_other_dtls_settings_end_sessions_and_keep_flows)
 	ck_assert_ptr_nonnull(rig_flow(r, "dev"));
 	rig_dtls_free(d);
 	d = rig_dtls(r, A, "dev-lan");
-	serve(r, d);
+	rig_dtls_serve(r, d);
 	ck_assert_uint_eq(r->port, port);
 	rig_dtls_free(d);
 	rig_free(r);
@@ -550,9 +531,9 @@ START_TEST(rule18_reload_in_a_handshake_costs_a_new_one)
 	struct rig *r = up();
 	struct rig_dtls *d = rig_dtls_begin(r, A, "dev-lan", true);
 	rig_lan_step(r);
-	ck_assert_uint_eq(half_open(r), 1);
+	ck_assert_uint_eq(rig_half_open(r), 1);
 	ck_assert_int_eq(rig_apply(r), 0);
-	ck_assert_uint_eq(half_open(r), 0);
+	ck_assert_uint_eq(rig_half_open(r), 0);
 	while (fake_lan_take(r->net) != NULL)
 		;
 	rig_dtls_free(d);
@@ -598,7 +579,7 @@ START_TEST(rule19_restored_flow_waits_for_its_device)
 	rig_device(r, A, coap(CON, "0.02", 3, "aa", "rd/0")); /* not without DTLS */
 	ck_assert_uint_eq(rig_drops(r, DROP_STRANGER_LOCATION), 1);
 	d = rig_dtls(r, B, "dev-lan");
-	serve(r, d);
+	rig_dtls_serve(r, d);
 	ck_assert_uint_eq(r->port, port);
 	rig_dtls_free(d);
 	rig_free(r);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/hex.h"
+#include "lan_session.h"
 #include "pki.h"
 #include "wolf_peer.h"
 
@@ -286,6 +287,24 @@ void rig_dtls_replay(struct rig_dtls *d, const char *from)
 void rig_dtls_move(struct rig_dtls *d, const char *from)
 {
 	d->at = at(from);
+}
+
+size_t rig_half_open(const struct rig *r)
+{
+	return lan_sessions_count(r->dp->sessions, false);
+}
+
+size_t rig_proven(const struct rig *r)
+{
+	return lan_sessions_count(r->dp->sessions, true);
+}
+
+void rig_dtls_serve(struct rig *r, struct rig_dtls *d)
+{
+	rig_dtls_send(d, RIG_SEND);
+	rig_expect_server(r, RIG_SEND);
+	rig_server(r, r->port, coap(ACK, "2.04", 10, "b2", NULL));
+	rig_expect_dtls(d, coap(ACK, "2.04", 10, "b2", NULL));
 }
 
 void rig_dtls_close(struct rig_dtls *d)

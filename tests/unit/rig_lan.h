@@ -47,6 +47,12 @@ void rig_dtls_lose(struct rig_dtls *d, const char *hex);
 size_t rig_dtls_last(const struct rig_dtls *d, uint8_t *bytes);
 /* What the relay said before it was stopped reaches devices. */
 void rig_lan_pump_stopped(struct rig *r);
+/* Sessions of devices with the relay: handshakes under way, and those that are done. */
+size_t rig_half_open(const struct rig *r);
+size_t rig_proven(const struct rig *r);
+/* The device sends RIG_SEND and is answered by its server, whose port is in r->port then. */
+#define RIG_SEND coap(CON, "0.02", 10, "b2", "dp")
+void rig_dtls_serve(struct rig *r, struct rig_dtls *d);
 /* Sends close_notify. */
 void rig_dtls_close(struct rig_dtls *d);
 /* The next message that it got, in hex; "" for none. */
