@@ -360,11 +360,17 @@ static void without_rights(void)
 	/* A right that root had. */
 	if (chroot("/") == 0 || errno != EPERM)
 		_exit(4);
+	struct sockaddr_in any = { .sin_family = AF_INET };
+	int udp = socket(AF_INET, SOCK_DGRAM, 0);
 	if (rights_filter(false) != 0)
 		_exit(5);
-	if (socket(AF_INET, SOCK_DGRAM, 0) < 0 || socket(AF_NETLINK, SOCK_RAW, 0) < 0)
+	/* One that was passed can be made transparent, and used for nothing that a name leads to. */
+	if (transparent_make(udp) != 0 || connect(udp, (struct sockaddr *)&any, sizeof(any)) == 0)
+		_exit(10);
+	if (socket(AF_NETLINK, SOCK_RAW, 0) < 0)
 		_exit(6);
-	if (socket(AF_UNIX, SOCK_STREAM, 0) >= 0 || socket(AF_PACKET, SOCK_RAW, 0) >= 0)
+	if (socket(AF_INET, SOCK_DGRAM, 0) >= 0 || socket(AF_INET6, SOCK_DGRAM, 0) >= 0 ||
+		socket(AF_UNIX, SOCK_STREAM, 0) >= 0 || socket(AF_PACKET, SOCK_RAW, 0) >= 0)
 		_exit(7);
 	if (open("/dev/null", O_WRONLY) >= 0 || open("/tmp/x", O_RDONLY | O_CREAT, 0600) >= 0 ||
 		open("/dev/null", O_RDONLY) < 0)
