@@ -284,10 +284,13 @@ static int on_event(struct nl_msg *message, void *arg)
 	struct rule r;
 	switch (h->nlmsg_type) {
 	case RTM_NEWLINK:
-		/* IPv4 routes go with lo without a word. Rules name interfaces, and stay without them. */
+		/* What could not be mended while lo was down can be now. Rules name interfaces, and stay
+		 * without them. */
 		p->is_touched |= nlmsg_valid_hdr(h, sizeof(struct ifinfomsg)) && is_lo(h);
 		break;
 	case RTM_NEWADDR:
+	case RTM_DELADDR:
+		/* With the last address of lo the IPv4 route goes, without a word. */
 		p->is_touched |= nlmsg_valid_hdr(h, sizeof(struct ifaddrmsg)) && is_on_lo(h);
 		break;
 	case RTM_NEWROUTE:
@@ -318,7 +321,7 @@ static int connect_to_kernel(struct nl_sock *s, nl_recvmsg_msg_cb_t on, void *ar
 static int hear(struct nl_sock *s)
 {
 	static const int groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
-		RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, RTNLGRP_IPV6_IFADDR };
+		RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR };
 	int code = nl_socket_set_nonblocking(s);
 	for (size_t i = 0; code == 0 && i < sizeof(groups) / sizeof(groups[0]); i++)
 		code = nl_socket_add_membership(s, groups[i]);
