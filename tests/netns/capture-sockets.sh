@@ -31,17 +31,27 @@ captured d1 192.0.2.11:40001 192.0.2.1:5683 'asleep: the socket serves the gatew
 forwarded $D1 'and nothing is captured'
 [ "$(net_pids | wc -l)" = 1 ] || fail "processes: $(net_pids)"
 nothing_is_left 'one process, nothing in the kernel'
+# A worker, even one that is to end at once, would take this rule for a dead predecessor's.
+at gw ip rule add prio 568 fwmark 0x1/0x1 lookup 5683
 mark driver
 tell driver 'stop all'
 want driver '^stopped'
 eventually 5 none_runs || fail 'it still runs'
-absent driver '^ready' || fail 'a worker was started to stop'
+[ "$(rules4)" = 1 ] || fail 'a worker was started to stop'
 claim 'it is stopped without ever having had a worker'
 stop driver
 sleeps
 stop driver KILL
 eventually 5 none_runs || fail 'it outlives lwgated'
+[ "$(rules4)" = 1 ] || fail 'a worker was started to end'
 claim 'asleep, it goes with lwgated'
+sleeps
+kill -TERM "$(net_guard)"
+want driver '^gone lwgate-net has ended'
+[ "$(rules4)" = 1 ] || fail 'a worker was started to end'
+claim 'asleep, it ends when it is told to'
+stop driver
+at gw ip rule del prio 568
 
 sleeps
 mark driver
