@@ -121,6 +121,8 @@ static struct addr source_of(const struct flow *f)
 	return source;
 }
 
+/* The flow's memory, made when it is needed first; NULL where there is none, and never will be: flows that are
+ * opaque, or towards a bootstrap server. */
 static struct assist *assist_get(struct flow *f, struct mono now)
 {
 	if (f->assist != NULL || f->opaque != NULL || f->route->is_bootstrap)
@@ -145,8 +147,7 @@ static struct assist *assist_get(struct flow *f, struct mono now)
 static bool is_served(const struct flow *f, struct mono now)
 {
 	static const char rd[] = "/rd/";
-	return f->wan.server->assist_update && f->opaque == NULL && !f->route->is_bootstrap &&
-		f->is_live && !f->is_ending && f->location != NULL &&
+	return f->wan.server->assist_update && f->is_live && f->location != NULL &&
 		strncmp(f->location, rd, sizeof(rd) - 1) == 0 &&
 		f->location[sizeof(rd) - 1] != '\0' &&
 		(f->expires.ms == MONO_NEVER.ms ||
@@ -352,8 +353,10 @@ void assist_is_up(struct flow *f, struct mono now)
 
 void assist_stop(struct flow *f)
 {
-	if (f->assist != NULL)
-		left_off(f);
+	if (f->assist == NULL)
+		return;
+	left_off(f);
+	f->assist->tried = addr_any(true, 0);
 }
 
 void assist_end(struct flow *f)

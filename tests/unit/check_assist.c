@@ -213,6 +213,17 @@ START_TEST(rule20_assist_never_for_who_left_or_never_came)
 }
 END_TEST
 
+START_TEST(rule20_assist_never_for_a_flow_that_is_not_live)
+{
+	struct rig *r = plain();
+	rig_flow(r, "dev")->is_live = false;
+	change_source(r, OTHER);
+	rig_advance(r, 10000);
+	rig_expect_silence(r);
+	rig_free(r);
+}
+END_TEST
+
 START_TEST(rule20_assist_never_for_a_registration_that_is_over)
 {
 	struct rig *r = plain();
@@ -235,6 +246,7 @@ START_TEST(rule20_assist_never_towards_a_bootstrap_server)
 	pass(r, coap(CON, "0.02", 1, "aa", "bs?ep=dev"));
 	answer(r, located(ACK, "2.04", 1, "aa", "rd/0"));
 	change_source(r, OTHER);
+	ck_assert_ptr_null(rig_flow(r, "dev")->assist);
 	rig_advance(r, 10000);
 	rig_expect_silence(r);
 	rig_free(r);
@@ -337,6 +349,45 @@ START_TEST(rule20_assist_copy_of_an_earlier_request_does_not_count)
 }
 END_TEST
 
+START_TEST(rule20_assist_id_of_long_ago_is_no_copy)
+{
+	struct rig *r = plain();
+	live_long(r);
+	pass(r, coap(CON, "0.02", 2, "bb", "rd/0"));
+	answer(r, coap(ACK, "2.04", 2, "bb", NULL));
+	rig_advance(r, ASSIST_MEMORY_MS);
+	change_source(r, OTHER);
+	pass(r, coap(CON, "0.02", 2, "bb", "rd/0")); /* it booted, and counts from the same number */
+	answer(r, coap(ACK, "2.04", 2, "bb", NULL));
+	rig_advance(r, 20000);
+	rig_expect_silence(r);
+	ck_assert_uint_eq(rig_counts(r, COUNT_ASSISTS_NEEDLESS), 1);
+	rig_free(r);
+}
+END_TEST
+
+START_TEST(rule20_assist_not_after_a_register_that_waited_for_a_route)
+{
+	struct rig *r = rig_create();
+	rig_secure(r);
+	r->servers[0].assist_update = true;
+	rig_endpoint(r, "dev", "cloud");
+	fake_net_source(r->net, true, NULL);
+	rig_start(r);
+	rig_device(r, A, coap(CON, "0.02", 1, "aa", REG));
+	change_source(r, HOME);
+	rig_advance(r, 5000);
+	rig_expect_server(r, coap(CON, "0.02", 1, "aa", REG));
+	answer(r, located(ACK, "2.01", 1, "aa", "rd/0"));
+	change_source(r, HOME);
+	rig_advance(r, 5000);
+	rig_expect_silence(r);
+	ck_assert_uint_eq(rig_counts(r, COUNT_ASSISTS), 0);
+	moved(r, OTHER);
+	rig_free(r);
+}
+END_TEST
+
 START_TEST(rule20_assist_ends_when_the_device_is_faster)
 {
 	struct rig *r = plain();
@@ -360,7 +411,8 @@ START_TEST(rule20_assist_is_repeated_and_given_up)
 	live_long(r);
 	struct ours o = moved(r, OTHER);
 	unsigned copies = 1;
-	for (int i = 0; i < 1000; i++) {
+	int last = 0, pause = 0; /* of 100 ms */
+	for (int i = 1; i < 1000; i++) {
 		rig_advance(r, 100);
 		const char *got = rig_server_got(r);
 		if (*got == '\0')
@@ -368,12 +420,18 @@ START_TEST(rule20_assist_is_repeated_and_given_up)
 		struct ours copy = read_ours(got);
 		ck_assert_uint_eq(copy.mid, o.mid);
 		ck_assert_str_eq(copy.token, o.token);
+		ck_assert_int_ge(i - last, pause * 2 - 2);
+		pause = i - last;
+		last = i;
 		copies++;
 	}
+	ck_assert_int_ge(pause, 150); /* 2 s, 4, 8, 16 and up to half of it more */
+	ck_assert_int_le(pause, 241);
 	ck_assert_uint_eq(copies, 1 + ASSIST_RETRANSMISSIONS);
 	ck_assert_uint_eq(rig_counts(r, COUNT_ASSISTS), 1);
 	ck_assert_uint_eq(rig_counts(r, COUNT_ASSISTS_SILENT), 1);
 	change_source(r, OTHER); /* no news */
+	rig_advance(r, 1000);
 	rig_expect_silence(r);
 	rig_free(r);
 }
@@ -468,13 +526,15 @@ START_TEST(rule20_assist_id_was_not_used_for_247_s)
 	struct rig *r = plain();
 	unsigned far = 0x8000;
 	memset(used, 0, sizeof(used));
+	live_long(r);
+	rig_advance(r, 200000); /* what is remembered turns over in between */
 	/* it used nearly all ids that would be chosen, some of them long ago but within 247 s */
 	for (unsigned i = 0; i < 2040; i++) {
 		unsigned mid = (far + 3 * i) & 0xffff;
 		used[mid % 2048] = true;
 		pass(r, coap(NON, "0.02", mid, "bb", "dp"));
 		if (i == 1000)
-			rig_advance(r, 40000);
+			rig_advance(r, 60000);
 	}
 	pass(r, coap(NON, "0.02", 1, "bb", "dp"));
 	used[1] = true;
@@ -554,7 +614,9 @@ START_TEST(rule20_assist_answer_that_is_announced_and_never_comes)
 	live_long(r);
 	struct ours o = moved(r, OTHER);
 	rig_server(r, r->port, empty(ACK, o.mid));
-	rig_advance(r, ASSIST_ANSWER_MS);
+	rig_advance(r, ASSIST_ANSWER_MS / 2);
+	rig_server(r, r->port, empty(ACK, o.mid)); /* once more is nothing new */
+	rig_advance(r, ASSIST_ANSWER_MS / 2 + 1);
 	rig_expect_silence(r);
 	ck_assert_uint_eq(rig_counts(r, COUNT_ASSISTS_SILENT), 1);
 	rig_free(r);
@@ -605,6 +667,70 @@ START_TEST(rule20_assist_only_the_answer_is_eaten)
 	answer_ours(r, &o, "2.04"); /* it still waits for its own */
 	rig_expect_silence(r);
 	ck_assert_uint_eq(rig_counts(r, COUNT_ASSISTS_ANSWERED), 1);
+	rig_free(r);
+}
+END_TEST
+
+/* Anything that a server, or who feigns one, may send: message and its fate. */
+struct thing {
+	const char *hex;
+	bool is_answer;
+};
+
+static const char *pick(const char *const words[], unsigned n)
+{
+	return words[(unsigned)rand() % n];
+}
+
+static struct thing anything(const struct ours *o)
+{
+	static const char *const codes[] = { "0.00", "0.01", "0.02", "1.01", "2.04", "2.05", "4.04",
+		"5.00", "6.01", "7.01" };
+	char near[17], part[15];
+	memcpy(near, o->token, sizeof(near));
+	char *digit = &near[(unsigned)rand() % 16];
+	*digit = *digit == '0' ? '1' : '0';
+	memcpy(part, o->token, 14);
+	part[14] = '\0';
+	const char *const tokens[] = { o->token, o->token, near, part, "", "00" };
+	const char *code = pick(codes, 10), *token = pick(tokens, 6);
+	int type = rand() % 4;
+	bool has_mid = rand() % 2 == 0, is_empty = strcmp(code, "0.00") == 0;
+	bool is_response = strchr("245", code[0]) != NULL;
+	bool has_token = strcmp(token, o->token) == 0;
+	unsigned mid = has_mid ? o->mid : (o->mid + 1 + (unsigned)rand() % 3) & 0xffff;
+	struct thing t = { .hex = coap(type, code, mid, is_empty ? "" : token, NULL) };
+	if (type == CON || type == NON)
+		t.is_answer = is_response && has_token;
+	else if (is_empty)
+		t.is_answer = has_mid;
+	else
+		t.is_answer = type == ACK && has_mid && is_response && has_token;
+	return t;
+}
+
+START_TEST(rule20_assist_anything_else_passes_at_random)
+{
+	struct rig *r = plain();
+	srand(rig_seed());
+	struct ours o = moved(r, OTHER);
+	unsigned eaten = 0;
+	for (unsigned i = 0; i < 5000; i++) {
+		struct thing t = anything(&o);
+		char hex[64];
+		snprintf(hex, sizeof(hex), "%s", t.hex);
+		rig_server(r, r->port, hex);
+		if (!t.is_answer)
+			rig_expect_device(r, A, hex);
+		else if (hex[0] == '4')
+			ck_assert_int_eq(strncmp(rig_server_got(r), "6000", 4), 0);
+		eaten += t.is_answer;
+		rig_expect_silence(r);
+	}
+	ck_assert_uint_gt(eaten, 500);
+	ck_assert_uint_eq(rig_drops(r, DROP_ASSIST_ANSWER), eaten);
+	ck_assert_uint_eq(
+		rig_counts(r, COUNT_ASSISTS_ANSWERED) + rig_counts(r, COUNT_ASSISTS_REFUSED), 1);
 	rig_free(r);
 }
 END_TEST
@@ -705,12 +831,15 @@ Suite *assist_suite(void)
 	suite_add_tcase(s, t);
 	SUITE_TEST(s, rule20_assist_flow_without_it_has_no_memory);
 	SUITE_TEST(s, rule20_assist_never_for_who_left_or_never_came);
+	SUITE_TEST(s, rule20_assist_never_for_a_flow_that_is_not_live);
 	SUITE_TEST(s, rule20_assist_never_for_a_registration_that_is_over);
 	SUITE_TEST(s, rule20_assist_never_towards_a_bootstrap_server);
 	SUITE_TEST(s, rule20_assist_waits_for_the_association);
 	SUITE_TEST(s, rule20_assist_is_paced_as_moves_are);
 	SUITE_TEST(s, rule20_assist_goes_when_the_device_gets_no_answer);
 	SUITE_TEST(s, rule20_assist_copy_of_an_earlier_request_does_not_count);
+	SUITE_TEST(s, rule20_assist_id_of_long_ago_is_no_copy);
+	SUITE_TEST(s, rule20_assist_not_after_a_register_that_waited_for_a_route);
 	SUITE_TEST(s, rule20_assist_ends_when_the_device_is_faster);
 	SUITE_TEST(s, rule20_assist_is_repeated_and_given_up);
 	SUITE_TEST(s, rule20_assist_ends_with_the_registration);
@@ -724,6 +853,7 @@ Suite *assist_suite(void)
 	SUITE_TEST(s, rule20_assist_eats_an_answer_without_acknowledgement);
 	SUITE_TEST(s, rule20_assist_answer_that_is_announced_and_never_comes);
 	SUITE_TEST(s, rule20_assist_eats_copies_for_247_s);
+	SUITE_TEST(s, rule20_assist_anything_else_passes_at_random);
 	SUITE_TEST(s, rule20_assist_refused_with_a_reset);
 	SUITE_TEST(s, rule20_assist_of_a_forgotten_registration_invents_nothing);
 	SUITE_TEST(s, rule20_assist_that_is_answered_extends_the_registration);
