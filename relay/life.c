@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "assist.h"
 #include "base/log.h"
 #include "called.h"
 #include "datapath.h"
@@ -40,6 +41,7 @@ static struct mono life_ends(const struct flow *f)
 void life_rearm(struct datapath *dp, struct flow *f, struct mono now)
 {
 	struct mono at = mono_min(life_ends(f), held_next(&f->held));
+	at = mono_min(at, assist_next(f));
 	if (f->opaque != NULL)
 		at = mono_min(at, opaque_trial_ends(f));
 	timer_arm(dp->env.timers, &f->life, f->is_ending ? now : at);
@@ -55,6 +57,7 @@ static void fire(struct timer *timer, struct mono now)
 	struct flow *f = container_of(timer, struct flow, life);
 	struct datapath *dp = datapath_of(f);
 	forward_expire(dp, f, now);
+	assist_tick(dp, f, now);
 	if (f->opaque != NULL)
 		opaque_tick(dp, f, now);
 	if (f->is_ending)
@@ -94,6 +97,7 @@ static void settle(struct datapath *dp, struct flow *f)
 void life_open_wan(struct datapath *dp, struct flow *f, int64_t delay_ms, struct mono now)
 {
 	const struct route *r = f->route;
+	assist_stop(f);
 	struct wan_spec spec = { .server = r->server, .calls = &datapath_wan_calls,
 		.psk = { r->identity, r->key }, .pair = { r->cert, r->private_key },
 		.label = r->endpoint, .port = r->port, .delay_ms = delay_ms,
@@ -188,6 +192,7 @@ void life_end(struct datapath *dp, struct flow *f, const char *why)
 	timer_disarm(dp->env.timers, &f->life);
 	wan_close(&f->wan);
 	opaque_end(dp, f);
+	assist_end(f);
 	route->flow = (struct flow_id){ 0, 0 };
 	flow_remove(dp->flows, f);
 	if (route->is_dynamic)

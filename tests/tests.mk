@@ -78,7 +78,7 @@ trunk_TESTS   = $(addprefix tests/unit/,trunk.c check_limit.c check_held.c check
                 check_track.c check_notice.c check_reopen.c check_datapath.c \
                 check_lan.c check_static.c check_record.c capture.c) $(RIG)
 trunk_LIBS    = $(WOLFSSL_LIBS)
-trunk-dtls_TESTS = $(addprefix tests/unit/,trunk_dtls.c check_wan.c check_wan_silence.c check_wan_move.c \
+trunk-dtls_TESTS = $(addprefix tests/unit/,trunk_dtls.c check_wan.c check_wan_silence.c check_wan_move.c check_assist.c \
                 check_wan_round.c check_wanted.c check_secure.c check_secure_move.c \
                 check_secure_cert.c check_secure_hostile.c check_opaque.c check_opaque_move.c check_frugal.c \
                 check_soak.c check_soak_dtls.c) $(RIG)

@@ -16,6 +16,7 @@ Suite *datapath_suite(void);
 Suite *lan_suite(void);
 Suite *association_suite(void);
 Suite *network_suite(void);
+Suite *assist_suite(void);
 Suite *wan_round_suite(void);
 Suite *wanted_suite(void);
 Suite *frugal_suite(void);
