@@ -30,3 +30,4 @@ Suite *opaque_suite(void);
 Suite *opaque_move_suite(void);
 Suite *record_suite(void);
 Suite *static_suite(void);
+Suite *called_suite(void);
