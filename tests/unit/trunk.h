@@ -22,6 +22,7 @@ Suite *frugal_suite(void);
 Suite *secure_suite(void);
 Suite *secure_cert_suite(void);
 Suite *secure_move_suite(void);
+Suite *called_dtls_suite(void);
 Suite *secure_hostile_suite(void);
 Suite *soak_suite(void);
 Suite *soak_dtls_suite(void);
