@@ -289,7 +289,7 @@ load: all $(LOAD:%=$(BUILD)/%)
 # ---- where things go ----------------------------------------------------------------------------
 install: all
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(SBINDIR) $(BINDIR) $(SYSCONFDIR)/config $(DOCDIR))
-	for p in $(filter-out lwgate-net,$(PROGRAMS)); do \
+	for p in $(PROGRAMS); do \
 		to=$(SBINDIR); [ $$p != lwgate ] || to=$(BINDIR); \
 		$(INSTALL) -m 755 $(BUILD)/$$p $(DESTDIR)$$to/ || exit 1; \
 	done

@@ -269,6 +269,7 @@ static void wan_message(struct wan *wan, uint8_t *bytes, size_t n, struct mono n
 static void wan_came_up(struct wan *wan, struct mono now)
 {
 	assist_is_up(flow_of(wan), now);
+	life_call_as_server(datapath_of(wan), flow_of(wan));
 	forward_held(datapath_of(wan), flow_of(wan), now);
 }
 

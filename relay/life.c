@@ -245,17 +245,19 @@ static struct lan_port *port_for(struct datapath *dp, const struct route *r)
 	return first;
 }
 
-/* A device that is captured hears its server, as soon as its address is known; else us. It tells by its
- * first message what is right. */
-static void call_as_server(struct life_spec *spec, const struct listener *l)
+void life_call_as_server(struct datapath *dp, struct flow *f)
 {
-	const struct server *s = spec->route->server;
-	for (size_t i = 0; l->intercepts && i < s->addresses; i++) {
-		if (addr_is_v4(&s->address[i]) != addr_is_v4(&spec->key.device))
+	const struct server *s = f->route->server;
+	struct lan_key key = f->key;
+	if (!addr_is_any(&f->called) || !f->port->listener->intercepts)
+		return;
+	for (size_t i = 0; i < s->addresses; i++) {
+		if (addr_is_v4(&s->address[i]) != addr_is_v4(&key.device))
 			continue;
-		spec->called = s->address[i];
-		spec->called.port = 0;
-		spec->key.server = s->number;
+		f->called = s->address[i];
+		f->called.port = 0;
+		key.server = s->number;
+		flow_rekey(dp->flows, f, &key);
 		return;
 	}
 }
@@ -274,7 +276,6 @@ static void open_static(struct datapath *dp, struct route *r, struct mono now, i
 	spec.key = (struct lan_key){ .device = r->address, .listener = port->listener->number };
 	if (r->address.port == 0)
 		spec.key.device.port = 5683;
-	call_as_server(&spec, port->listener);
 	if (life_begin(dp, &spec, now) == NULL)
 		log_err("flow: no room for the static endpoint %s", r->endpoint);
 }
