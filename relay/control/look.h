@@ -10,7 +10,7 @@ struct conf_listen;
 struct json_object;
 
 /* Room for one warning. */
-#define LOOK_TEXT 512
+#define LOOK_TEXT 1024
 
 /* Whom a warning is told: the section that it is about, and a sentence. */
 typedef void look_warn(void *arg, const struct conf_listen *listen, const char *text);
