@@ -1,5 +1,6 @@
-/* How a rule of nftables, as JSON, fits one captured packet; private to look*.c. */
+/* What look*.c share: how a rule of nftables, as JSON, fits one captured packet; rules to try. */
 #pragma once
+#include <stddef.h>
 #include <stdint.h>
 
 struct json_object;
@@ -18,3 +19,6 @@ enum look_fit { LOOK_NO, LOOK_PERHAPS, LOOK_YES };
 enum look_fit look_match(struct json_object *match, const struct look_packet *packet);
 /* The same for the best entry of a map of verdicts, the value of "vmap". */
 enum look_fit look_map(struct json_object *map, const struct look_packet *packet);
+
+/* Rules for look_try that use this part of the kernel, or all of them for LOOK_PARTS, in size bytes. */
+void look_part_rules(unsigned part, char *rules, size_t size);
