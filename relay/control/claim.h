@@ -1,5 +1,6 @@
 /* The path of the control socket, claimed against other daemons. */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 #include "base/bug.h"
 
@@ -16,3 +17,5 @@ struct claim {
 int claim_open(struct claim *claim, const char *path) MUST_CHECK;
 /* Removes the socket, unless another took its place. */
 void claim_close(struct claim *claim);
+/* True when a daemon accepts connections at this path, or when that can not be told. */
+bool claim_is_served(const char *path) MUST_CHECK;

@@ -4,7 +4,6 @@
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
-#include "conf/conf.h"
 #include "look_int.h"
 
 /* Chains that jump into each other, and objects that are looked at for one packet in one base chain. */
@@ -210,25 +209,11 @@ static bool is_dropped(struct walk *w, const char *interface, uint16_t port)
 	return v == DROPPED || (v == THROUGH && strcmp(word(w->base, "policy"), "drop") == 0);
 }
 
-static size_t ports_of(const struct conf *conf, const struct conf_listen *listen,
-	uint16_t port[CONF_CAPTURED_PORTS + 2])
-{
-	struct conf_captured captured[CONF_CAPTURED_PORTS];
-	size_t n = 0, more = conf_captured(conf, listen, captured);
-	if (listen->coap != 0)
-		port[n++] = listen->coap;
-	if (listen->coaps != 0)
-		port[n++] = listen->coaps;
-	for (size_t i = 0; i < more; i++)
-		port[n++] = captured[i].port;
-	return n;
-}
-
 static void look_chain(struct walk *w, const struct conf *conf, const struct conf_listen *listen,
 	look_warn *warn, void *arg)
 {
-	uint16_t port[CONF_CAPTURED_PORTS + 2];
-	size_t n = ports_of(conf, listen, port);
+	uint16_t port[LOOK_PORTS];
+	size_t n = look_ports_of(conf, listen, port);
 	for (size_t i = 0; i < listen->interface.count; i++)
 		for (size_t k = 0; k < n; k++)
 			if (is_dropped(w, listen->interface.item[i], port[k])) {

@@ -1,9 +1,10 @@
-/* What stands in the way of a configuration on this machine: other rules of nftables, what the kernel
- * lacks. Asked for by some files, judged by others. */
+/* What stands in the way of a configuration on this machine: other rules of nftables, what the kernel lacks,
+ * who holds the ports. Asked for by some files, judged by others. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "base/addr.h"
 #include "base/bug.h"
 #include "base/cursor.h"
 
@@ -51,6 +52,33 @@ enum look_has look_module(const struct look_kernel *kernel, enum look_part part)
 void look_parts(const enum look_has has[LOOK_PARTS], const struct conf_listen *listen, look_warn *warn,
 	void *arg);
 
+/* ---- the ports ---- */
+
+/* Sockets that are looked at, at most. */
+#define LOOK_SOCKETS 256
+
+/* A UDP socket at a port that some listener wants. */
+struct look_socket {
+	struct addr at;   /* where it is bound */
+	uint64_t inode;   /* of the socket */
+	unsigned uid;     /* whose it is */
+	unsigned pid;     /* of a process that holds it; 0: not known */
+	char program[32]; /* its name, or "" */
+};
+
+/* Some of them. Zeroed is none. */
+struct look_sockets {
+	struct look_socket socket[LOOK_SOCKETS]; /* count of them */
+	size_t count;                            /* sockets */
+};
+
+/* Adds those rows of /proc/net/udp, or udp6, whose port a listener wants; what is no row is skipped. Pure. */
+void look_bound(struct look_sockets *sockets, const struct conf *conf, struct slice text);
+/* Warns of sockets that keep a listener from its ports, with whom they belong to. lwgated's own do not; nor
+ * those of unknown processes while one serves. Pure. */
+void look_ports(const struct look_sockets *sockets, const struct conf *conf, bool is_served,
+	look_warn *warn, void *arg);
+
 /* ---- this machine ---- */
 
 /* The rules in force, as a child `nft` lists them, which look_read reads; bounded in bytes and time. Returns
@@ -60,5 +88,6 @@ int look_ask(struct text *t) MUST_CHECK;
 /* Lets nft and the kernel judge these rules without taking them. Returns 0, or -errno as look_ask:
  * -EPERM where they are refused. */
 int look_try(const char *rules) MUST_CHECK;
-/* All of the above, where a listener intercepts; what could not be looked at is a warning too. */
-void look_machine(const struct conf *conf, look_warn *warn, void *arg);
+/* All of the above, of rules and kernel only where a listener intercepts; what could not be looked at is a
+ * warning too. socket is the path of the daemon's control socket. */
+void look_machine(const struct conf *conf, const char *socket, look_warn *warn, void *arg);

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include "conf/conf.h"
 #include "look.h"
 #include "look_int.h"
 

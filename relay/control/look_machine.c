@@ -1,15 +1,16 @@
-/* Looks at this machine: its files, nft; others judge. */
+/* Looks at this machine: its files, its processes, nft; others judge. */
 #include "look.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
-#include "conf/conf.h"
+#include "control/claim.h"
 #include "control/text.h"
 #include "look_int.h"
 
@@ -97,6 +98,86 @@ static void judge_by_kernel(enum look_has has[LOOK_PARTS])
 	}
 }
 
+/* ---- the ports --------------------------------------------------------------------------------- */
+
+/* A name that a terminal may see. */
+static void read_program(unsigned pid, char name[32])
+{
+	char path[64];
+	struct text t = { 0 };
+	snprintf(path, sizeof(path), "/proc/%u/comm", pid);
+	read_file(&t, path);
+	snprintf(name, 32, "%.31s", text_str(&t));
+	name[strcspn(name, "\n")] = '\0';
+	for (char *c = name; *c != '\0'; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+	text_fini(&t);
+}
+
+/* Of several processes that hold a socket the first counts, unless one is lwgated. */
+static void name_socket(struct look_sockets *sockets, uint64_t inode, unsigned pid)
+{
+	for (size_t i = 0; i < sockets->count; i++) {
+		struct look_socket *s = &sockets->socket[i];
+		char program[sizeof(s->program)];
+		if (s->inode != inode || s->pid == pid)
+			continue;
+		read_program(pid, program);
+		if (s->pid != 0 && strcmp(program, "lwgated") != 0)
+			continue;
+		s->pid = pid;
+		memcpy(s->program, program, sizeof(program));
+	}
+}
+
+/* Looks through what one process has open, where that may be seen. */
+static void look_process(struct look_sockets *sockets, unsigned pid)
+{
+	char path[64], to[64];
+	const struct dirent *e;
+	snprintf(path, sizeof(path), "/proc/%u/fd", pid);
+	DIR *folder = opendir(path);
+	while (folder != NULL && (e = readdir(folder)) != NULL) {
+		uint64_t inode;
+		ssize_t n = readlinkat(dirfd(folder), e->d_name, to, sizeof(to) - 1);
+		if (n <= 0)
+			continue;
+		to[n] = '\0';
+		if (sscanf(to, "socket:[%" SCNu64 "]", &inode) == 1)
+			name_socket(sockets, inode, pid);
+	}
+	if (folder != NULL)
+		closedir(folder);
+}
+
+static void name_sockets(struct look_sockets *sockets)
+{
+	const struct dirent *e;
+	DIR *folder = sockets->count > 0 ? opendir("/proc") : NULL;
+	while (folder != NULL && (e = readdir(folder)) != NULL) {
+		unsigned long pid = strtoul(e->d_name, NULL, 10);
+		if (pid > 0 && pid <= INT32_MAX)
+			look_process(sockets, (unsigned)pid);
+	}
+	if (folder != NULL)
+		closedir(folder);
+}
+
+static void look_at_ports(const struct conf *conf, const char *socket, look_warn *warn, void *arg)
+{
+	static const char *const lists[] = { "/proc/net/udp", "/proc/net/udp6" };
+	struct look_sockets sockets = { .count = 0 };
+	for (size_t i = 0; i < 2; i++) {
+		struct text t = { 0 };
+		read_file(&t, lists[i]);
+		look_bound(&sockets, conf, slice_of(&t));
+		text_fini(&t);
+	}
+	name_sockets(&sockets);
+	look_ports(&sockets, conf, claim_is_served(socket), warn, arg);
+}
+
 /* ---- all of it --------------------------------------------------------------------------------- */
 
 static void say_unread(int r, const struct conf_listen *listen, look_warn *warn, void *arg)
@@ -135,11 +216,12 @@ static void look_at_capture(const struct conf *conf, const struct conf_listen *f
 	text_fini(&t);
 }
 
-void look_machine(const struct conf *conf, look_warn *warn, void *arg)
+void look_machine(const struct conf *conf, const char *socket, look_warn *warn, void *arg)
 {
 	const struct conf_listen *first = NULL;
 	for (size_t i = 0; first == NULL && i < conf->listen_count; i++)
 		first = conf->listen[i].intercept ? &conf->listen[i] : NULL;
 	if (first != NULL)
 		look_at_capture(conf, first, warn, arg);
+	look_at_ports(conf, socket, warn, arg);
 }
