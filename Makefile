@@ -53,7 +53,8 @@ comma := ,
 quiet = $(if $(filter 0,$(V)),@printf '  %-7s %s\n' '$(1)' '$(patsubst $(BUILD)/%,%,$@)';)
 
 # ---- the rooms, floor by floor, each in the order in which a datagram meets its files -----------
-base_SRC    = $(addprefix relay/base/,addr.c bucket.c log.c hash.c rand.c hex.c machine.c secret.c)
+base_SRC    = $(addprefix relay/base/,addr.c bucket.c log.c hash.c rand.c hex.c machine.c secret.c \
+              user.c rights.c filter.c)
 conf_SRC    = $(addprefix conf/,read.c uci.c schema.c value.c uri.c load.c key.c pem.c blob.c csv.c \
               rules.c endpoint.c unique.c access.c print.c fault.c arena.c index.c)
 lwm2m_SRC   = relay/lwm2m/reg.c
@@ -85,7 +86,7 @@ fake_BELOW    = trunk base
 $(foreach f,rtnl policy,$(eval netfilter/$(f)_CFLAGS = $$(shell $$(PKG_CONFIG) --cflags libnl-3.0)))
 netfilter/ct_CFLAGS     = $(shell $(PKG_CONFIG) --cflags libnl-nf-3.0)
 netfilter/nft_CFLAGS    = $(shell $(PKG_CONFIG) --cflags libnftables)
-netfilter/rights_CFLAGS = $(shell $(PKG_CONFIG) --cflags libseccomp)
+relay/base/filter_CFLAGS = $(shell $(PKG_CONFIG) --cflags libseccomp)
 relay/resolve_CFLAGS  = $(shell $(PKG_CONFIG) --cflags libcares)
 $(foreach f,dtls/wolf dtls/wolf13 dtls/wolf_number dtls/wolf_cert dtls/wolf_name dtls/wolf_file tests/unit/wolf_peer tests/unit/sealer tests/unit/sealer13,$(eval \
 	$(f)_CFLAGS = -isystem $$(WOLFSSL_DIR)/include))
