@@ -92,7 +92,7 @@ control_TESTS = $(addprefix tests/unit/,check_control.c check_answers.c check_st
                 check_lwgate.c check_tree.c small_relay.c) $(FAKE_NET)
 control_LIBS  = $(JSON_LIBS) $(WOLFSSL_LIBS)
 # The daemon as a whole, all rooms of it.
-gateway_TESTS = tests/unit/check_gateway.c relay/gateway.c
+gateway_TESTS = tests/unit/check_gateway.c tests/unit/check_confine.c relay/gateway.c
 gateway_BELOW = $(lwgated_BELOW)
 gateway_LIBS  = $(lwgated_LIBS)
 
