@@ -122,9 +122,14 @@ int confine(void)
 		return rc;
 	say_who(user, was_root);
 	say_buffers();
-	if (filter_fits())
-		return confine_filter();
-	log_info("confine: a sanitized build: system calls are not filtered");
+	if (!filter_fits()) {
+		log_info("confine: a sanitized build: system calls are not filtered");
+		return 0;
+	}
+	rc = confine_filter();
+	if (rc != -ENOSYS)
+		return rc;
+	log_warn("confine: this kernel can not filter system calls (CONFIG_SECCOMP_FILTER)");
 	return 0;
 }
 

@@ -27,7 +27,8 @@ struct filter_list {
 };
 
 /* Refuses every system call that none of the lists has, with EPERM. Built with FILTER_STRICT, for tests:
- * such a call ends the process (SIGSYS). Returns 0 or -errno. */
+ * such a call ends the process (SIGSYS). Returns 0; -ENOSYS where the kernel has no filters, or another
+ * -errno. */
 int filter_load(const struct filter_list *list, size_t lists) MUST_CHECK;
 /* True when this build can serve under a filter: the sanitizers' own calls are on nobody's list. */
 bool filter_fits(void);

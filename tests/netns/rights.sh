@@ -238,6 +238,7 @@ missing() {
 
 # With all that it needs, another user than root is as good.
 somebody() {
+	local set
 	configure
 	chown 1234 "$CONF"
 	mkdir "$WORK/nowhere/run"
@@ -249,7 +250,14 @@ somebody() {
 	is_now Seccomp 2
 	relay_reload
 	relay_stop
-	echo '     as another user'
+	# As systemd gives it: kept until the port is bound.
+	configure 683
+	chown 1234 "$CONF"
+	started_ready setpriv --reuid=1234 --regid=1234 --clear-groups --inh-caps=+net_bind_service \
+		--ambient-caps=+net_bind_service
+	for set in CapInh CapPrm CapEff CapAmb; do is_now $set 0000000000000000; done
+	relay_stop
+	echo '     as another user, with a capability for the start'
 }
 
 netns_begin rights
