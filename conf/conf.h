@@ -151,6 +151,24 @@ struct conf {
 	void *owned; /* private: the memory behind it all */
 };
 
+/* Servers' ports that one listener may capture besides its own; listeners that may capture, and interfaces of
+ * one of them. */
+#define CONF_CAPTURED_PORTS 30
+#define CONF_CAPTURING      8
+#define CONF_CAPTURED_LINKS 16
+
+/* A port that a listener captures though it is not its own. */
+struct conf_captured {
+	uint16_t port;                    /* host order */
+	bool is_secure;                   /* DTLS comes there, else plain CoAP */
+	const struct conf_server *server; /* the first that has it */
+};
+
+/* Lists the servers' ports that an intercepting listener captures besides its own, each once; returns how
+ * many. None where it does not intercept. */
+size_t conf_captured(const struct conf *conf, const struct conf_listen *listen,
+	struct conf_captured list[CONF_CAPTURED_PORTS]);
+
 /* Reads the file, checks it as a whole, and gives a configuration that conf_free ends, or NULL when
  * there is an error. Faults (errors and warnings) go into faults in either case. Memory running out
  * is a fault too. */

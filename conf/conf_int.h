@@ -263,6 +263,8 @@ void rules_endpoint(struct load *load, const struct section_in *in,
 /* ---- unique.c ---- */
 /* Rules between sections, once all are there. */
 void rules_between(struct load *load);
+/* Checks what intercepting listeners capture. */
+void rules_captured(struct load *load);
 
 /* ---- access.c ---- */
 /* Whether each endpoint has a listener that it can come in through, and each such listener one who can

@@ -12,7 +12,6 @@ static const struct {
 } not_yet[] = {
 	{ SERVER_ASSIST_UPDATE, 1, "it is not in this version; right is 0" },
 	{ SERVER_ENGINE, 1, "the proxy engine is not in this version; right is 0" },
-	{ LISTEN_INTERCEPT, 1, "interception is not in this version; right is 0" },
 	{ ENDPOINT_MODE, CONF_PROXY,
 		"proxy is not in this version; right is transparent" },
 };
@@ -123,6 +122,27 @@ static void rule_accept(struct load *load, const struct section_in *in,
 			"is a nosec server, or refuse", listen->server->name);
 }
 
+static void rules_intercept(struct load *load, const struct section_in *in,
+	const struct conf_listen *listen)
+{
+	static const enum option_id only[] = { LISTEN_FOREIGN, LISTEN_WITHOUT_RELAY };
+	for (size_t i = 0; !listen->intercept && i < 2; i++)
+		if (is_given(in, only[i]))
+			option_fault(load, in, only[i], CONF_WARNING,
+				"it means nothing without interception; right is option intercept '1'");
+	if (!listen->intercept || in->given[LISTEN_INTERCEPT].wrong)
+		return;
+	if (!is_given(in, LISTEN_INTERFACE))
+		option_fault(load, in, LISTEN_INTERCEPT, CONF_ERROR,
+			"it needs to know where the devices are; right is option interface");
+	if (is_given(in, LISTEN_ADDRESS))
+		option_fault(load, in, LISTEN_ADDRESS, CONF_ERROR,
+			"who listens at one address hears no other; right is no address with intercept");
+	if (listen->foreign == CONF_FOREIGN_RELAY && !is_given(in, LISTEN_SERVER))
+		option_fault(load, in, LISTEN_FOREIGN, CONF_ERROR,
+			"relay needs to know where to; right is option server");
+}
+
 void rules_listen(struct load *load, const struct section_in *in, const struct conf_listen *listen)
 {
 	if (listen->coap == 0 && listen->coaps == 0 && !in->given[LISTEN_COAP].wrong &&
@@ -131,4 +151,5 @@ void rules_listen(struct load *load, const struct section_in *in, const struct c
 			"coap and coaps are both 0; right is a port for one of them at least");
 	rule_accept(load, in, listen);
 	rules_listen_dtls(load, in, listen);
+	rules_intercept(load, in, listen);
 }

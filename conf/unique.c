@@ -302,12 +302,15 @@ static void check_interface(struct load *load, struct index *sockets,
 	const struct conf_listen *listen, const char *interface)
 {
 	char ip[ADDR_TEXT] = "every address";
-	size_t i = 0;
+	struct conf_captured list[CONF_CAPTURED_PORTS];
+	size_t i = 0, captured = conf_captured(load->conf, listen, list);
 	do {
 		if (listen->address_count != 0)
 			addr_print(&listen->address[i], ip);
 		check_socket(load, sockets, listen, interface, ip, listen->coap);
 		check_socket(load, sockets, listen, interface, ip, listen->coaps);
+		for (size_t k = 0; k < captured; k++)
+			check_socket(load, sockets, listen, interface, ip, list[k].port);
 	} while (++i < listen->address_count);
 }
 
@@ -353,6 +356,7 @@ void rules_between(struct load *load)
 {
 	check_presence(load);
 	check_listeners(load);
+	rules_captured(load);
 	check_endpoints(load);
 	rules_access(load);
 }

@@ -88,8 +88,8 @@ int channel_receive(int fd, struct wire *w, int *passed)
 		return 0;
 	int rc = (m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 ? -EBADMSG :
 		wire_read(w, bytes, (size_t)n);
-	/* A descriptor belongs to a socket message without an error, and only there. */
-	if (rc == 0 && (*passed >= 0) != (w->type == WIRE_SOCKET && w->socket.code == 0))
+	/* A descriptor belongs to a socket message, and only there. */
+	if (rc == 0 && (*passed >= 0) != (w->type == WIRE_SOCKET))
 		rc = -EBADMSG;
 	if (rc == 0)
 		return 1;

@@ -1,21 +1,24 @@
 /* Conntrack entries of flows that began before they were captured: a door to libnl-nf. */
 #include "ct.h"
 #include <errno.h>
+#include <linux/rtnetlink.h>
 #include <netinet/in.h>
 #include <netlink/addr.h>
+#include <netlink/attr.h>
 #include <netlink/msg.h>
 #include <netlink/netfilter/ct.h>
 #include <netlink/netfilter/nfnl.h>
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
 #include <string.h>
-#include <unistd.h>
 #include "plan.h"
 
 /* One pass over the table. */
 struct pass {
 	const struct capture *capture;
 	struct nl_sock *deletes; /* a second socket: the first one is busy with the dump */
+	struct nl_sock *asks; /* a third one: what is ours */
+	bool is_local; /* its last answer */
 	long count;
 };
 
@@ -33,23 +36,34 @@ static bool take_address(struct addr *a, struct nl_addr *from, uint16_t port)
 	return true;
 }
 
-/* One of this machine's addresses can be bound. */
-static bool is_ours(const struct addr *a)
+static int on_route(struct nl_msg *message, void *arg)
 {
-	struct sockaddr_storage ss;
-	struct addr any_port = *a;
-	any_port.port = 0;
-	socklen_t n = addr_to_sockaddr(&any_port, &ss);
-	int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool bound = fd >= 0 && bind(fd, (struct sockaddr *)&ss, n) == 0;
-	if (fd >= 0)
-		close(fd);
-	return bound;
+	struct pass *pass = arg;
+	struct nlmsghdr *h = nlmsg_hdr(message);
+	if (h->nlmsg_type == RTM_NEWROUTE && nlmsg_valid_hdr(h, sizeof(struct rtmsg)))
+		pass->is_local = ((const struct rtmsg *)nlmsg_data(h))->rtm_type == RTN_LOCAL;
+	return NL_OK;
+}
+
+/* Whether an address is this machine's is asked of its routes, which needs no socket but netlink. One that
+ * no route leads to is not. */
+static bool is_ours(struct pass *pass, const struct addr *a)
+{
+	int n = addr_is_v4(a) ? 4 : 16;
+	struct rtmsg head = { .rtm_family = n == 4 ? AF_INET : AF_INET6, .rtm_dst_len = (uint8_t)(n * 8) };
+	struct nl_msg *m = nlmsg_alloc_simple(RTM_GETROUTE, NLM_F_REQUEST);
+	pass->is_local = false;
+	if (m != NULL && nlmsg_append(m, &head, sizeof(head), NLMSG_ALIGNTO) == 0 &&
+		nla_put(m, RTA_DST, n, a->ip + sizeof(a->ip) - n) == 0 &&
+		nl_send_auto(pass->asks, m) >= 0)
+		(void)nl_recvmsgs_default(pass->asks);
+	nlmsg_free(m);
+	return pass->is_local;
 }
 
 /* Flows of this machine itself, the relay's own towards the servers above all, must stay: without its
  * entry a server's next packet would be a stranger's to the firewall. */
-static bool is_wanted(const struct pass *pass, const struct nfnl_ct *ct)
+static bool is_wanted(struct pass *pass, const struct nfnl_ct *ct)
 {
 	struct addr from, called;
 	if (!nfnl_ct_test_proto(ct) || nfnl_ct_get_proto(ct) != IPPROTO_UDP ||
@@ -58,7 +72,7 @@ static bool is_wanted(const struct pass *pass, const struct nfnl_ct *ct)
 	return take_address(&from, nfnl_ct_get_src(ct, ORIGINAL), 0) &&
 		take_address(&called, nfnl_ct_get_dst(ct, ORIGINAL),
 			nfnl_ct_get_dst_port(ct, ORIGINAL)) &&
-		plan_captures(pass->capture, &called) && !is_ours(&from) && !is_ours(&called);
+		plan_captures(pass->capture, &called) && !is_ours(pass, &from) && !is_ours(pass, &called);
 }
 
 static int on_entry(struct nl_msg *message, void *arg)
@@ -82,6 +96,10 @@ static long walk(struct pass *pass, struct nl_sock *reads)
 	if (code == 0)
 		code = nfnl_connect(pass->deletes);
 	if (code == 0)
+		code = nl_socket_modify_cb(pass->asks, NL_CB_VALID, NL_CB_CUSTOM, on_route, pass);
+	if (code == 0)
+		code = nl_connect(pass->asks, NETLINK_ROUTE);
+	if (code == 0)
 		code = nfnl_ct_dump_request(reads);
 	if (code >= 0)
 		code = nl_recvmsgs_default(reads);
@@ -100,9 +118,15 @@ long ct_forget(const struct capture *capture)
 	if (capture->listen_count == 0)
 		return 0;
 	struct nl_sock *reads = nl_socket_alloc();
-	struct pass pass = { .capture = capture, .deletes = nl_socket_alloc() };
-	long rc = reads == NULL || pass.deletes == NULL ? -ENOMEM : walk(&pass, reads);
+	struct pass pass = { .capture = capture, .deletes = nl_socket_alloc(), .asks = nl_socket_alloc() };
+	long rc = -ENOMEM;
+	if (reads != NULL && pass.deletes != NULL && pass.asks != NULL) {
+		/* The answer is the route. */
+		nl_socket_disable_auto_ack(pass.asks);
+		rc = walk(&pass, reads);
+	}
 	nl_socket_free(reads);
 	nl_socket_free(pass.deletes);
+	nl_socket_free(pass.asks);
 	return rc;
 }

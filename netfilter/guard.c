@@ -30,6 +30,32 @@ static pid_t start_worker(int fd)
 	_exit(serve(fd));
 }
 
+/* Takes what has come; true when a signal tells us to end. */
+static bool is_told_to_end(int signals)
+{
+	struct signalfd_siginfo info;
+	bool is_told = false;
+	while (read(signals, &info, sizeof(info)) == sizeof(info))
+		is_told |= info.ssi_signo != SIGCHLD;
+	return is_told;
+}
+
+/* Waits for the peer's first message, which is left for the worker. False when there is none to come:
+ * its end, or a signal to end. */
+static bool sleep_well(int fd, int signals)
+{
+	struct pollfd on[2] = { { .fd = fd, .events = POLLIN | POLLRDHUP },
+		{ .fd = signals, .events = POLLIN } };
+	for (;;) {
+		if (poll(on, 2, -1) < 0)
+			return false;
+		if ((on[0].revents & (POLLHUP | POLLRDHUP | POLLERR)) != 0 || is_told_to_end(signals))
+			return false;
+		if ((on[0].revents & POLLIN) != 0)
+			return true;
+	}
+}
+
 /* What a wait came to. */
 enum heard { NOTHING, CHILD, END };
 
@@ -37,15 +63,11 @@ enum heard { NOTHING, CHILD, END };
 static enum heard wait_for(int fd, int signals, int ms)
 {
 	struct pollfd on[2] = { { .fd = fd }, { .fd = signals, .events = POLLIN } };
-	struct signalfd_siginfo info;
-	enum heard heard = CHILD;
 	int n = poll(on, 2, ms);
 	if (n == 0)
 		return NOTHING;
-	while (read(signals, &info, sizeof(info)) == sizeof(info))
-		if (info.ssi_signo != SIGCHLD)
-			heard = END;
-	return n > 0 && (on[0].revents & (POLLHUP | POLLERR)) != 0 ? END : heard;
+	bool is_end = is_told_to_end(signals);
+	return is_end || (n > 0 && (on[0].revents & (POLLHUP | POLLERR)) != 0) ? END : CHILD;
 }
 
 /* The worker sees the peer's end for itself. */
@@ -96,7 +118,10 @@ int guard(int fd)
 {
 	int status = EXIT_FAILURE, pause = 0;
 	int signals = watch_signals();
-	while (signals >= 0) {
+	bool is_woken = signals >= 0 && sleep_well(fd, signals);
+	if (signals >= 0 && !is_woken)
+		status = EXIT_SUCCESS;
+	while (is_woken) {
 		pid_t pid = start_worker(fd);
 		if (pid < 0)
 			break;

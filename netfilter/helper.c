@@ -26,6 +26,7 @@ struct helper {
 	void *arg;
 	int fd; /* -1: not running */
 	pid_t pid; /* 0: nobody to wait for */
+	bool is_woken; /* something was sent to it */
 	unsigned deaths; /* without a success between */
 	char why[CAPTURE_TEXT]; /* what it said last about going */
 	struct wire message; /* the one that came */
@@ -65,6 +66,7 @@ void helper_adopt(struct helper *h, int fd, pid_t pid)
 	BUG_UNLESS(h->fd < 0);
 	h->fd = fd;
 	h->pid = pid;
+	h->is_woken = false;
 	h->why[0] = '\0';
 }
 
@@ -155,7 +157,7 @@ static void on_done(struct helper *h, const struct wire_answer *a)
 }
 
 /* Returns false for a message that lwgate-net may not send. */
-static bool on_message(struct helper *h, const struct wire *m, int passed)
+static bool on_message(struct helper *h, const struct wire *m)
 {
 	switch (m->type) {
 	case WIRE_READY:
@@ -164,19 +166,17 @@ static bool on_message(struct helper *h, const struct wire *m, int passed)
 	case WIRE_REFUSED:
 		snprintf(h->why, sizeof(h->why), "%s", m->answer.text);
 		return true;
-	case WIRE_SOCKET:
-		h->events->on_socket(h->arg, m->socket.generation, m->socket.index,
-			passed >= 0 ? passed : -(int)m->socket.code);
+	case WIRE_MADE:
+		h->events->on_socket(h->arg, m->made.id, -(int)m->made.code);
 		return true;
 	case WIRE_DONE:
 		on_done(h, &m->answer);
 		return true;
-	case WIRE_LINK:
-		h->events->on_link(h->arg, m->link.name, m->link.ifindex);
-		return true;
 	case WIRE_COUNTS:
 		h->events->on_counts(h->arg, &m->counts);
 		return true;
+	case WIRE_WAKE:
+	case WIRE_SOCKET:
 	case WIRE_SET:
 	case WIRE_LEAVE:
 		return false;
@@ -189,9 +189,12 @@ void helper_read(struct helper *h)
 	for (int i = 0; i < READS && h->fd >= 0; i++) {
 		int passed;
 		int rc = channel_receive(h->fd, &h->message, &passed);
+		/* It has none to give. */
+		if (passed >= 0)
+			close(passed);
 		if (rc == -EAGAIN)
 			return;
-		if (rc == 1 && on_message(h, &h->message, passed))
+		if (rc == 1 && on_message(h, &h->message))
 			continue;
 		if (rc == 0)
 			gone(h, "lwgate-net has ended", true);
@@ -202,12 +205,33 @@ void helper_read(struct helper *h)
 	}
 }
 
-int helper_set(struct helper *h, const struct capture *capture)
+/* Sends h->sent. */
+static int say(struct helper *h, int passed)
 {
 	if (h->fd < 0)
 		return -ENOTCONN;
+	h->is_woken = true;
+	return channel_send(h->fd, &h->sent, passed);
+}
+
+int helper_wake(struct helper *h)
+{
+	h->sent = (struct wire){ .type = WIRE_WAKE };
+	return say(h, -1);
+}
+
+int helper_socket(struct helper *h, uint32_t id, int fd)
+{
+	if (fd < 0)
+		return -EBADF;
+	h->sent = (struct wire){ .type = WIRE_SOCKET, .id = id };
+	return say(h, fd);
+}
+
+int helper_set(struct helper *h, const struct capture *capture)
+{
 	h->sent = (struct wire){ .type = WIRE_SET, .set = *capture };
-	return channel_send(h->fd, &h->sent, -1);
+	return say(h, -1);
 }
 
 /* ---- stop -------------------------------------------------------------------------------------- */
@@ -231,8 +255,14 @@ void helper_stop(struct helper *h, bool keep_closed)
 {
 	if (h->fd < 0)
 		return;
+	/* One that sleeps needs no worker to end. */
+	bool is_told;
 	h->sent = (struct wire){ .type = WIRE_LEAVE, .keep_closed = keep_closed };
-	bool is_gone = channel_send(h->fd, &h->sent, -1) == 0 && drain(h);
+	if (h->is_woken)
+		is_told = say(h, -1) == 0;
+	else
+		is_told = shutdown(h->fd, SHUT_WR) == 0;
+	bool is_gone = is_told && drain(h);
 	let_go(h);
 	reap(h, is_gone ? 0 : WNOHANG);
 }

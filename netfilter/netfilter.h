@@ -7,12 +7,11 @@
 #include <stdint.h>
 #include "base/addr.h"
 
-/* Listeners that capture, interfaces and ports and known servers of one of them, sockets of all. */
+/* Listeners that capture; interfaces, ports, and known servers of one of them. */
 #define CAPTURE_LISTENS    8
 #define CAPTURE_INTERFACES 16
 #define CAPTURE_PORTS      32
 #define CAPTURE_SERVERS    64
-#define CAPTURE_SOCKETS    128
 /* Room for a sentence for people, with its end. */
 #define CAPTURE_TEXT 256
 
@@ -29,13 +28,6 @@ struct capture_listen {
 	bool is_closed; /* while nobody serves, what would be captured is dropped; else forwarded */
 };
 
-/* A socket that the other side is to open, to make transparent, and to hand over. */
-struct capture_socket {
-	uint16_t port; /* host order */
-	bool is_v4; /* 0.0.0.0, else [::] for IPv6 only */
-	char interface[IF_NAMESIZE]; /* bind to it; empty: to none */
-};
-
 /* The wanted state, whole. Zeroed it means: nothing is captured. */
 struct capture {
 	uint32_t generation; /* comes back with the answer */
@@ -43,8 +35,6 @@ struct capture {
 	uint32_t mask; /* the bits of the packet mark that are ours */
 	struct capture_listen listen[CAPTURE_LISTENS]; /* listeners */
 	size_t listen_count; /* of listen */
-	struct capture_socket socket[CAPTURE_SOCKETS]; /* to be opened now; not those held already */
-	size_t socket_count; /* of socket */
 };
 
 /* What had to be mended or taken away since lwgate-net began. */

@@ -50,20 +50,6 @@ static int check_listen(const struct capture_listen *l, char why[CAPTURE_TEXT])
 	return 0;
 }
 
-static int check_sockets(const struct capture *c, char why[CAPTURE_TEXT])
-{
-	if (c->socket_count > CAPTURE_SOCKETS)
-		return wrong(why, "more than %d sockets", CAPTURE_SOCKETS);
-	for (size_t i = 0; i < c->socket_count; i++) {
-		const struct capture_socket *s = &c->socket[i];
-		if (s->port == 0)
-			return wrong(why, "a socket needs a port");
-		if (s->interface[0] != '\0' && !is_name(s->interface))
-			return wrong(why, "a socket names no interface");
-	}
-	return 0;
-}
-
 int plan_check(const struct capture *c, char why[CAPTURE_TEXT])
 {
 	why[0] = '\0';
@@ -74,7 +60,7 @@ int plan_check(const struct capture *c, char why[CAPTURE_TEXT])
 	for (size_t i = 0; i < c->listen_count; i++)
 		if (check_listen(&c->listen[i], why) != 0)
 			return -EINVAL;
-	return check_sockets(c, why);
+	return 0;
 }
 
 /* ---- text -------------------------------------------------------------------------------------- */

@@ -1,4 +1,4 @@
-/* Policy rules, local routes, links: a door to libnl. Wanted against present, each time anew; the
+/* Policy rules and local routes: a door to libnl. Wanted against present, each time anew; the
  * kernel tells us when to look again. */
 #include "policy.h"
 #include <errno.h>
@@ -36,12 +36,8 @@ struct found {
 struct policy {
 	struct nl_sock *asks;  /* requests and their answers */
 	struct nl_sock *hears; /* events */
-	policy_on_link *on_link;
-	void *arg;
 	uint32_t mark, mask; /* of the rules that are wanted */
 	char interface[PLAN_INTERFACES][IF_NAMESIZE];
-	uint32_t ifindex[PLAN_INTERFACES]; /* 0: not there */
-	bool is_seen[PLAN_INTERFACES]; /* by the dump at hand */
 	size_t count;
 	bool is_set; /* policy_set was called */
 	bool is_touched; /* somebody changed something */
@@ -120,45 +116,6 @@ static int dump(struct policy *p, int type, int family)
 	struct rtgenmsg head = { .rtgen_family = (uint8_t)family };
 	int code = nl_send_simple(p->asks, type, NLM_F_DUMP, &head, sizeof(head));
 	return errno_of(code < 0 ? code : nl_recvmsgs_default(p->asks));
-}
-
-/* ---- links ------------------------------------------------------------------------------------- */
-
-static void set_link(struct policy *p, size_t i, uint32_t ifindex)
-{
-	if (p->ifindex[i] == ifindex)
-		return;
-	p->ifindex[i] = ifindex;
-	p->on_link(p->arg, p->interface[i], ifindex);
-}
-
-/* A link is there, or gone; one that was renamed is gone by its old name. */
-static void see_link(struct policy *p, struct nlmsghdr *h)
-{
-	const struct ifinfomsg *link = nlmsg_data(h);
-	struct nlattr *name = nlmsg_find_attr(h, sizeof(*link), IFLA_IFNAME);
-	if (name == NULL || link->ifi_family != AF_UNSPEC)
-		return;
-	uint32_t ifindex = (uint32_t)link->ifi_index;
-	for (size_t i = 0; i < p->count; i++) {
-		bool is_named = strncmp(nla_get_string(name), p->interface[i], IF_NAMESIZE) == 0;
-		if (h->nlmsg_type == RTM_NEWLINK && is_named) {
-			p->is_seen[i] = true;
-			set_link(p, i, ifindex);
-		} else if (p->ifindex[i] == ifindex) {
-			set_link(p, i, 0);
-		}
-	}
-}
-
-static int look_at_links(struct policy *p)
-{
-	memset(p->is_seen, 0, sizeof(p->is_seen));
-	int rc = dump(p, RTM_GETLINK, AF_UNSPEC);
-	for (size_t i = 0; rc == 0 && i < p->count; i++)
-		if (!p->is_seen[i])
-			set_link(p, i, 0);
-	return rc;
 }
 
 /* ---- rules ------------------------------------------------------------------------------------- */
@@ -293,9 +250,7 @@ static int on_answer(struct nl_msg *message, void *arg)
 {
 	struct policy *p = arg;
 	struct nlmsghdr *h = nlmsg_hdr(message);
-	if (h->nlmsg_type == RTM_NEWLINK && nlmsg_valid_hdr(h, sizeof(struct ifinfomsg)))
-		see_link(p, h);
-	else if (h->nlmsg_type == RTM_NEWRULE && nlmsg_valid_hdr(h, sizeof(struct fib_rule_hdr)))
+	if (h->nlmsg_type == RTM_NEWRULE && nlmsg_valid_hdr(h, sizeof(struct fib_rule_hdr)))
 		see_rule(p, h);
 	return NL_OK;
 }
@@ -308,6 +263,12 @@ static void hear_route(struct policy *p, struct nlmsghdr *h)
 	const struct rtmsg *r = nlmsg_data(h);
 	if (h->nlmsg_type == RTM_NEWROUTE && !is_our_route(h))
 		p->is_spoiled[r->rtm_family == AF_INET6] = true;
+}
+
+static bool is_lo(struct nlmsghdr *h)
+{
+	const struct ifinfomsg *link = nlmsg_data(h);
+	return link->ifi_index == LOOPBACK;
 }
 
 static bool is_on_lo(struct nlmsghdr *h)
@@ -323,13 +284,13 @@ static int on_event(struct nl_msg *message, void *arg)
 	struct rule r;
 	switch (h->nlmsg_type) {
 	case RTM_NEWLINK:
-	case RTM_DELLINK:
-		/* IPv4 routes go with lo without a word. */
-		p->is_touched = true;
-		if (nlmsg_valid_hdr(h, sizeof(struct ifinfomsg)))
-			see_link(p, h);
+		/* What could not be mended while lo was down can be now. Rules name interfaces, and stay
+		 * without them. */
+		p->is_touched |= nlmsg_valid_hdr(h, sizeof(struct ifinfomsg)) && is_lo(h);
 		break;
 	case RTM_NEWADDR:
+	case RTM_DELADDR:
+		/* With the last address of lo the IPv4 route goes, without a word. */
 		p->is_touched |= nlmsg_valid_hdr(h, sizeof(struct ifaddrmsg)) && is_on_lo(h);
 		break;
 	case RTM_NEWROUTE:
@@ -360,21 +321,19 @@ static int connect_to_kernel(struct nl_sock *s, nl_recvmsg_msg_cb_t on, void *ar
 static int hear(struct nl_sock *s)
 {
 	static const int groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
-		RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, RTNLGRP_IPV6_IFADDR };
+		RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR };
 	int code = nl_socket_set_nonblocking(s);
 	for (size_t i = 0; code == 0 && i < sizeof(groups) / sizeof(groups[0]); i++)
 		code = nl_socket_add_membership(s, groups[i]);
 	return code;
 }
 
-int policy_open(struct policy **policy, policy_on_link *on_link, void *arg)
+int policy_open(struct policy **policy)
 {
 	*policy = NULL;
 	struct policy *p = calloc(1, sizeof(*p));
 	if (p == NULL)
 		return -ENOMEM;
-	p->on_link = on_link;
-	p->arg = arg;
 	p->asks = nl_socket_alloc();
 	p->hears = nl_socket_alloc();
 	int code = p->asks == NULL || p->hears == NULL ? -NLE_NOMEM : 0;
@@ -400,16 +359,9 @@ int policy_fd(const struct policy *policy)
 	return nl_socket_get_fd(policy->hears);
 }
 
-/* What is known of an interface is kept over a new plan, so that only news is told. */
 static void take_plan(struct policy *p, const struct plan *plan)
 {
-	uint32_t known[PLAN_INTERFACES] = { 0 };
-	for (size_t i = 0; i < plan->interface_count; i++)
-		for (size_t k = 0; k < p->count; k++)
-			if (strcmp(plan->interface[i], p->interface[k]) == 0)
-				known[i] = p->ifindex[k];
 	memcpy(p->interface, plan->interface, sizeof(p->interface));
-	memcpy(p->ifindex, known, sizeof(known));
 	p->count = plan->interface_count;
 	p->mark = plan->mark;
 	p->mask = plan->mask;
@@ -422,8 +374,6 @@ int policy_set(struct policy *p, const struct plan *plan, char why[CAPTURE_TEXT]
 	bool anew[FAMILIES] = { !p->is_set, !p->is_set };
 	int rc = set_all(p, anew, &unused);
 	p->is_set = rc == 0;
-	if (rc == 0)
-		rc = look_at_links(p);
 	why[0] = '\0';
 	if (rc < 0)
 		snprintf(why, CAPTURE_TEXT, "the policy rules or local routes were refused: %s%s",
@@ -444,19 +394,17 @@ static int mend(struct policy *p, struct capture_counts *counts)
 
 int policy_read(struct policy *p, struct capture_counts *counts)
 {
-	bool is_lost = false;
 	for (int i = 0; i < READS; i++) {
 		int code = nl_recvmsgs_default(p->hears);
 		if (code == -NLE_AGAIN)
 			break;
 		/* The kernel's ENOBUFS: events were lost. */
 		if (code == -NLE_NOMEM)
-			is_lost = p->is_touched = p->is_spoiled[0] = p->is_spoiled[1] = true;
+			p->is_touched = p->is_spoiled[0] = p->is_spoiled[1] = true;
 		else if (code < 0)
 			return errno_of(code);
 	}
-	int rc = is_lost ? look_at_links(p) : 0;
-	return rc == 0 && p->is_touched ? mend(p, counts) : rc;
+	return p->is_touched ? mend(p, counts) : 0;
 }
 
 void policy_clear(struct policy *p)

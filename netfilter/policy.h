@@ -1,5 +1,5 @@
-/* The policy rules and local routes that lead captured packets to our sockets, and the links of our
- * listeners: a door to libnl, for lwgate-net. */
+/* The policy rules and local routes that lead captured packets to our sockets: a door to libnl, for
+ * lwgate-net. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -8,18 +8,14 @@
 
 struct policy;
 
-/* Told of an interface of the plan: its number, 0 when it is gone. */
-typedef void policy_on_link(void *arg, const char *name, uint32_t ifindex);
-
-/* Opens the sockets; nothing is changed. on_link is called from policy_set and policy_read. Returns 0
- * or -errno. */
-int policy_open(struct policy **policy, policy_on_link *on_link, void *arg) MUST_CHECK;
+/* Opens the sockets; nothing is changed. Returns 0 or -errno. */
+int policy_open(struct policy **policy) MUST_CHECK;
 /* A descriptor that is readable when something happened. */
 int policy_fd(const struct policy *policy);
 /* Makes rules and routes as the plan has them, whatever was there, also a dead predecessor's. Returns
  * 0, or -errno with a sentence in `why`. */
 int policy_set(struct policy *policy, const struct plan *plan, char why[CAPTURE_TEXT]) MUST_CHECK;
-/* Reads what has come, tells links, and mends what somebody else removed or changed, counting it.
+/* Reads what has come, and mends what somebody else removed or changed, counting it.
  * Returns 0, or -errno when the events or the mending failed for good. */
 int policy_read(struct policy *policy, struct capture_counts *counts) MUST_CHECK;
 /* Takes our rules and routes away. */

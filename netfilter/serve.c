@@ -1,8 +1,9 @@
-/* The worker: wanted state in, rules, routes, sockets and events out. Present state is taken away in
+/* The worker: wanted state and sockets in, rules, routes, and events out. Present state is taken away in
  * reverse: first nothing more is captured, then nothing more is routed, then the table is let go.
  *
  *   claimed   our table is there, empty: nobody else's can be        READY is sent
- *   serving   the plan is in the kernel                              each SET, answered by DONE
+ *   serving   the plan is in the kernel                              each SET, answered by DONE;
+ *             sockets are made transparent in either               each SOCKET, answered by MADE
  *   left      the peer went, said LEAVE, or SIGTERM came             all is taken away */
 #include "serve.h"
 #include <errno.h>
@@ -35,14 +36,15 @@ static struct worker {
 	struct plan *now, *next;
 	uint64_t closed; /* digest of the fail-closed table as we made it */
 	struct capture_counts counts, told;
+	bool is_asked; /* a message came */
 	bool is_leaving, is_broken, is_ended, keep_closed; /* is_ended: by a signal */
 } worker;
 
 /* ---- to the peer ------------------------------------------------------------------------------- */
 
-static void tell(struct worker *w, const struct wire *message, int fd)
+static void tell(struct worker *w, const struct wire *message)
 {
-	int rc = channel_send(w->on[PEER].fd, message, fd);
+	int rc = channel_send(w->on[PEER].fd, message, -1);
 	/* A peer that is gone, or takes nothing for seconds, is left. */
 	if (rc < 0)
 		w->is_leaving = true;
@@ -53,14 +55,7 @@ static void answer(struct worker *w, enum wire_type type, uint32_t generation, i
 {
 	struct wire message = { .type = type, .answer = { generation, (uint16_t)-rc, "" } };
 	snprintf(message.answer.text, CAPTURE_TEXT, "%s", text);
-	tell(w, &message, -1);
-}
-
-static void tell_link(void *arg, const char *name, uint32_t ifindex)
-{
-	struct wire message = { .type = WIRE_LINK, .link = { .ifindex = ifindex } };
-	snprintf(message.link.name, IF_NAMESIZE, "%s", name);
-	tell(arg, &message, -1);
+	tell(w, &message);
 }
 
 static void tell_counts(struct worker *w)
@@ -69,47 +64,15 @@ static void tell_counts(struct worker *w)
 		return;
 	w->told = w->counts;
 	struct wire message = { .type = WIRE_COUNTS, .counts = w->counts };
-	tell(w, &message, -1);
+	tell(w, &message);
 }
 
 /* ---- sockets ----------------------------------------------------------------------------------- */
 
-static int explain_socket(const struct capture_socket *s, int rc, char why[CAPTURE_TEXT])
+static void make(struct worker *w, uint32_t id, int fd)
 {
-	snprintf(why, CAPTURE_TEXT, "UDP port %u (%s): %s", s->port, s->is_v4 ? "IPv4" : "IPv6",
-		rc == -EADDRINUSE ? "another program has it" : strerror(-rc));
-	return rc;
-}
-
-static void close_sockets(const int *fd, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (fd[i] >= 0)
-			close(fd[i]);
-}
-
-/* Opens all or none; an interface that is not there yet is no fault, its socket comes to be asked for
- * again. fd[i] is a descriptor or -errno. */
-static int open_sockets(const struct capture *c, int *fd, char why[CAPTURE_TEXT])
-{
-	for (size_t i = 0; i < c->socket_count; i++) {
-		fd[i] = transparent_open(&c->socket[i]);
-		if (fd[i] >= 0 || (fd[i] == -ENODEV && c->socket[i].interface[0] != '\0') ||
-			(fd[i] == -EAFNOSUPPORT && !c->socket[i].is_v4))
-			continue;
-		close_sockets(fd, i);
-		return explain_socket(&c->socket[i], fd[i], why);
-	}
-	return 0;
-}
-
-static void hand_over(struct worker *w, const struct capture *c, const int *fd)
-{
-	for (size_t i = 0; i < c->socket_count; i++) {
-		struct wire message = { .type = WIRE_SOCKET, .socket = { c->generation, (uint16_t)i,
-			fd[i] < 0 ? (uint16_t)-fd[i] : 0 } };
-		tell(w, &message, fd[i]);
-	}
+	int rc = transparent_make(fd);
+	tell(w, &(struct wire){ .type = WIRE_MADE, .made = { id, (uint16_t)-rc } });
 }
 
 /* ---- the wanted state -------------------------------------------------------------------------- */
@@ -143,20 +106,13 @@ static int swap(struct worker *w, char why[CAPTURE_TEXT])
 
 static int apply(struct worker *w, const struct capture *c, char why[CAPTURE_TEXT])
 {
-	int fd[CAPTURE_SOCKETS];
 	int rc = plan_check(c, why);
 	if (rc == 0)
 		rc = plan_make(w->next, c);
 	if (rc == 0)
-		rc = open_sockets(c, fd, why);
-	if (rc < 0)
-		return rc;
-	rc = swap(w, why);
-	if (rc == 0) {
+		rc = swap(w, why);
+	if (rc == 0)
 		w->capture = *c;
-		hand_over(w, c, fd);
-	}
-	close_sockets(fd, c->socket_count);
 	return rc;
 }
 
@@ -179,9 +135,20 @@ static void set(struct worker *w, const struct capture *c)
 
 /* ---- events ------------------------------------------------------------------------------------ */
 
-static void on_message(struct worker *w, const struct wire *message)
+/* `passed` came with a SOCKET. */
+static void on_message(struct worker *w, const struct wire *message, int passed)
 {
+	bool is_first = !w->is_asked;
+	w->is_asked = true;
 	switch (message->type) {
+	case WIRE_WAKE:
+		/* What woke us has READY already. */
+		if (!is_first)
+			answer(w, WIRE_READY, 0, 0, "");
+		return;
+	case WIRE_SOCKET:
+		make(w, message->id, passed);
+		return;
 	case WIRE_SET:
 		set(w, &message->set);
 		return;
@@ -191,9 +158,8 @@ static void on_message(struct worker *w, const struct wire *message)
 		return;
 	case WIRE_READY:
 	case WIRE_REFUSED:
-	case WIRE_SOCKET:
+	case WIRE_MADE:
 	case WIRE_DONE:
-	case WIRE_LINK:
 	case WIRE_COUNTS:
 		answer(w, WIRE_REFUSED, 0, -EBADMSG, "a message that only lwgate-net may send");
 		w->is_leaving = true;
@@ -208,12 +174,12 @@ static void on_peer(struct worker *w)
 	int rc = channel_receive(w->on[PEER].fd, &message, &passed);
 	if (rc == -EAGAIN)
 		return;
+	if (rc == 1)
+		on_message(w, &message, passed);
 	if (passed >= 0)
 		close(passed);
-	if (rc == 1) {
-		on_message(w, &message);
+	if (rc == 1)
 		return;
-	}
 	if (rc == -EPROTO)
 		answer(w, WIRE_REFUSED, 0, rc, "lwgated and lwgate-net are of different versions");
 	else if (rc < 0)
@@ -287,7 +253,7 @@ static int open_all(struct worker *w, int fd)
 	if (rc == 0)
 		rc = ruleset_watch(&w->on[TABLES].fd);
 	if (rc == 0)
-		rc = policy_open(&w->policy, tell_link, w);
+		rc = policy_open(&w->policy);
 	if (rc == 0)
 		w->on[ROUTES].fd = policy_fd(w->policy);
 	return rc == 0 ? rights_filter(false) : rc;

@@ -1,9 +1,8 @@
 /* Sockets that get what was called at somebody else's address, and may answer from it. */
 #pragma once
-#include "netfilter/netfilter.h"
 #include "base/bug.h"
 
-/* Opens and binds it: wildcard, transparent, with packet information, large receive buffer, not
- * blocking. Needs CAP_NET_ADMIN; whoever uses it later does not. Returns the descriptor or -errno:
- * -EADDRINUSE when another program has the port, -ENODEV when the interface is not there. */
-int transparent_open(const struct capture_socket *socket) MUST_CHECK;
+/* Makes somebody's UDP socket transparent, bound or not, with traffic on it or not: the option belongs to
+ * what all copies of the descriptor share. Needs CAP_NET_ADMIN; whoever uses the socket does not. fd stays
+ * the caller's. Returns 0, -EINVAL when it is no UDP socket of IPv4 or IPv6, or -errno. */
+int transparent_make(int fd) MUST_CHECK;

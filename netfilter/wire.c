@@ -98,12 +98,6 @@ static void put_set(struct writer *w, const struct capture *s)
 	put_u16(w, (uint16_t)s->listen_count);
 	for (size_t i = 0; i < s->listen_count; i++)
 		put_listen(w, &s->listen[i]);
-	put_u16(w, (uint16_t)s->socket_count);
-	for (size_t i = 0; i < s->socket_count; i++) {
-		put_u16(w, s->socket[i].port);
-		put_u8(w, s->socket[i].is_v4);
-		put_text(w, s->socket[i].interface, IF_NAMESIZE);
-	}
 }
 
 static void cur_set(struct cursor *c, struct capture *s)
@@ -114,18 +108,12 @@ static void cur_set(struct cursor *c, struct capture *s)
 	s->listen_count = cur_count(c, CAPTURE_LISTENS);
 	for (size_t i = 0; i < s->listen_count; i++)
 		cur_listen(c, &s->listen[i]);
-	s->socket_count = cur_count(c, CAPTURE_SOCKETS);
-	for (size_t i = 0; i < s->socket_count; i++) {
-		s->socket[i].port = cur_u16(c);
-		s->socket[i].is_v4 = cur_bool(c);
-		cur_text(c, s->socket[i].interface, IF_NAMESIZE);
-	}
 }
 
 /* A wanted state that plan_check would refuse for its counts can not be written at all. */
 static bool has_bounds(const struct capture *s)
 {
-	bool good = s->listen_count <= CAPTURE_LISTENS && s->socket_count <= CAPTURE_SOCKETS;
+	bool good = s->listen_count <= CAPTURE_LISTENS;
 	for (size_t i = 0; good && i < s->listen_count; i++)
 		good = s->listen[i].interface_count <= CAPTURE_INTERFACES &&
 			s->listen[i].port_count <= CAPTURE_PORTS &&
@@ -146,6 +134,11 @@ static void put_counts(struct writer *w, const struct capture_counts *c)
 static void put_body(struct writer *to, const struct wire *w)
 {
 	switch (w->type) {
+	case WIRE_WAKE:
+		return;
+	case WIRE_SOCKET:
+		put_u32(to, w->id);
+		return;
 	case WIRE_SET:
 		to->broken |= !has_bounds(&w->set);
 		if (!to->broken)
@@ -161,14 +154,9 @@ static void put_body(struct writer *to, const struct wire *w)
 		put_u16(to, w->answer.code);
 		put_text(to, w->answer.text, sizeof(w->answer.text));
 		return;
-	case WIRE_SOCKET:
-		put_u32(to, w->socket.generation);
-		put_u16(to, w->socket.index);
-		put_u16(to, w->socket.code);
-		return;
-	case WIRE_LINK:
-		put_u32(to, w->link.ifindex);
-		put_text(to, w->link.name, sizeof(w->link.name));
+	case WIRE_MADE:
+		put_u32(to, w->made.id);
+		put_u16(to, w->made.code);
 		return;
 	case WIRE_COUNTS:
 		put_counts(to, &w->counts);
@@ -202,6 +190,11 @@ static void cur_answer(struct cursor *c, struct wire_answer *a)
 static void cur_body(struct cursor *c, struct wire *w, uint8_t type)
 {
 	switch (type) {
+	case WIRE_WAKE:
+		break;
+	case WIRE_SOCKET:
+		w->id = cur_u32(c);
+		break;
 	case WIRE_SET:
 		cur_set(c, &w->set);
 		break;
@@ -213,14 +206,9 @@ static void cur_body(struct cursor *c, struct wire *w, uint8_t type)
 	case WIRE_DONE:
 		cur_answer(c, &w->answer);
 		break;
-	case WIRE_SOCKET:
-		w->socket.generation = cur_u32(c);
-		w->socket.index = cur_u16(c);
-		w->socket.code = cur_u16(c);
-		break;
-	case WIRE_LINK:
-		w->link.ifindex = cur_u32(c);
-		cur_text(c, w->link.name, sizeof(w->link.name));
+	case WIRE_MADE:
+		w->made.id = cur_u32(c);
+		w->made.code = cur_u16(c);
 		break;
 	case WIRE_COUNTS:
 		w->counts.rules = cur_u32(c);

@@ -1,30 +1,30 @@
 /* What lwgated and lwgate-net say to each other over a SOCK_SEQPACKET pair: one message a packet,
- * network order, version and lengths checked on both sides. Pure; sending is link.h's. */
+ * network order, version and lengths checked on both sides. Pure; sending is channel.h's. */
 #pragma once
 #include "netfilter/netfilter.h"
 #include "base/bug.h"
 
 /* Another version is refused by name, never guessed at. */
-#define WIRE_VERSION 1
+#define WIRE_VERSION 2
 /* Bytes of the largest message. */
 #define WIRE_MAX (16 * 1024)
 
 enum wire_type {
-	WIRE_SET = 1, /* to lwgate-net: the wanted state */
+	WIRE_WAKE = 1, /* to lwgate-net: have a worker, and say READY */
+	WIRE_SOCKET,  /* to lwgate-net, with a descriptor: make this socket transparent */
+	WIRE_SET,     /* to lwgate-net: the wanted state */
 	WIRE_LEAVE,   /* to lwgate-net: take everything away and go */
-	WIRE_READY,   /* from it: a worker is there and holds nothing yet; send the wanted state */
+	WIRE_READY,   /* from it: a worker is there; send the wanted state */
 	WIRE_REFUSED, /* from it: it can not work, and why; it goes */
-	WIRE_SOCKET,  /* from it, with a descriptor: a socket that was asked for */
+	WIRE_MADE,    /* from it: the socket is transparent, or why not */
 	WIRE_DONE,    /* from it: the wanted state is there, or why not */
-	WIRE_LINK,    /* from it: an interface of a listener is there or gone */
 	WIRE_COUNTS,  /* from it: something was mended */
 };
 
-/* A socket that comes with the message as a descriptor, or the reason why none does. */
-struct wire_socket {
-	uint32_t generation; /* of the wanted state that asked */
-	uint16_t index;      /* its place in capture.socket */
-	uint16_t code;       /* 0, or errno */
+/* What became of a socket. */
+struct wire_made {
+	uint32_t id;   /* as it came with the socket */
+	uint16_t code; /* 0, or errno */
 };
 
 /* An answer. */
@@ -34,21 +34,15 @@ struct wire_answer {
 	char text[CAPTURE_TEXT]; /* a sentence, empty when all is well */
 };
 
-/* An interface by its name. */
-struct wire_link {
-	char name[IF_NAMESIZE]; /* as the listener has it */
-	uint32_t ifindex; /* 0: it is gone */
-};
-
 /* A message, checked. */
 struct wire {
 	enum wire_type type; /* which member holds */
 	union {
+		uint32_t id; /* WIRE_SOCKET: the caller's name for it */
 		struct capture set; /* WIRE_SET */
 		bool keep_closed; /* WIRE_LEAVE: the fail-closed table stays, where there is one */
 		struct wire_answer answer; /* WIRE_READY, WIRE_REFUSED, WIRE_DONE */
-		struct wire_socket socket; /* WIRE_SOCKET */
-		struct wire_link link; /* WIRE_LINK */
+		struct wire_made made; /* WIRE_MADE */
 		struct capture_counts counts; /* WIRE_COUNTS */
 	};
 };

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "base/log.h"
+#include "called.h"
 #include "cid.h"
 #include "classify.h"
 #include "base/rand.h"
@@ -170,7 +171,9 @@ static void datagram(void *who, struct lan_port *port, struct udp_slot *slot, st
 		return;
 	struct parcel p = { .port = port, .called = slot->called, .bytes = slot->bytes,
 		.n = slot->n, .now = now };
-	p.key = (struct lan_key){ slot->peer, slot->ifindex, port->listener->number, 0 };
+	p.key = (struct lan_key){ slot->peer, slot->ifindex, port->listener->number, 0, 0 };
+	if (port->is_transparent && !called_read(dp, &p))
+		return;
 	if (port->is_secure)
 		secure_up(dp, &p);
 	else if (check_kind(dp, &p) == PASS)
@@ -330,6 +333,7 @@ static void move_sockets(struct timer *timer, struct mono now)
 
 void datapath_addresses_changed(struct datapath *dp, struct mono now)
 {
+	called_forget(dp);
 	if (dp->is_moving) {
 		dp->move_again = true;
 		return;

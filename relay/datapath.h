@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include "base/bug.h"
 #include "base/list.h"
+#include "called.h"
 #include "env.h"
 #include "flow.h"
 #include "held.h"
@@ -58,6 +59,11 @@ struct datapath {
 	struct list servers;          /* ring of struct server */
 	struct udp_batch *in;         /* for all LAN sockets */
 	uint32_t listener_numbers;    /* given out so far */
+	uint32_t server_numbers;      /* the same */
+	uint32_t port_numbers;        /* the same, of LAN sockets */
+	uint32_t mark, mark_mask;     /* of captured packets */
+	bool ports_changed;           /* a LAN socket was opened; whoever acts on it clears it */
+	struct called_memo called;    /* whom the last one called */
 	size_t moving_at;             /* how far sockets were looked at after an address change */
 	struct timer moving;          /* goes on with it */
 	struct mono move_by;          /* it begins no later; MONO_NEVER: no event waits for it */

@@ -1,5 +1,6 @@
 /* What every station of the trunk may use, made once by the datapath. */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "limits.h"
@@ -16,6 +17,7 @@ struct env {
 	struct timers *timers;     /* of the loop */
 	struct resolver *resolver; /* borrowed */
 	struct counters stat;      /* all counters */
+	bool servers_changed;      /* some server has other addresses; whoever acts on it clears it */
 	uint8_t scratch[ENV_SCRATCH]; /* for one datagram on its way into dtls/; used within one call */
 	uint8_t plain[UDP_ROOM];      /* for one message between two sessions; used within one call */
 };

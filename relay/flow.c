@@ -32,7 +32,8 @@ static uint32_t key_hash(const struct flows *t, const struct lan_key *key)
 	memcpy(bytes, key->device.ip, 16);
 	memcpy(bytes + 16, &key->device.scope, 4);
 	memcpy(bytes + 20, &key->ifindex, 4);
-	memcpy(bytes + 24, &key->listener, 4);
+	uint32_t called = key->listener ^ key->server << 16;
+	memcpy(bytes + 24, &called, 4);
 	uint32_t port = key->device.port ^ key->identity << 16;
 	memcpy(bytes + 28, &port, 4);
 	return (uint32_t)hash_bytes(&t->secret, bytes, sizeof(bytes));
@@ -46,7 +47,7 @@ static uint32_t host_hash(const struct flows *t, const struct addr *host)
 static bool key_eq(const struct lan_key *a, const struct lan_key *b)
 {
 	return addr_eq(&a->device, &b->device) && a->ifindex == b->ifindex &&
-		a->listener == b->listener && a->identity == b->identity;
+		a->listener == b->listener && a->identity == b->identity && a->server == b->server;
 }
 
 static struct flow *flow_at(const struct flows *t, uint32_t slot)
@@ -273,7 +274,8 @@ static bool is_at_location(const struct flow *f, const struct lan_key *key, cons
 {
 	return f->location != NULL && strcmp(f->location, location) == 0 &&
 		addr_same_host(&f->key.device, &key->device) && f->key.ifindex == key->ifindex &&
-		f->key.listener == key->listener && f->key.identity == key->identity;
+		f->key.listener == key->listener && f->key.identity == key->identity &&
+		f->key.server == key->server;
 }
 
 struct flow *flow_by_location(const struct flows *t, const struct lan_key *key,

@@ -35,6 +35,7 @@ struct lan_key {
 	uint32_t ifindex;   /* interface that it came in by; 0 when that is not known yet */
 	uint32_t listener;  /* number of the listener */
 	uint32_t identity;  /* number of who proved itself by DTLS; 0: nobody, it speaks plain CoAP */
+	uint32_t server;    /* number of the server whose address it calls, or CALLED_FOREIGN; 0: it calls us */
 };
 
 /* Up or down, in counters. */
@@ -119,7 +120,7 @@ struct flow *flow_find(const struct flows *flows, const struct lan_key *key);
 struct flow *flow_by_id(const struct flows *flows, struct flow_id id);
 /* Gives the flow another key. */
 void flow_rekey(struct flows *flows, struct flow *flow, const struct lan_key *key);
-/* The flow of the same host, interface and listener that holds this Location, or NULL. Of several the
+/* The flow of the same host, interface, listener and called server that holds this Location, or NULL. Of several the
  * newest of one server counts, which gave the Location anew; where several servers gave it, none. */
 struct flow *flow_by_location(const struct flows *flows, const struct lan_key *key,
 	const char *location);

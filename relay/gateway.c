@@ -15,6 +15,7 @@
 #include "control/state.h"
 #include "datapath.h"
 #include "loop.h"
+#include "intercept.h"
 #include "netfilter/rtnl.h"
 #include "resolve.h"
 #include "wanted.h"
@@ -25,6 +26,9 @@ struct gateway {
 	struct loop *loop;
 	struct resolver *resolver;
 	struct datapath *datapath;
+	struct intercept *intercept;
+	bool is_broken;             /* it can not go on: it leaves, to be started again */
+	bool is_disabled;           /* it leaves for good */
 	struct rtnl *rtnl;
 	struct watch rtnl_watch;
 	struct watch signals;
@@ -79,6 +83,22 @@ static int refuse(const struct gateway *g, struct text *said, int rc)
 	return rc;
 }
 
+/* Whoever started without the right can not capture later. */
+static int check_capture(const struct gateway *g, const struct conf *conf, struct text *said)
+{
+	static const char text[] = "option intercept: it can not be turned on in this process (%s); start "
+		"lwgated anew, with the right CAP_NET_ADMIN";
+	if (!intercept_is_asked(conf) || intercept_can(g->intercept))
+		return 0;
+	const char *why = intercept_status(g->intercept).fault;
+	log_err(text, why);
+	if (said != NULL) {
+		text_addf(said, text, why);
+		text_add(said, "\n");
+	}
+	return -EPERM;
+}
+
 static int reload(void *who, struct text *said, struct mono now)
 {
 	struct gateway *g = who;
@@ -91,10 +111,13 @@ static int reload(void *who, struct text *said, struct mono now)
 			text_addf(said, "%s says enabled '0' now: the relay leaves\n",
 				g->spec.conf_path);
 		conf_free(conf);
+		g->is_disabled = true;
 		loop_stop(g->loop);
 		return 0;
 	}
-	int rc = wanted_apply(g->datapath, conf, now);
+	int rc = check_capture(g, conf, said);
+	if (rc == 0)
+		rc = wanted_apply(g->datapath, conf, now);
 	if (rc == 0) {
 		log_set_level(conf->gateway.log_level);
 		check_machine(conf);
@@ -220,6 +243,27 @@ static void datapath_room_down(struct gateway *g)
 	datapath_free(g->datapath);
 }
 
+/* Without lwgate-net there is no interception, and nobody here can start it again. */
+static void capture_broken(void *who)
+{
+	struct gateway *g = who;
+	g->is_broken = true;
+	loop_stop(g->loop);
+}
+
+static int capture_up(struct gateway *g)
+{
+	struct intercept_spec spec = { .datapath = g->datapath, .broken = capture_broken, .who = g };
+	return intercept_create(&g->intercept, &spec, intercept_is_asked(g->conf));
+}
+
+/* What drops while nobody serves goes only with the service. */
+static void capture_down(struct gateway *g)
+{
+	intercept_free(g->intercept, !g->is_disabled);
+	g->intercept = NULL;
+}
+
 static void route_event(struct watch *watch, unsigned happened, struct mono now)
 {
 	(void)happened;
@@ -312,6 +356,7 @@ static const struct room {
 	{ "signals", signals_up, signals_down },
 	{ "names", resolver_up, resolver_down },
 	{ "relay", datapath_room_up, datapath_room_down },
+	{ "interception", capture_up, capture_down },
 	{ "route events", rtnl_up, rtnl_down },
 	{ "state file", state_up, state_down },
 	{ "control socket", control_up, control_down },
@@ -356,7 +401,7 @@ int gateway_run(struct gateway *g)
 	int rc = loop_run(g->loop);
 	if (rc != 0)
 		log_err("gateway: the loop broke: %s", strerror(-rc));
-	return rc;
+	return rc == 0 && g->is_broken ? -EPIPE : rc;
 }
 
 void gateway_stop(struct gateway *g)

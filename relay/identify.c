@@ -4,12 +4,6 @@
 #include "identity.h"
 #include "lan_session.h"
 
-bool identify_is_configured(const struct routes *routes, struct slice name)
-{
-	const struct route *r = route_find(routes, name, false, NULL);
-	return (r != NULL && !r->is_dynamic) || route_find(routes, name, true, NULL) != NULL;
-}
-
 bool identify_is_used(const struct datapath *dp, const struct identity *id)
 {
 	const struct route *r = route_of(dp->routes, id->endpoint, NULL);
@@ -33,7 +27,7 @@ static struct identity *welcome(struct datapath *dp, const struct lan_session *s
 {
 	const struct listener *l = s->port->listener;
 	if (!l->accepts_unknown || l->server == NULL || !route_is_name(name) ||
-		identify_is_configured(dp->routes, name))
+		route_is_configured(dp->routes, name))
 		return NULL;
 	struct identity *id = identity_dynamic(dp->identities, name);
 	if (id == NULL) {

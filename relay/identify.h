@@ -8,11 +8,8 @@
 struct datapath;
 struct identity;
 struct lan_session;
-struct routes;
 
 /* Whom the handshake has proven; NULL: nobody that we know. */
 struct identity *identify(struct datapath *dp, const struct lan_session *s);
-/* A section names the endpoint, be it one whose records pass unended. */
-bool identify_is_configured(const struct routes *routes, struct slice name);
 /* Somebody is here by that name, or has a flow that waits for him. */
 bool identify_is_used(const struct datapath *dp, const struct identity *id);

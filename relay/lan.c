@@ -39,6 +39,7 @@ static int port_init(struct lan_port *p, const struct lan_spec *spec)
 	p->listener = spec->listener;
 	p->bound = spec->at.address;
 	p->is_secure = spec->is_secure;
+	p->number = spec->number;
 	p->in = spec->in;
 	p->calls = spec->calls;
 	p->who = spec->who;
@@ -69,6 +70,8 @@ int lan_reopen(struct lan_port *p)
 		return rc;
 	}
 	p->fd = fd;
+	p->is_transparent = p->is_asked = false;
+	p->number = (p->number & ~0xffU) | ((p->number + 1) & 0xff);
 	p->ifindex = ifindex;
 	p->overflowed = 0;
 	return 0;
@@ -102,6 +105,8 @@ int lan_open(struct lan_port **port, struct env *env, const struct lan_spec *spe
 	int rc = port_init(p, spec);
 	if (rc == 0)
 		rc = lan_reopen(p);
+	if (rc == -ENODEV && spec->may_wait)
+		rc = 0; /* it may come yet */
 	if (rc != 0) {
 		port_free(p);
 		return rc;

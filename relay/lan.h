@@ -23,6 +23,10 @@ struct listener {
 	struct server *server;    /* of endpoints that no section names, or NULL; borrowed */
 	bool accepts_unknown;     /* unknown_endpoints accept */
 	bool may_move;            /* rule 3 */
+	bool intercepts;          /* what calls a server by these interfaces comes here (rule 16) */
+	bool relays_foreign;      /* and what calls others: foreign 'relay' */
+	bool is_narrow;           /* only what calls a server comes: foreign 'pass' */
+	bool is_closed;           /* without_relay 'closed' */
 	struct bucket not_found;  /* 4.04 to strangers (rule 1) */
 	struct bucket refusals;   /* other answers to strangers */
 	struct list ports;        /* ring of struct lan_port */
@@ -48,8 +52,11 @@ struct lan_port {
 	struct listener *listener; /* borrowed */
 	struct addr bound;         /* where it listens, with port */
 	char *interface;           /* or NULL */
+	uint32_t number;           /* names the socket; another one when it is opened again */
 	bool is_secure;            /* DTLS comes here, else plain CoAP */
 	bool is_leaving;           /* private to one apply: nobody wants it any more */
+	bool is_transparent;       /* what others are called at may come here too */
+	bool is_asked;             /* to become that: the answer is on its way */
 	uint32_t ifindex;          /* of the interface when the socket was opened; 0 without one */
 	int fd; /* the socket; -1 while it is shut */
 	struct watch watch; /* for reading */
@@ -67,12 +74,15 @@ struct lan_spec {
 	struct listener *listener; /* whose section it is; borrowed */
 	struct udp_listen_spec at; /* where to listen */
 	bool is_secure; /* for DTLS */
+	uint32_t number; /* for the port; its low byte is 0 */
+	bool may_wait; /* its interface may be missing as yet */
 	struct udp_batch *in; /* for reading; borrowed */
 	const struct lan_calls *calls; /* borrowed */
 	void *who; /* handed to the calls */
 };
 
-/* Opens a socket and joins its listener. Returns 0 or -errno. */
+/* Opens a socket and joins its listener; where an interface that it may wait for is missing, the port is shut. Returns 0
+ * or -errno. */
 int lan_open(struct lan_port **port, struct env *env, const struct lan_spec *spec) MUST_CHECK;
 /* Sends what gathered and closes. */
 void lan_close(struct lan_port *port);

@@ -266,6 +266,7 @@ struct lan_session *lan_session_at(const struct lan_sessions *t, const struct la
 	struct lan_session *s = after != NULL ? after->next_address : *address_chain(t, key);
 	while (s != NULL &&
 		(s->key.device.port != key->device.port || s->key.listener != key->listener ||
+			s->key.server != key->server ||
 			memcmp(s->key.device.ip, key->device.ip, sizeof(key->device.ip)) != 0))
 		s = s->next_address;
 	return s;

@@ -66,8 +66,8 @@ void lan_session_free(struct lan_sessions *sessions, struct lan_session *s);
 
 /* The session with this connection id, or NULL. */
 struct lan_session *lan_session_by_cid(const struct lan_sessions *sessions, struct slice cid);
-/* The next session at this address and listener, whatever the interface: begin with NULL. Those that
- * came earlier come first. */
+/* The next session at this address and listener that calls this server, whatever the interface: begin with
+ * NULL. Those that came earlier come first. */
 struct lan_session *lan_session_at(const struct lan_sessions *sessions, const struct lan_key *key,
 	const struct lan_session *after);
 /* What a session can be. */

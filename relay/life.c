@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
+#include "called.h"
 #include "datapath.h"
 #include "forward.h"
 #include "identity.h"
@@ -220,24 +221,44 @@ void life_move(struct datapath *dp, struct flow *f, const struct parcel *p)
 
 /* ---- static devices ---- */
 
-/* Where a static device would be called from: any socket of its family. */
-static struct lan_port *port_for(struct datapath *dp, const struct addr *device)
+/* Where a static device would be called from: any socket of its family, rather one with the number of a
+ * captured server's. */
+static struct lan_port *port_for(struct datapath *dp, const struct route *r)
 {
 	struct listener *listener;
+	struct lan_port *first = NULL;
 	for (size_t at = 0; (listener = wanted_listener(dp, &at)) != NULL;) {
 		list_each(node, &listener->ports) {
 			struct lan_port *p = container_of(node, struct lan_port, node);
-			if (!p->is_secure && addr_is_v4(&p->bound) == addr_is_v4(device))
-				return p;
+			if (p->is_secure || addr_is_v4(&p->bound) != addr_is_v4(&r->address))
+				continue;
+			if (first == NULL || (listener->intercepts && !r->server->is_secure &&
+						     p->bound.port == r->server->port))
+				first = p;
 		}
 	}
-	return NULL;
+	return first;
+}
+
+/* A device that is captured hears its server, as soon as its address is known; else us. It tells by its
+ * first message what is right. */
+static void call_as_server(struct life_spec *spec, const struct listener *l)
+{
+	const struct server *s = spec->route->server;
+	for (size_t i = 0; l->intercepts && i < s->addresses; i++) {
+		if (addr_is_v4(&s->address[i]) != addr_is_v4(&spec->key.device))
+			continue;
+		spec->called = s->address[i];
+		spec->called.port = 0;
+		spec->key.server = s->number;
+		return;
+	}
 }
 
 static void open_static(struct datapath *dp, struct route *r, struct mono now, int64_t delay_ms)
 {
 	char device[ADDR_TEXT];
-	struct lan_port *port = port_for(dp, &r->address);
+	struct lan_port *port = port_for(dp, r);
 	if (port == NULL) {
 		log_warn("flow: %s: no listener for its address %s", r->endpoint,
 			addr_print(&r->address, device));
@@ -248,6 +269,7 @@ static void open_static(struct datapath *dp, struct route *r, struct mono now, i
 	spec.key = (struct lan_key){ .device = r->address, .listener = port->listener->number };
 	if (r->address.port == 0)
 		spec.key.device.port = 5683;
+	call_as_server(&spec, port->listener);
 	if (life_begin(dp, &spec, now) == NULL)
 		log_err("flow: no room for the static endpoint %s", r->endpoint);
 }
@@ -264,6 +286,15 @@ void life_open_static(struct datapath *dp, struct mono now)
 
 /* ---- across a restart ---- */
 
+static const char *calls_of(const struct flow *f)
+{
+	const struct datapath *dp = container_of(f->wan.env, struct datapath, env);
+	const struct server *called = called_server(dp, f->key.server);
+	if (f->key.server == CALLED_FOREIGN)
+		return LIFE_CALLS_FOREIGN;
+	return called != NULL ? called->name : NULL;
+}
+
 void life_save(const struct flow *f, struct life_saved *saved, struct mono now)
 {
 	*saved = (struct life_saved){
@@ -274,6 +305,8 @@ void life_save(const struct flow *f, struct life_saved *saved, struct mono now)
 		.device = f->key.device,
 		.ifindex = f->key.ifindex,
 		.called = f->called,
+		.called_port = f->port->listener->intercepts ? f->port->bound.port : 0,
+		.calls = calls_of(f),
 		.is_secured = f->key.identity != 0,
 		.port = f->route->port,
 		.location = f->location,
@@ -300,6 +333,7 @@ static struct lan_port *port_of(struct datapath *dp, const struct life_saved *sa
 		list_each(node, &listener->ports) {
 			struct lan_port *p = container_of(node, struct lan_port, node);
 			if (p->is_secure != saved->is_secured ||
+				(saved->called_port != 0 && saved->called_port != p->bound.port) ||
 				addr_is_v4(&p->bound) != addr_is_v4(&saved->device))
 				continue;
 			if (addr_is_any(&p->bound) || addr_same_host(&p->bound, &saved->called))
@@ -311,18 +345,19 @@ static struct lan_port *port_of(struct datapath *dp, const struct life_saved *sa
 
 /* The route that the configuration of today has for a saved row; NULL when it wants none. */
 static struct route *saved_route(struct datapath *dp, const struct life_saved *saved,
-	const struct listener *listener)
+	const struct lan_key *key, const struct listener *listener)
 {
 	struct route *r = route_find_exact(dp->routes, saved->endpoint, saved->server,
 		saved->is_bootstrap);
 	if (r != NULL)
 		return r->is_lan_secured && !saved->is_secured ? NULL : r;
-	bool same = listener->server != NULL && strcmp(listener->server->name, saved->server) == 0;
+	struct server *server = called_by_unknown(dp, key, listener);
 	struct slice name = slice_str(saved->endpoint);
-	if (!listener->accepts_unknown || !same || saved->is_bootstrap || !saved->is_live ||
-		route_find(dp->routes, name, false, NULL) != NULL)
+	if (server == NULL || strcmp(server->name, saved->server) != 0 || saved->is_bootstrap ||
+		!saved->is_live ||
+		route_is_configured(dp->routes, name))
 		return NULL;
-	return route_dynamic(dp->routes, name, listener->server);
+	return route_dynamic(dp->routes, name, server);
 }
 
 static void restore_counts(struct datapath *dp, struct flow *f, const struct life_saved *saved,
@@ -363,11 +398,31 @@ static void give_way(struct datapath *dp, struct route *r, const struct life_sav
 	r->port = saved->port;
 }
 
+/* Its number in a flow key; a server that was called there is known by that address from the start. */
+static uint32_t saved_server(struct datapath *dp, const struct life_saved *saved, struct mono now)
+{
+	if (saved->calls == NULL)
+		return 0;
+	if (strcmp(saved->calls, LIFE_CALLS_FOREIGN) == 0)
+		return CALLED_FOREIGN;
+	list_each(node, &dp->servers) {
+		struct server *s = container_of(node, struct server, node);
+		if (strcmp(s->name, saved->calls) != 0)
+			continue;
+		server_remember(s, &saved->called, now);
+		return s->number;
+	}
+	return CALLED_FOREIGN;
+}
+
 /* The LAN association of a saved row; false when nobody may come by it any more. */
 static bool saved_key(const struct datapath *dp, const struct life_saved *saved,
 	const struct lan_port *port, const struct route *r, struct lan_key *key)
 {
-	*key = (struct lan_key){ saved->device, saved->ifindex, port->listener->number, 0 };
+	*key = (struct lan_key){ saved->device, saved->ifindex, port->listener->number, 0,
+		key->server };
+	if (!called_stays(dp, key, port->listener))
+		return false;
 	if (!saved->is_secured || r->is_opaque) {
 		key->identity = r->is_opaque ? OPAQUE_IDENTITY : 0;
 		return life_fits(r, &saved->device) && life_listens(r, port->listener);
@@ -391,8 +446,8 @@ int life_restore(struct datapath *dp, const struct life_saved *saved, int64_t de
 	struct mono now)
 {
 	struct lan_port *port = port_of(dp, saved);
-	struct route *r = port != NULL ? saved_route(dp, saved, port->listener) : NULL;
-	struct lan_key key;
+	struct lan_key key = { .server = saved_server(dp, saved, now) };
+	struct route *r = port != NULL ? saved_route(dp, saved, &key, port->listener) : NULL;
 	if (r == NULL || !saved_key(dp, saved, port, r, &key))
 		return not_restored(dp, r, -ENOENT);
 	give_way(dp, r, saved);

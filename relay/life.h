@@ -49,6 +49,9 @@ bool life_fits(const struct route *route, const struct addr *device);
 /* True unless the route has another listener of its own. */
 bool life_listens(const struct route *route, const struct listener *listener);
 
+/* A device calls an address that is neither ours nor a server's; no section has this name. */
+#define LIFE_CALLS_FOREIGN "*"
+
 /* A row of the routing table as a restart finds it again. Texts are borrowed. */
 struct life_saved {
 	const char *endpoint; /* endpoint name */
@@ -58,6 +61,9 @@ struct life_saved {
 	struct addr device;       /* with port */
 	uint32_t ifindex; /* interface that the device is behind */
 	struct addr called;       /* without port */
+	uint16_t called_port;     /* host order; 0: that of the listener */
+	const char *calls;        /* section of the server whose address that is, LIFE_CALLS_FOREIGN, or
+				   * NULL: it is ours */
 	bool is_secured;          /* the device came with DTLS */
 	uint16_t port;            /* our source port, host order */
 	const char *location;     /* or NULL */

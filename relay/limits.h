@@ -14,6 +14,11 @@
 /* Timers fired by one wake-up. */
 #define LOOP_TIMERS 512
 
+/* Addresses that a server had before and that devices may still call; the oldest is forgotten for a new
+ * one, or after this, ms. */
+#define SERVER_FORMER 8
+#define SERVER_FORMER_MS (24 * 3600 * 1000LL)
+
 /* Length of an endpoint name in bytes; a longer one is refused with 4.00. */
 #define ENDPOINT_NAME_MAX 255
 /* Length of a Location, "/rd/...", with its end; a longer one is not remembered. */

@@ -2,6 +2,7 @@
 #include "newcomer.h"
 #include <string.h>
 #include "base/log.h"
+#include "called.h"
 #include "datapath.h"
 #include "forward.h"
 #include "life.h"
@@ -96,7 +97,8 @@ static bool is_other_than(const struct parcel *p, const struct route *r)
 /* The device with this address is known by it: any message may be its first (rule 1). */
 static bool try_static(struct datapath *dp, struct parcel *p)
 {
-	struct route *r = route_by_address(dp->routes, &p->key.device);
+	struct route_way way = called_way(dp, &p->key, &p->called, p->port->listener);
+	struct route *r = route_by_address(dp->routes, &p->key.device, &way);
 	if (r == NULL || is_secured(dp, r) || is_other_than(p, r))
 		return false;
 	struct flow *flow = flow_by_id(dp->flows, r->flow);
@@ -129,20 +131,22 @@ static void refuse(struct datapath *dp, const struct parcel *p, enum drop why, u
 /* The route of the endpoint, one made for it where strangers are welcome, or NULL and refused. */
 static struct route *route_for(struct datapath *dp, struct parcel *p, bool to_bootstrap)
 {
-	struct listener *l = p->port->listener;
 	struct slice ep = p->reg.ep;
-	struct route *r = route_find(dp->routes, ep, to_bootstrap, l->server);
+	struct route_way way = called_way(dp, &p->key, &p->called, p->port->listener);
+	struct server *server = called_by_unknown(dp, &p->key, p->port->listener);
+	struct route *r = route_find(dp->routes, ep, to_bootstrap, &way);
 	if (r != NULL && !is_secured(dp, r))
 		return r;
-	bool is_known = r != NULL || route_find(dp->routes, ep, !to_bootstrap, NULL) != NULL;
+	bool is_known = r != NULL || route_is_configured(dp->routes, ep) ||
+		route_find(dp->routes, ep, !to_bootstrap, NULL) != NULL;
 	if (r != NULL || has_session(dp, ep))
 		refuse(dp, p, DROP_LAN_SECURED, MSG_CODE(4, 3), -1);
 	else if (to_bootstrap)
 		refuse(dp, p, is_known ? DROP_NO_BOOTSTRAP : DROP_NO_ROUTE,
 			is_known ? MSG_CODE(4, 4) : MSG_CODE(4, 3), -1);
-	else if (is_known || !l->accepts_unknown || l->server == NULL)
+	else if (is_known || server == NULL)
 		refuse(dp, p, DROP_NO_ROUTE, MSG_CODE(4, 3), -1);
-	else if ((r = route_dynamic(dp->routes, ep, l->server)) != NULL)
+	else if ((r = route_dynamic(dp->routes, ep, server)) != NULL)
 		return r;
 	else
 		refuse(dp, p, DROP_NO_MEMORY, MSG_CODE(5, 3), BUSY_MAX_AGE_S);
@@ -189,11 +193,19 @@ static void begin(struct datapath *dp, struct parcel *p, struct route *r)
  * port that the device uses at present does. */
 static bool is_owned(const struct datapath *dp, const struct parcel *p)
 {
-	const struct route *r = route_by_address(dp->routes, &p->key.device);
+	struct route_way way = called_way(dp, &p->key, &p->called, p->port->listener);
+	const struct route *r = route_by_address(dp->routes, &p->key.device, &way);
 	if (r == NULL || is_secured(dp, r) || slice_is(p->reg.ep, r->endpoint))
 		return false;
 	const struct flow *f = flow_by_id(dp->flows, r->flow);
 	return r->address.port != 0 || (f != NULL && addr_eq(&f->key.device, &p->key.device));
+}
+
+/* The same device calls another address, of ours or of the server's, than before. */
+static bool is_same_place(const struct flow *flow, const struct parcel *p)
+{
+	return addr_eq(&flow->key.device, &p->key.device) &&
+		flow->key.ifindex == p->key.ifindex && flow->key.listener == p->key.listener;
 }
 
 /* A Register, Bootstrap-Request or Bootstrap-Pack-Request: the usual way in. */
@@ -215,10 +227,14 @@ static void admit(struct datapath *dp, struct parcel *p)
 	if (r == NULL)
 		return;
 	struct flow *flow = flow_by_id(dp->flows, r->flow);
-	if (flow == NULL)
+	if (flow == NULL) {
 		begin(dp, p, r);
-	else
+	} else if (is_same_place(flow, p)) {
+		life_move(dp, flow, p);
+		pass_on(dp, flow, p);
+	} else {
 		move_begin(dp, flow, p);
+	}
 }
 
 /* ---- an Update or Deregister from another port ---- */
@@ -264,12 +280,12 @@ static void admit_secured(struct datapath *dp, struct parcel *p)
 {
 	const struct identity *id = p->session->identity;
 	struct slice ep = slice_str(id->endpoint);
-	struct listener *l = p->port->listener;
-	struct route *r = route_find(dp->routes, ep, is_bootstrap(p), l->server);
+	struct route_way way = called_way(dp, &p->key, &p->called, p->port->listener);
+	struct route *r = route_find(dp->routes, ep, is_bootstrap(p), &way);
+	struct server *server = called_by_unknown(dp, &p->key, p->port->listener);
 	bool is_first = msg_is_request(&p->msg) || p->msg.type == MSG_CON;
-	if (r == NULL && is_first && id->is_dynamic && !is_bootstrap(p) && l->accepts_unknown &&
-		l->server != NULL)
-		r = route_dynamic(dp->routes, ep, l->server);
+	if (r == NULL && is_first && id->is_dynamic && !is_bootstrap(p) && server != NULL)
+		r = route_dynamic(dp->routes, ep, server);
 	if (!is_first)
 		lost(dp, DROP_STRANGER_OTHER);
 	else if (r != NULL)

@@ -14,6 +14,7 @@
 #include <string.h>
 #include "base/bucket.h"
 #include "base/log.h"
+#include "called.h"
 #include "cid.h"
 #include "datapath.h"
 #include "life.h"
@@ -171,7 +172,7 @@ void opaque_tick(struct datapath *dp, struct flow *flow, struct mono now)
 /* The flow that a record with a connection id belongs to: on this listener, and one alone. */
 struct search {
 	const struct datapath *dp;
-	uint32_t listener;
+	uint32_t listener, server; /* as in its key */
 	struct flow *flow;
 	bool is_clear;
 };
@@ -185,7 +186,8 @@ static void found(void *who, const struct cid *cid)
 {
 	struct search *s = who;
 	struct flow *flow = flow_by_id(s->dp->flows, cid->flow);
-	if (flow == NULL || flow->key.listener != s->listener || is_fixed(flow->route))
+	if (flow == NULL || flow->key.listener != s->listener ||
+		flow->key.server != s->server || is_fixed(flow->route))
 		return;
 	s->is_clear = s->flow == NULL || s->flow == flow;
 	s->flow = flow;
@@ -193,7 +195,7 @@ static void found(void *who, const struct cid *cid)
 
 static struct flow *flow_by_cid(const struct datapath *dp, const struct parcel *p)
 {
-	struct search s = { dp, p->key.listener, NULL, false };
+	struct search s = { dp, p->key.listener, p->key.server, NULL, false };
 	cids_each(dp->cids, record_cid_at(p->bytes, p->n), found, &s);
 	return s.is_clear ? s.flow : NULL;
 }
@@ -211,6 +213,7 @@ static struct flow *flow_of(const struct datapath *dp, const struct parcel *p, c
 static bool is_at(const struct lan_key *place, const struct lan_key *from)
 {
 	return addr_eq(&place->device, &from->device) && place->listener == from->listener &&
+		place->server == from->server &&
 		(place->ifindex == from->ifindex || place->ifindex == 0);
 }
 
@@ -223,7 +226,8 @@ static bool is_here(const struct flow *flow, const struct parcel *p)
 static void follow(struct datapath *dp, struct flow *flow, const struct parcel *p)
 {
 	bool is_same = flow->key.ifindex == p->key.ifindex &&
-		flow->key.listener == p->key.listener && addr_eq(&flow->called, &p->called);
+		flow->key.listener == p->key.listener && flow->key.server == p->key.server &&
+		addr_eq(&flow->called, &p->called);
 	flow->port = p->port;
 	if (!is_same)
 		life_move(dp, flow, p);
@@ -377,7 +381,8 @@ bool opaque_up(struct datapath *dp, struct parcel *p)
 {
 	if (!routes_have_opaque(dp->routes))
 		return false;
-	struct route *r = route_opaque(dp->routes, p->port->listener->name, &p->key.device);
+	struct route_way way = called_way(dp, &p->key, &p->called, p->port->listener);
+	struct route *r = route_opaque(dp->routes, p->port->listener->name, &p->key.device, &way);
 	struct record_view view;
 	p->key.identity = OPAQUE_IDENTITY;
 	struct flow *flow = flow_of(dp, p, r);

@@ -13,7 +13,7 @@ static void changed(struct datapath *dp)
 
 /* A socket that is bound to an interface stays with its number, deaf, when that is made anew. The new
  * one may have no address yet; the next event comes with it. */
-static void reopen_port(struct lan_port *p)
+static void reopen_port(struct datapath *dp, struct lan_port *p)
 {
 	char text[ADDR_TEXT];
 	uint32_t ifindex = p->interface != NULL ? udp_ifindex(p->interface) : 0;
@@ -22,6 +22,8 @@ static void reopen_port(struct lan_port *p)
 		return;
 	lan_shut(p);
 	int rc = lan_reopen(p);
+	if (rc == 0)
+		dp->ports_changed = true;
 	if (rc == 0)
 		log_info("listen: section '%s' listens on %s%s%s again", p->listener->name,
 			addr_print(&p->bound, text), p->interface != NULL ? " of " : "",
@@ -36,7 +38,7 @@ void reopen_ports(struct datapath *dp)
 	struct listener *l;
 	for (size_t at = 0; (l = wanted_listener(dp, &at)) != NULL;)
 		list_each(node, &l->ports)
-			reopen_port(container_of(node, struct lan_port, node));
+			reopen_port(dp, container_of(node, struct lan_port, node));
 }
 
 /* The same device, its interface not known. A link-local address says it too. */

@@ -171,18 +171,38 @@ void routes_free(struct routes *t)
 	free(t);
 }
 
-struct route *route_find(const struct routes *t, struct slice endpoint, bool is_bootstrap,
-	const struct server *preferred)
+/* 0: it leads where nobody asked to go; the more the better. */
+static int fitness(const struct route *r, const struct route_way *way)
 {
-	struct route *first = NULL;
-	for (struct route *r = t->by_name[name_bucket(t, endpoint)]; r != NULL; r = r->next_name) {
-		if (r->is_bootstrap != is_bootstrap || !slice_is(endpoint, r->endpoint))
-			continue;
-		if (preferred == NULL || r->server == preferred)
-			return r;
-		first = first == NULL ? r : first;
-	}
-	return first;
+	if (way == NULL)
+		return 1;
+	if (way->called != NULL && !server_has(r->server, way->called, way->now))
+		return 0;
+	return r->server == way->preferred ? 2 : 1;
+}
+
+static bool is_better(const struct route *r, const struct route *than, const struct route_way *way)
+{
+	return fitness(r, way) > (than != NULL ? fitness(than, way) : 0);
+}
+
+struct route *route_find(const struct routes *t, struct slice endpoint, bool is_bootstrap,
+	const struct route_way *way)
+{
+	struct route *best = NULL;
+	for (struct route *r = t->by_name[name_bucket(t, endpoint)]; r != NULL; r = r->next_name)
+		if (r->is_bootstrap == is_bootstrap && slice_is(endpoint, r->endpoint) &&
+			is_better(r, best, way))
+			best = r;
+	return best;
+}
+
+bool route_is_configured(const struct routes *t, struct slice endpoint)
+{
+	for (struct route *r = t->by_name[name_bucket(t, endpoint)]; r != NULL; r = r->next_name)
+		if (!r->is_dynamic && slice_is(endpoint, r->endpoint))
+			return true;
+	return false;
 }
 
 struct route *route_find_exact(const struct routes *t, const char *endpoint, const char *server,
@@ -205,25 +225,27 @@ struct route *route_of(const struct routes *t, const char *endpoint, const struc
 	return r;
 }
 
-static struct route *by_address(const struct routes *t, const struct addr *device, bool is_opaque)
+static struct route *by_address(const struct routes *t, const struct addr *device, bool is_opaque,
+	const struct route_way *way)
 {
-	struct route *any_port = NULL;
+	struct route *any_port = NULL, *best = NULL;
 	struct route *r = t->by_address[address_bucket(t, device)];
 	for (; r != NULL; r = r->next_address) {
 		if (r->is_opaque != is_opaque || r->listen != NULL ||
 			!addr_same_host(&r->address, device))
 			continue;
-		if (r->address.port == device->port)
-			return r;
-		if (r->address.port == 0 && any_port == NULL)
+		if (r->address.port == device->port && is_better(r, best, way))
+			best = r;
+		if (r->address.port == 0 && is_better(r, any_port, way))
 			any_port = r;
 	}
-	return any_port;
+	return best != NULL ? best : any_port;
 }
 
-struct route *route_by_address(const struct routes *t, const struct addr *device)
+struct route *route_by_address(const struct routes *t, const struct addr *device,
+	const struct route_way *way)
 {
-	return by_address(t, device, false);
+	return by_address(t, device, false, way);
 }
 
 bool routes_have_opaque(const struct routes *t)
@@ -231,12 +253,14 @@ bool routes_have_opaque(const struct routes *t)
 	return t->opaques > 0;
 }
 
-struct route *route_opaque(const struct routes *t, const char *listener, const struct addr *device)
+struct route *route_opaque(const struct routes *t, const char *listener, const struct addr *device,
+	const struct route_way *way)
 {
+	struct route *best = NULL;
 	for (struct route *r = t->by_listen; r != NULL; r = r->next_listen)
-		if (strcmp(r->listen, listener) == 0)
-			return r;
-	return by_address(t, device, true);
+		if (strcmp(r->listen, listener) == 0 && is_better(r, best, way))
+			best = r;
+	return best != NULL ? best : by_address(t, device, true, way);
 }
 
 struct route *route_next(const struct routes *t, size_t *at)

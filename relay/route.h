@@ -37,6 +37,13 @@ struct route {
 
 struct routes;
 
+/* Which servers are meant where an endpoint has several. NULL in its place: any. */
+struct route_way {
+	const struct server *preferred; /* this one rather than others; may be NULL */
+	const struct addr *called; /* only those at this address, which the device calls; or NULL */
+	struct mono now; /* with called */
+};
+
 /* How to find the server that a section names. */
 typedef struct server *(*route_server)(void *who, const char *name);
 
@@ -49,9 +56,11 @@ int routes_create(struct routes **routes, const struct conf *conf, route_server 
 /* Wipes the keys and ends it. NULL is allowed. */
 void routes_free(struct routes *routes);
 /* The route of an endpoint: to its bootstrap server, or to a server; where it has several servers,
- * the one preferred (may be NULL), else the first. NULL when no section names it. */
+ * the one preferred, else the first that is meant. NULL when no section names it. */
 struct route *route_find(const struct routes *routes, struct slice endpoint, bool is_bootstrap,
-	const struct server *preferred);
+	const struct route_way *way);
+/* True when a section names the endpoint, with a server or a bootstrap server. */
+bool route_is_configured(const struct routes *routes, struct slice endpoint);
 /* The route of the endpoint to exactly this server, by name, or NULL. */
 struct route *route_find_exact(const struct routes *routes, const char *endpoint,
 	const char *server, bool is_bootstrap);
@@ -59,10 +68,11 @@ struct route *route_find_exact(const struct routes *routes, const char *endpoint
 struct route *route_of(const struct routes *routes, const char *endpoint,
 	const struct route *after);
 /* The route of the static device at this address, or NULL; opaque ones have route_opaque. */
-struct route *route_by_address(const struct routes *routes, const struct addr *device);
+struct route *route_by_address(const struct routes *routes, const struct addr *device,
+	const struct route_way *way);
 /* The opaque route whose listener this is, or whose device is at this address; or NULL. */
 struct route *route_opaque(const struct routes *routes, const char *listener,
-	const struct addr *device);
+	const struct addr *device, const struct route_way *way);
 /* True when there is an opaque route at all. */
 bool routes_have_opaque(const struct routes *routes);
 /* Walks all routes of the table: begin with at 0, go on until NULL. */

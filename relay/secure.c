@@ -4,6 +4,7 @@
 #include <string.h>
 #include "base/log.h"
 #include "base/rand.h"
+#include "called.h"
 #include "classify.h"
 #include "datapath.h"
 #include "identify.h"
@@ -218,15 +219,16 @@ static void fire(struct timer *timer, struct mono now)
 static const struct route *way_of(const struct datapath *dp, const struct lan_session *s,
 	bool is_bootstrap)
 {
-	return route_find(dp->routes, slice_str(s->identity->endpoint), is_bootstrap,
-		s->port->listener->server);
+	struct route_way way = called_way(dp, &s->key, &s->called, s->port->listener);
+	return route_find(dp->routes, slice_str(s->identity->endpoint), is_bootstrap, &way);
 }
 
 /* A device has one session for each server: both would lead to the same. */
 static bool is_same_way(const struct datapath *dp, const struct lan_session *a,
 	const struct lan_session *b)
 {
-	return a->key.listener == b->key.listener || way_of(dp, a, false) == way_of(dp, b, false);
+	bool is_same = a->key.listener == b->key.listener && a->key.server == b->key.server;
+	return is_same || way_of(dp, a, false) == way_of(dp, b, false);
 }
 
 /* The flows of the endpoint that go its way are this session's, wherever they were. */
@@ -469,7 +471,7 @@ static void offer(struct datapath *dp, struct parcel *p)
 static void offer_by_cid(struct datapath *dp, struct parcel *p, struct slice cid)
 {
 	struct lan_session *s = lan_session_by_cid(dp->sessions, cid);
-	if (s == NULL || s->key.listener != p->key.listener)
+	if (s == NULL || s->key.listener != p->key.listener || s->key.server != p->key.server)
 		lost(dp, DROP_LAN_STRANGER);
 	else
 		feed(dp, s, p, true);
@@ -517,7 +519,8 @@ static bool stays(const struct lan_session *s, const struct identity *id)
 {
 	const struct listener *l = s->port->listener;
 	return id != NULL && identity_same(s->identity, id) && !s->port->is_leaving &&
-		l->number == s->key.listener && (!id->is_dynamic || l->accepts_unknown);
+		l->number == s->key.listener && called_stays(s->dp, &s->key, l) &&
+		(!id->is_dynamic || l->accepts_unknown);
 }
 
 void secure_adopt(struct datapath *dp, struct identities *identities, const struct routes *routes)
@@ -528,7 +531,7 @@ void secure_adopt(struct datapath *dp, struct identities *identities, const stru
 	for (struct identity *id = identity_next_dynamic(dp->identities, NULL); id != NULL; id = next) {
 		struct slice name = slice_str(id->endpoint);
 		next = identity_next_dynamic(dp->identities, id);
-		if (identify_is_used(dp, id) && !identify_is_configured(routes, name) &&
+		if (identify_is_used(dp, id) && !route_is_configured(routes, name) &&
 			identity_by_endpoint(identities, name) == NULL)
 			identity_adopt(identities, dp->identities, id);
 	}

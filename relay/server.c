@@ -32,6 +32,50 @@ static bool is_same_list(const struct server *s, const struct addr *list, size_t
 	return true;
 }
 
+bool server_has(const struct server *s, const struct addr *address, struct mono now)
+{
+	for (size_t i = 0; i < s->addresses; i++)
+		if (addr_same_host(&s->address[i], address))
+			return true;
+	for (size_t i = 0; i < s->formers; i++)
+		if (addr_same_host(&s->former[i].address, address) &&
+			!mono_reached(s->former[i].until, now))
+			return true;
+	return false;
+}
+
+/* The place of a former address: its own, a free one, or that of the one that ends first. */
+static struct server_former *former_place(struct server *s, const struct addr *address)
+{
+	struct server_former *oldest = &s->former[0];
+	for (size_t i = 0; i < s->formers; i++) {
+		if (addr_same_host(&s->former[i].address, address))
+			return &s->former[i];
+		if (s->former[i].until.ms < oldest->until.ms)
+			oldest = &s->former[i];
+	}
+	return s->formers < SERVER_FORMER ? &s->former[s->formers++] : oldest;
+}
+
+void server_remember(struct server *s, const struct addr *address, struct mono now)
+{
+	struct addr host = *address;
+	host.port = 0;
+	*former_place(s, &host) = (struct server_former){ host, mono_add(now, SERVER_FORMER_MS) };
+	s->env->servers_changed = true;
+}
+
+void server_inherit(struct server *s, const struct server *before)
+{
+	struct mono now = loop_now(s->env->loop);
+	if (strcmp(s->host, before->host) != 0)
+		return;
+	memcpy(s->former, before->former, sizeof(s->former));
+	s->formers = before->formers;
+	for (size_t i = 0; i < before->addresses; i++)
+		server_remember(s, &before->address[i], now);
+}
+
 /* Nothing was found: what is known stays in use, and the name is asked for again, ever more slowly. */
 static void not_found(struct server *s, const char *why, struct mono now)
 {
@@ -55,6 +99,9 @@ static void answered(struct resolve *question, const struct addr *list, size_t c
 	timer_arm(s->env->timers, &s->again, mono_add(now, RESOLVE_AGAIN_MS));
 	if (is_same_list(s, list, count))
 		return;
+	for (size_t i = 0; i < s->addresses; i++)
+		server_remember(s, &s->address[i], now);
+	s->env->servers_changed = true;
 	for (size_t i = 0; i < count; i++) {
 		s->address[i] = list[i];
 		s->address[i].port = s->port;
@@ -144,12 +191,13 @@ static int make_profile(struct server *s, const struct dtls_calls *calls)
 }
 
 int server_create(struct server **server, struct env *env, const struct conf_server *conf,
-	const struct dtls_calls *calls)
+	uint32_t number, const struct dtls_calls *calls)
 {
 	struct server *s = calloc(1, sizeof(*s));
 	if (s == NULL)
 		return -ENOMEM;
 	s->env = env;
+	s->number = number;
 	s->retry_ms = RESOLVE_RETRY_MS;
 	s->question.done = answered;
 	s->again.fire = again_fire;

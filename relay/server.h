@@ -20,8 +20,15 @@ struct server_user {
 	void (*found)(struct server_user *user, struct mono now); /* addresses came or changed */
 };
 
+/* An address that the server had. */
+struct server_former {
+	struct addr address; /* without port */
+	struct mono until; /* it is the server's no longer */
+};
+
 struct server {
 	struct list node;             /* in the list of its keeper */
+	uint32_t number;              /* names the section in flow keys; never used again for another one */
 	struct env *env;              /* borrowed */
 	char *name;                   /* section name */
 	char *host;                   /* name or address */
@@ -39,6 +46,8 @@ struct server {
 	struct dtls_profile *profile; /* NULL when plain */
 	struct addr address[SERVER_ADDRESSES]; /* with the port */
 	size_t addresses; /* how many */
+	struct server_former former[SERVER_FORMER]; /* that it had before; devices may still call them */
+	size_t formers; /* how many */
 	size_t user_count;            /* users in the ring */
 	struct list users;            /* ring of struct server_user */
 	struct resolve question; /* the look-up under way */
@@ -47,9 +56,10 @@ struct server {
 	int64_t retry_ms;             /* pause before it, while the name is not found */
 };
 
-/* Makes a server and asks for its addresses. The calls are for its sessions, borrowed. 0 or -errno. */
+/* Makes a server of this number and asks for its addresses. The calls are for its sessions, borrowed. 0 or
+ * -errno. */
 int server_create(struct server **server, struct env *env, const struct conf_server *conf,
-	const struct dtls_calls *calls) MUST_CHECK;
+	uint32_t number, const struct dtls_calls *calls) MUST_CHECK;
 /* Ends it; its users must be gone. NULL is allowed. */
 void server_free(struct server *server);
 /* True when the configuration still means this server, so that associations can stay. */
@@ -57,6 +67,12 @@ bool server_matches(const struct server *server, const struct conf_server *conf)
 /* The server could not be reached: its name may mean another address by now, and is looked up again
  * soon, whoever says so how often. */
 void server_doubt(struct server *server, struct mono now);
+/* True when the address, whatever its port, is the server's, or was lately. */
+bool server_has(const struct server *server, const struct addr *address, struct mono now);
+/* The address is the server's, as far as a device knows: it is kept for SERVER_FORMER_MS. */
+void server_remember(struct server *server, const struct addr *address, struct mono now);
+/* Takes over what devices may call, where the other is the same host by name. */
+void server_inherit(struct server *server, const struct server *before);
 /* Joins; found is called when addresses come or change, never from within. */
 void server_join(struct server *server, struct server_user *user);
 /* Leaves; the user must have joined. */

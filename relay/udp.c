@@ -147,6 +147,17 @@ bool udp_is_link(uint32_t ifindex)
 	return if_indextoname(ifindex, name) != NULL || (errno != ENXIO && errno != ENODEV);
 }
 
+/* Taking it off needs no right. */
+int udp_set_ordinary(int fd)
+{
+	int domain = 0;
+	socklen_t n = sizeof(domain);
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) != 0)
+		return -errno;
+	return domain == AF_INET ? set_int(fd, IPPROTO_IP, IP_TRANSPARENT, 0) :
+				   set_int(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, 0);
+}
+
 /* ---- LAN: open ------------------------------------------------------------------------------- */
 
 /* Above the kernel's limit where we may, up to it where not. */

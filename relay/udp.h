@@ -52,6 +52,8 @@ int udp_recv_batch(int fd, struct udp_batch *batch, unsigned most) MUST_CHECK;
 unsigned udp_send_batch(int fd, struct udp_batch *batch, unsigned first, unsigned count,
 	unsigned *refused);
 
+/* A transparent socket hears its own addresses only from now on. Returns 0 or -errno. */
+int udp_set_ordinary(int fd) MUST_CHECK;
 /* True when an interface has this number. */
 bool udp_is_link(uint32_t ifindex);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "base/cursor.h"
 #include "base/log.h"
+#include "called.h"
 #include "conf/conf.h"
 #include "datapath.h"
 #include "identity.h"
@@ -44,6 +45,16 @@ static struct server *server_present(const struct plan *plan, const struct conf_
 	return NULL;
 }
 
+static const struct server *server_named(const struct datapath *dp, const char *name)
+{
+	list_each(node, &((struct datapath *)(uintptr_t)dp)->servers) {
+		const struct server *s = container_of(node, struct server, node);
+		if (strcmp(s->name, name) == 0)
+			return s;
+	}
+	return NULL;
+}
+
 static int prepare_servers(struct plan *plan)
 {
 	for (size_t i = 0; i < plan->conf->server_count; i++) {
@@ -51,7 +62,9 @@ static int prepare_servers(struct plan *plan)
 		plan->server[i] = server_present(plan, conf);
 		if (plan->server[i] != NULL)
 			continue;
-		int rc = server_create(&plan->server[i], &plan->dp->env, conf, &wan_dtls_calls);
+		const struct server *before = server_named(plan->dp, conf->name);
+		uint32_t number = before != NULL ? before->number : ++plan->dp->server_numbers;
+		int rc = server_create(&plan->server[i], &plan->dp->env, conf, number, &wan_dtls_calls);
 		if (rc != 0) {
 			wanted_fault(plan, &conf->where, "server '%s' can not be served: %s", conf->name,
 				conf->ca.n + conf->server_key.n > 0 ? reason_of_file(rc) :
@@ -59,6 +72,8 @@ static int prepare_servers(struct plan *plan)
 			return rc;
 		}
 		plan->server_is_new[i] = true;
+		if (before != NULL)
+			server_inherit(plan->server[i], before);
 	}
 	return 0;
 }
@@ -85,6 +100,7 @@ static struct lan_port *port_for(struct listener *l, const struct flow *flow)
 			return p;
 		if (p->is_secure != (flow->key.identity != 0) ||
 			addr_is_v4(&p->bound) != addr_is_v4(&flow->key.device) ||
+			(flow->key.server != 0 && p->bound.port != flow->port->bound.port) ||
 			!(addr_is_any(&p->bound) || addr_same_host(&p->bound, &flow->called)))
 			continue;
 		fitting = p;
@@ -105,9 +121,10 @@ static struct route *route_for(struct plan *plan, struct listener *l, struct flo
 		return NULL;
 	if (r != NULL)
 		return r->is_lan_secured && !has_dtls ? NULL : r;
-	bool stays = old->is_dynamic && l->accepts_unknown && l->server != NULL &&
-		strcmp(l->server->name, old->server->name) == 0 &&
-		route_find(plan->routes, slice_str(old->endpoint), false, NULL) == NULL;
+	const struct server *server = called_by_unknown(plan->dp, &flow->key, l);
+	bool stays = old->is_dynamic && server != NULL &&
+		strcmp(server->name, old->server->name) == 0 &&
+		!route_is_configured(plan->routes, slice_str(old->endpoint));
 	return stays ? old : NULL;
 }
 
@@ -115,10 +132,10 @@ static struct route *route_for(struct plan *plan, struct listener *l, struct flo
 static void flow_to_route(struct plan *plan, struct flow *flow, struct route *r, struct mono now)
 {
 	struct route *old = flow->route;
-	bool same = r == old ? old->server == flow->port->listener->server :
-			       route_same_way(old, r);
+	struct server *server = called_by_unknown(plan->dp, &flow->key, flow->port->listener);
+	bool same = r == old ? old->server == server : route_same_way(old, r);
 	if (r == old) {
-		route_adopt(plan->routes, plan->dp->routes, old, flow->port->listener->server);
+		route_adopt(plan->routes, plan->dp->routes, old, server);
 	} else {
 		if (same)
 			route_swap_texts(old, r); /* the association points to the old ones */
@@ -154,7 +171,7 @@ static void flow_apply(struct plan *plan, struct flow *flow, struct mono now)
 	struct listener *l = wanted_listener_by_number(dp, flow->key.listener);
 	struct lan_port *port = l != NULL ? port_for(l, flow) : NULL;
 	struct route *r = port != NULL ? route_for(plan, l, flow) : NULL;
-	if (r != NULL && !is_device(plan, flow, r))
+	if (r != NULL && (!is_device(plan, flow, r) || !called_stays(dp, &flow->key, l)))
 		r = NULL;
 	if (r == NULL) {
 		life_end(dp, flow, "the configuration does not allow it any more");
@@ -202,27 +219,28 @@ static void commit_flows(struct plan *plan, struct mono now)
 	plan->identities = NULL;
 }
 
-static void commit_servers(struct plan *plan)
+/* Those that nobody wants any more go into old; flows may still have to leave them. */
+static void commit_servers(struct plan *plan, struct list *old)
 {
 	struct list *ring = &plan->dp->servers;
-	struct list old;
-	list_init(&old);
 	list_each(node, ring) {
 		list_remove(node);
-		list_append(&old, node);
+		list_append(old, node);
 	}
 	for (size_t i = 0; i < plan->conf->server_count; i++) {
 		list_remove(&plan->server[i]->node);
 		list_append(ring, &plan->server[i]->node);
 	}
-	list_each(node, &old)
-		server_free(container_of(node, struct server, node));
+	called_forget(plan->dp);
+	plan->dp->env.servers_changed = true;
 }
 
 static void commit(struct plan *plan, struct mono now)
 {
-	struct list rest;
+	struct list rest, servers;
 	list_init(&rest);
+	list_init(&servers);
+	commit_servers(plan, &servers);
 	wanted_listen_commit(plan, &rest);
 	wanted_dtls_commit(plan, now);
 	commit_flows(plan, now);
@@ -231,7 +249,8 @@ static void commit(struct plan *plan, struct mono now)
 	list_each(node, &plan->dp->listeners)
 		if (!wanted_entry(node)->is_wanted)
 			wanted_listener_free(wanted_entry(node));
-	commit_servers(plan);
+	list_each(node, &servers)
+		server_free(container_of(node, struct server, node));
 	life_open_static(plan->dp, now);
 }
 

@@ -235,13 +235,17 @@ static int port_open(struct plan *plan, struct wanted_port *w)
 	char text[ADDR_TEXT];
 	const struct conf_listen *conf = &plan->conf->listen[w->listen];
 	struct lan_spec spec = { .listener = &plan->listener[w->listen]->listener, .at = w->at,
-		.is_secure = w->is_secure, .in = plan->dp->in, .calls = &datapath_lan_calls, .who = plan->dp };
+		.is_secure = w->is_secure, .in = plan->dp->in, .calls = &datapath_lan_calls, .who = plan->dp,
+		.number = ++plan->dp->port_numbers << 8, .may_wait = conf->intercept };
 	int rc = lan_open(&w->port, &plan->dp->env, &spec);
 	if (rc == -EADDRINUSE && make_way(plan, &w->at.address))
 		rc = lan_open(&w->port, &plan->dp->env, &spec);
 	bool no_ipv6 = rc == -EAFNOSUPPORT && !addr_is_v4(&w->at.address);
 	if (rc == 0 || (no_ipv6 && conf->address_count == 0)) {
 		w->is_new = rc == 0;
+		if (rc == 0 && w->port->fd < 0)
+			log_warn("%s:%u: listen '%s' waits for interface %s, which is not there",
+				conf->where.file, conf->where.line, conf->name, w->at.interface);
 		return 0;
 	}
 	wanted_fault(plan, &conf->where, "listen '%s' can not listen on %s%s%s: %s%s", conf->name,
@@ -255,6 +259,8 @@ static void port_reopen(struct lan_port *port)
 {
 	char text[ADDR_TEXT];
 	int rc = lan_reopen(port);
+	if (rc == -ENODEV && port->interface != NULL)
+		return; /* its interface is still to come */
 	if (rc != 0)
 		log_err("listen: section '%s' does not listen on %s any more: %s",
 			port->listener->name, addr_print(&port->bound, text), strerror(-rc));
@@ -279,27 +285,35 @@ static struct wanted_port *ports_of(const struct conf_listen *conf, const struct
 	return to;
 }
 
-/* Writes all that section asks for, at most as many as wanted_ports_most says. */
+static void list_port(struct plan *plan, size_t listen, uint16_t port, bool is_secure)
+{
+	const struct conf_listen *conf = &plan->conf->listen[listen];
+	struct wanted_port like = { .listen = listen, .is_secure = is_secure };
+	like.at.address.port = port;
+	if (port != 0 && (!is_secure || wants_dtls(plan, conf)))
+		plan->ports = (size_t)(ports_of(conf, &like, &plan->port[plan->ports]) - plan->port);
+}
+
+/* Writes all that section asks for, at most as many as wanted_ports_most says. Who intercepts listens at the
+ * servers' ports too. */
 static void list_ports(struct plan *plan, size_t listen)
 {
 	const struct conf_listen *conf = &plan->conf->listen[listen];
-	struct wanted_port *to = &plan->port[plan->ports];
-	struct wanted_port like = { .listen = listen };
-	like.at.address.port = conf->coap;
-	if (conf->coap != 0)
-		to = ports_of(conf, &like, to);
-	like.at.address.port = conf->coaps;
-	like.is_secure = true;
-	if (wants_dtls(plan, conf))
-		to = ports_of(conf, &like, to);
-	plan->ports = (size_t)(to - plan->port);
+	struct conf_captured captured[CONF_CAPTURED_PORTS];
+	list_port(plan, listen, conf->coap, false);
+	list_port(plan, listen, conf->coaps, true);
+	size_t n = conf_captured(plan->conf, conf, captured);
+	for (size_t i = 0; i < n; i++)
+		list_port(plan, listen, captured[i].port, captured[i].is_secure);
 }
 
 size_t wanted_ports_most(const struct conf *conf)
 {
 	size_t n = 1;
+	struct conf_captured captured[CONF_CAPTURED_PORTS];
 	for (size_t i = 0; i < conf->listen_count; i++)
-		n += 2 * (conf->listen[i].interface.count + 1) * (conf->listen[i].address_count + 2);
+		n += (2 + conf_captured(conf, &conf->listen[i], captured)) *
+			(conf->listen[i].interface.count + 1) * (conf->listen[i].address_count + 2);
 	return n;
 }
 
@@ -335,6 +349,10 @@ static void listener_apply(struct plan *plan, size_t i)
 	l->server = conf->server != NULL ? wanted_server(plan, conf->server->name) : NULL;
 	l->accepts_unknown = conf->unknown_endpoints == CONF_UNKNOWN_ACCEPT;
 	l->may_move = conf->move;
+	l->intercepts = conf->intercept;
+	l->relays_foreign = conf->foreign == CONF_FOREIGN_RELAY;
+	l->is_narrow = conf->foreign == CONF_FOREIGN_PASS;
+	l->is_closed = conf->without_relay == CONF_FAIL_CLOSED;
 	plan->listener[i]->is_wanted = true;
 	if (plan->listener_is_new[i])
 		list_append(&plan->dp->listeners, &plan->listener[i]->node);
@@ -368,6 +386,9 @@ static void commit_listeners(struct plan *plan)
 		wanted_entry(node)->is_wanted = false;
 	for (size_t i = 0; i < plan->conf->listen_count; i++)
 		listener_apply(plan, i);
+	plan->dp->mark = plan->conf->gateway.mark;
+	plan->dp->mark_mask = plan->conf->gateway.mark_mask;
+	plan->dp->ports_changed = true;
 }
 
 void wanted_listen_commit(struct plan *plan, struct list *rest)

@@ -14,7 +14,7 @@
 enum member {
 	VERSION, SAVED_AT, ROWS,
 	ENDPOINT, ENDPOINT_HEX, SERVER, BOOTSTRAP, PORT,
-	LISTENER, DEVICE, INTERFACE, ZONE, CALLED, LOCATION, LIFETIME, EXPIRES, LIVE,
+	LISTENER, DEVICE, INTERFACE, ZONE, CALLED, CALLED_PORT, CALLS, LOCATION, LIFETIME, EXPIRES, LIVE,
 	SECURED, CID, UP_MESSAGES, UP_BYTES, DOWN_MESSAGES, DOWN_BYTES,
 	MEMBERS
 };
@@ -36,6 +36,8 @@ static const struct {
 	[INTERFACE] = { "interface", json_type_string },
 	[ZONE] = { "zone", json_type_string },
 	[CALLED] = { "called", json_type_string },
+	[CALLED_PORT] = { "called_port", json_type_int },
+	[CALLS] = { "calls", json_type_string },
 	[LOCATION] = { "location", json_type_string },
 	[LIFETIME] = { "lifetime_s", json_type_int },
 	[EXPIRES] = { "expires_in_ms", json_type_int },
@@ -62,7 +64,7 @@ static const struct {
 } kinds[] = {
 	[ROW_HEADER] = { BIT(VERSION) | BIT(SAVED_AT), 0 },
 	[ROW_FLOW] = { FLOW_NEEDS, NAMES | BIT(INTERFACE) | BIT(ZONE) | BIT(LOCATION) |
-		BIT(SECURED) | BIT(CID) },
+		BIT(SECURED) | BIT(CID) | BIT(CALLS) | BIT(CALLED_PORT) },
 	[ROW_PORT] = { PORT_NEEDS, NAMES },
 	[ROW_END] = { BIT(ROWS), 0 },
 };
@@ -224,6 +226,8 @@ static void get_flow(struct found *f, struct row *row)
 	get_location(f, row);
 	get_cid(f, row);
 	s->listener = get_text(f, LISTENER, ROW_LINE_MAX);
+	s->calls = get_text(f, CALLS, ROW_LINE_MAX);
+	s->called_port = (uint16_t)get_int(f, CALLED_PORT, 0, 65535);
 	s->lifetime_s = (uint32_t)get_int(f, LIFETIME, 0, UINT32_MAX);
 	s->expires_in_ms = get_int(f, EXPIRES, -1, EXPIRES_MAX_MS);
 	s->is_live = json_object_get_boolean(f->value[LIVE]);
@@ -345,6 +349,10 @@ static void put_flow(struct json_object **o, const struct row *row)
 	if (row->zone != NULL)
 		tree_string(o, members[ZONE].name, row->zone);
 	put_addr(o, CALLED, s->called);
+	if (s->called_port != 0)
+		tree_uint(o, members[CALLED_PORT].name, s->called_port);
+	if (s->calls != NULL)
+		tree_string(o, members[CALLS].name, s->calls);
 	if (s->location != NULL)
 		tree_string(o, members[LOCATION].name, s->location);
 	tree_uint(o, members[LIFETIME].name, s->lifetime_s);

@@ -101,6 +101,8 @@ static void put_device(struct json_object **o, const struct flow *flow)
 	const struct dtls_session *dtls = flow->session != NULL ? flow->session->dtls : NULL;
 	tree_string(o, "device", addr_print(&flow->key.device, address));
 	tree_string(o, "listener", flow->port->listener->name);
+	tree_string(o, "called", addr_is_any(&flow->called) ? NULL : addr_print(&flow->called, address));
+	tree_bool(o, "captured", flow->key.server != 0);
 	const char *by = dtls == NULL ? "away" : security(dtls_security_of(dtls));
 	if (flow->opaque != NULL)
 		by = "opaque";

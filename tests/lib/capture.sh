@@ -4,9 +4,10 @@
 #
 # capture_begin NAME             netns_three with forwarding on; raw ends "server" (198.51.100.10) and
 #                                "server6" that print what reaches them, and answer nothing
-# driver_start                   netdriver as program "driver", ready when it returns
-# want_set LINE..                sends lines to it (listen .., socket ..) and `set`; waits for done 0
-# sockets PORT..                 asks for sockets of both families, to be sent with the next set
+# driver_sleeps                  netdriver as program "driver"; its lwgate-net has no worker yet
+# driver_start                   that, woken, ready when it returns
+# want_set LINE..                sends lines to it (listen .., bless ..) and `set`; waits for done 0
+# sockets PORT..                 opens sockets of both families, and has them made transparent
 # calls DEV FROM TO              a raw end DEV at FROM (ADDRESS:PORT); it sends a new datagram to TO
 # captured DEV FROM TO TEXT      that comes back from TO, and the driver saw FROM and TO
 # forwarded DEV FROM TO TEXT     that reaches the server as it is, or behind NAT, and not the driver
@@ -38,16 +39,21 @@ capture_begin() {
 	want server6b '^ready'
 }
 
+driver_sleeps() {
+	run gw driver "$BUILD/tests/netdriver" "${NET:-$BUILD/lwgate-net}"
+}
+
 driver_start() {
 	mark driver
-	run gw driver "$BUILD/tests/netdriver" "${NET:-$BUILD/lwgate-net}"
+	driver_sleeps
+	tell driver wake
 	want driver '^ready$'
 }
 
 sockets() {
 	local port
 	for port in "$@"; do
-		tell driver "socket $port 4" "socket $port 6"
+		tell driver "open $port 4" "open $port 6" "bless $port"
 	done
 }
 

@@ -1,6 +1,7 @@
 /* Plays lwgated's part towards lwgate-net, and echoes whatever its sockets get, as the relay would
  * answer, by the relay's own udp.c. It gives every right up as soon as lwgate-net runs. README.md lists the lines. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "base/addr.h"
@@ -17,16 +19,19 @@
 #define BATCH 16
 #define HELD 64
 
-/* A socket that was handed over. */
+/* A socket that it has open. */
 struct held {
 	int fd;
-	struct capture_socket is;
+	uint32_t id; /* its own number */
+	uint16_t port; /* host order */
+	bool is_v4; /* 0.0.0.0, else [::] */
 };
 
 static struct helper *helper;
 static struct capture capture;
 static struct held held[HELD];
 static size_t held_count;
+static uint32_t last_id;
 static struct udp_batch *batch;
 
 static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -51,24 +56,13 @@ static void on_ready(void *arg)
 static void on_done(void *arg, uint32_t generation, int code, const char *text)
 {
 	(void)arg;
-	capture.socket_count = 0;
 	say("done %u %d %s", generation, -code, text);
 }
 
-static void on_socket(void *arg, uint32_t generation, unsigned index, int fd)
+static void on_socket(void *arg, uint32_t id, int code)
 {
 	(void)arg;
-	const struct capture_socket *s = &capture.socket[index];
-	say("socket %u %u v%c %s %s", generation, s->port, s->is_v4 ? '4' : '6',
-		s->interface[0] != '\0' ? s->interface : "-", fd < 0 ? strerror(-fd) : "held");
-	if (fd >= 0 && held_count < HELD)
-		held[held_count++] = (struct held){ fd, *s };
-}
-
-static void on_link(void *arg, const char *name, uint32_t ifindex)
-{
-	(void)arg;
-	say("link %s %s", name, ifindex != 0 ? "there" : "gone");
+	say("socket %u %s", id, code == 0 ? "transparent" : strerror(-code));
 }
 
 static void on_counts(void *arg, const struct capture_counts *c)
@@ -83,7 +77,7 @@ static void on_gone(void *arg, const char *why)
 	say("gone %s", why);
 }
 
-static const struct helper_events events = { on_ready, on_done, on_socket, on_link, on_counts, on_gone };
+static const struct helper_events events = { on_ready, on_done, on_socket, on_counts, on_gone };
 
 /* ---- datagrams --------------------------------------------------------------------------------- */
 
@@ -95,7 +89,7 @@ static void on_datagrams(const struct held *h)
 		struct udp_slot *slot = udp_batch_slot(batch, (unsigned)i);
 		char from[ADDR_TEXT], called[ADDR_TEXT];
 		struct addr to = slot->called;
-		to.port = h->is.port;
+		to.port = h->port;
 		say("got %s called %s bytes %zu%s", addr_print(&slot->peer, from),
 			addr_print(&to, called), slot->n,
 			slot->is_broadcast || addr_is_multicast(&slot->called) ? " group" : "");
@@ -138,15 +132,43 @@ static void add_listen(char *line)
 }
 
 /* PORT 4|6 [IF] */
-static void add_socket(char *line)
+static void open_socket(char *line)
 {
-	struct capture_socket *s = &capture.socket[capture.socket_count++];
-	memset(s, 0, sizeof(*s));
-	s->port = (uint16_t)strtoul(strsep(&line, " "), NULL, 10);
+	struct held h = { .id = ++last_id };
+	h.port = (uint16_t)strtoul(strsep(&line, " "), NULL, 10);
 	char *family = strsep(&line, " ");
-	s->is_v4 = family != NULL && family[0] == '4';
-	if (line != NULL)
-		snprintf(s->interface, IF_NAMESIZE, "%s", line);
+	h.is_v4 = family != NULL && family[0] == '4';
+	struct udp_listen_spec spec = { addr_any(h.is_v4, h.port), line };
+	h.fd = udp_listen(&spec);
+	say("open %u %u v%c %s", h.id, h.port, h.is_v4 ? '4' : '6',
+		h.fd < 0 ? strerror(-h.fd) : "held");
+	if (h.fd >= 0 && held_count < HELD)
+		held[held_count++] = h;
+}
+
+static void pass(uint32_t id, int fd)
+{
+	int rc = helper_socket(helper, id, fd);
+	if (rc < 0)
+		say("unsent %s", strerror(-rc));
+}
+
+/* Has sockets of this port made transparent, all where it is 0. */
+static void bless(unsigned port)
+{
+	for (size_t i = 0; i < held_count; i++)
+		if (port == 0 || held[i].port == port)
+			pass(held[i].id, held[i].fd);
+}
+
+/* Passes what is no UDP socket. */
+static void pass_other(const char *what)
+{
+	int fd = strcmp(what, "tcp") == 0 ? socket(AF_INET, SOCK_STREAM, 0) :
+		strcmp(what, "unix") == 0 ? socket(AF_UNIX, SOCK_DGRAM, 0) :
+		open("/dev/null", O_RDONLY);
+	pass(++last_id, fd);
+	close(fd);
 }
 
 /* Closes sockets of this port, of all where it is 0. */
@@ -154,7 +176,7 @@ static void drop(unsigned port)
 {
 	size_t kept = 0;
 	for (size_t i = 0; i < held_count; i++) {
-		if (port == 0 || held[i].is.port == port)
+		if (port == 0 || held[i].port == port)
 			close(held[i].fd);
 		else
 			held[kept++] = held[i];
@@ -185,6 +207,21 @@ static void send_it(const void *bytes, size_t n)
 		say("unsent %s", strerror(errno));
 }
 
+static void wake(void)
+{
+	int rc = helper_wake(helper);
+	if (rc < 0)
+		say("unsent %s", strerror(-rc));
+}
+
+static void set(void)
+{
+	capture.generation++;
+	int rc = helper_set(helper, &capture);
+	if (rc < 0)
+		say("unset %s", strerror(-rc));
+}
+
 static void on_line(char *line)
 {
 	char *rest = line, *word = strsep(&rest, " ");
@@ -197,17 +234,22 @@ static void on_line(char *line)
 		capture.mask = (uint32_t)strtoul(rest != NULL ? rest : "0", NULL, 0);
 	else if (strcmp(word, "listen") == 0)
 		add_listen(rest);
-	else if (strcmp(word, "socket") == 0)
-		add_socket(rest);
+	else if (strcmp(word, "open") == 0)
+		open_socket(rest);
+	else if (strcmp(word, "bless") == 0)
+		bless((unsigned)strtoul(rest, NULL, 10));
+	else if (strcmp(word, "pass") == 0)
+		pass_other(rest);
 	else if (strcmp(word, "drop") == 0)
 		drop((unsigned)strtoul(rest, NULL, 10));
-	else if (strcmp(word, "set") == 0) {
-		capture.generation++;
-		int rc = helper_set(helper, &capture);
-		if (rc < 0)
-			say("unset %s", strerror(-rc));
-	} else if (strcmp(word, "junk") == 0)
-		send_it("\1\1\0\7junk", 7);
+	else if (strcmp(word, "wake") == 0)
+		wake();
+	else if (strcmp(word, "set") == 0)
+		set();
+	else if (strcmp(word, "junk") == 0)
+		send_it("\2\3\0\10junk", 8);
+	else if (strcmp(word, "without") == 0)
+		send_it("\2\2\0\10\0\0\0\1", 8);
 	else if (strcmp(word, "other") == 0)
 		send_it("\7\1\0\4", 4);
 	else if (strcmp(word, "stop") == 0) {

@@ -29,8 +29,5 @@ static inline struct capture sample_narrow(void)
 	l->is_narrow = l->is_closed = true;
 	l->server_count = addr_parse(&l->server[0], "198.51.100.10") == 0 &&
 		addr_parse(&l->server[1], "2001:db8:2::10") == 0 ? 2 : 0;
-	c.socket[0] = (struct capture_socket){ .port = 5783, .is_v4 = true };
-	c.socket[1] = (struct capture_socket){ .port = 5783, .interface = "lan0" };
-	c.socket_count = 2;
 	return c;
 }

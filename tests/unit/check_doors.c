@@ -26,15 +26,6 @@ static struct capture capture;
 static struct ruleset *ruleset;
 static struct policy *policy;
 static struct capture_counts counts;
-static uint32_t lan0, lan0_told;
-
-static void on_link(void *arg, const char *name, uint32_t ifindex)
-{
-	ck_assert_ptr_eq(arg, &lan0);
-	ck_assert_str_eq(name, "lan0");
-	lan0 = ifindex;
-	lan0_told++;
-}
 
 static void begin(void)
 {
@@ -170,7 +161,7 @@ static void set_policy(void)
 {
 	begin();
 	netns_run("ip link add lan0 type veth peer name lan9");
-	ck_assert_int_eq(policy_open(&policy, on_link, &lan0), 0);
+	ck_assert_int_eq(policy_open(&policy), 0);
 	ck_assert_msg(policy_set(policy, &plan, why) == 0, "%s", why);
 	read_events();
 }
@@ -210,7 +201,7 @@ START_TEST(policy_takes_leftovers_over)
 		"ip -$f route add unreachable default table 5683; done");
 	capture = sample_narrow();
 	ck_assert_int_eq(plan_make(&plan, &capture), 0);
-	ck_assert_int_eq(policy_open(&policy, on_link, &lan0), 0);
+	ck_assert_int_eq(policy_open(&policy), 0);
 	ck_assert_msg(policy_set(policy, &plan, why) == 0, "%s", why);
 	has(2, 1);
 	policy_close(policy);
@@ -250,7 +241,6 @@ START_TEST(policy_mends_when_events_were_lost)
 		"ip rule del prio 568; ip link del lan0");
 	read_events();
 	has(2, 1);
-	ck_assert_uint_eq(lan0, 0);
 	policy_close(policy);
 }
 END_TEST
@@ -259,7 +249,7 @@ START_TEST(policy_does_without_ipv6)
 {
 	begin();
 	netns_sysctl("net/ipv6/conf/lo/disable_ipv6", "1");
-	ck_assert_int_eq(policy_open(&policy, on_link, &lan0), 0);
+	ck_assert_int_eq(policy_open(&policy), 0);
 	ck_assert_msg(policy_set(policy, &plan, why) == 0, "%s", why);
 	netns_run("ip rule | grep -q 'lookup 5683' && ip route show table 5683 | grep -q local");
 	netns_run("! ip -6 route show table 5683 2>/dev/null | grep -q local");
@@ -275,58 +265,88 @@ START_TEST(policy_does_without_ipv6)
 }
 END_TEST
 
-START_TEST(policy_tells_links)
+/* Without IPv6, whose addresses tell of it too. */
+START_TEST(policy_mends_after_lo)
+{
+	begin();
+	netns_sysctl("net/ipv6/conf/lo/disable_ipv6", "1");
+	ck_assert_int_eq(policy_open(&policy), 0);
+	ck_assert_int_eq(policy_set(policy, &plan, why), 0);
+	read_events();
+	netns_run("ip link set lo down; ip route flush table 5683");
+	read_events();
+	netns_run("! ip route show table 5683 | grep -q local; ip link set lo up");
+	read_events();
+	netns_run("ip route show table 5683 | grep -q local");
+	ck_assert_uint_eq(counts.routes, 1);
+	netns_run("ip addr flush dev lo; ! ip route show table 5683 | grep -q local");
+	read_events();
+	netns_run("ip route show table 5683 | grep -q local");
+	ck_assert_uint_eq(counts.routes, 2);
+	policy_close(policy);
+}
+END_TEST
+
+START_TEST(policy_leaves_other_links_alone)
 {
 	set_policy();
-	uint32_t first = lan0;
-	ck_assert_uint_ne(first, 0);
-	ck_assert_uint_eq(lan0_told, 1);
-	netns_run("ip link set lan9 up; ip link add other type veth peer name other9");
+	netns_run("ip link set lan9 up; ip link set lan0 name lanx; ip link del lanx;"
+		"ip link add lan0 type veth peer name lan9");
 	read_events();
-	ck_assert_uint_eq(lan0_told, 1);
-	netns_run("ip link set lan0 name lanx");
-	read_events();
-	ck_assert_uint_eq(lan0, 0);
-	netns_run("ip link set lanx name lan0");
-	read_events();
-	ck_assert_uint_eq(lan0, first);
-	netns_run("ip link del lan0");
-	read_events();
-	ck_assert_uint_eq(lan0, 0);
-	netns_run("ip link add lan0 type veth peer name lan9");
-	read_events();
-	ck_assert_uint_ne(lan0, first);
-	ck_assert_uint_ne(lan0, 0);
+	has(2, 1);
+	ck_assert_uint_eq(counts.rules + counts.routes, 0);
 	policy_close(policy);
 }
 END_TEST
 
 /* ---- sockets, conntrack, rights ---------------------------------------------------------------- */
 
-START_TEST(transparent_sockets_are_what_they_shall_be)
+static bool is_transparent(int fd, bool v4)
+{
+	int on = 0;
+	socklen_t n = sizeof(on);
+	ck_assert_int_eq(getsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6,
+		v4 ? IP_TRANSPARENT : IPV6_TRANSPARENT, &on, &n), 0);
+	return on == 1;
+}
+
+START_TEST(transparent_is_what_all_copies_share)
 {
 	netns_enter();
-	netns_run("ip link add lan0 type veth peer name lan9");
 	for (int v4 = 0; v4 < 2; v4++) {
-		struct capture_socket s = { .port = 5683, .is_v4 = v4 == 1 };
-		int on = 0, fd = transparent_open(&s);
-		socklen_t n = sizeof(on);
-		ck_assert_int_ge(fd, 0);
-		ck_assert_int_eq(getsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6,
-			v4 ? IP_TRANSPARENT : IPV6_TRANSPARENT, &on, &n), 0);
-		ck_assert_int_eq(on, 1);
-		ck_assert_int_ne(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
-		ck_assert_int_eq(transparent_open(&s), -EADDRINUSE);
-		memcpy(s.interface, "lan0", 5);
-		ck_assert_int_eq(transparent_open(&s), -EADDRINUSE);
-		s.port = 5684;
-		int bound = transparent_open(&s);
-		ck_assert_int_ge(bound, 0);
-		memcpy(s.interface, "lan7", 5);
-		ck_assert_int_eq(transparent_open(&s), -ENODEV);
-		close(bound);
+		struct sockaddr_storage ss;
+		struct addr any = addr_any(v4 == 1, 5683);
+		socklen_t n = addr_to_sockaddr(&any, &ss);
+		int fd = socket(ss.ss_family, SOCK_DGRAM, 0);
+		ck_assert_int_eq(bind(fd, (struct sockaddr *)&ss, n), 0);
+		int copy = dup(fd);
+		ck_assert(!is_transparent(fd, v4 == 1));
+		ck_assert_int_eq(transparent_make(copy), 0);
+		ck_assert_int_eq(transparent_make(copy), 0);
+		close(copy);
+		ck_assert(is_transparent(fd, v4 == 1));
 		close(fd);
 	}
+}
+END_TEST
+
+START_TEST(transparent_are_udp_sockets_only)
+{
+	static const int other[][3] = { { AF_INET, SOCK_STREAM, 0 }, { AF_INET6, SOCK_STREAM, 0 },
+		{ AF_INET, SOCK_RAW, IPPROTO_UDP }, { AF_INET, SOCK_DGRAM, IPPROTO_ICMP },
+		{ AF_UNIX, SOCK_DGRAM, 0 }, { AF_NETLINK, SOCK_DGRAM, 0 } };
+	netns_enter();
+	netns_sysctl("net/ipv4/ping_group_range", "0 0");
+	for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++) {
+		int fd = socket(other[i][0], other[i][1], other[i][2]);
+		ck_assert_msg(fd >= 0, "%zu: %s", i, strerror(errno));
+		ck_assert_int_eq(transparent_make(fd), -EINVAL);
+		close(fd);
+	}
+	int file = open("/dev/null", O_RDONLY);
+	ck_assert_int_eq(transparent_make(file), -EINVAL);
+	close(file);
+	ck_assert_int_eq(transparent_make(file), -EINVAL);
 }
 END_TEST
 
@@ -351,11 +371,17 @@ static void without_rights(void)
 	/* A right that root had. */
 	if (chroot("/") == 0 || errno != EPERM)
 		_exit(4);
+	struct sockaddr_in any = { .sin_family = AF_INET };
+	int udp = socket(AF_INET, SOCK_DGRAM, 0);
 	if (rights_filter(false) != 0)
 		_exit(5);
-	if (socket(AF_INET, SOCK_DGRAM, 0) < 0 || socket(AF_NETLINK, SOCK_RAW, 0) < 0)
+	/* One that was passed can be made transparent, and used for nothing that a name leads to. */
+	if (transparent_make(udp) != 0 || connect(udp, (struct sockaddr *)&any, sizeof(any)) == 0)
+		_exit(10);
+	if (socket(AF_NETLINK, SOCK_RAW, 0) < 0)
 		_exit(6);
-	if (socket(AF_UNIX, SOCK_STREAM, 0) >= 0 || socket(AF_PACKET, SOCK_RAW, 0) >= 0)
+	if (socket(AF_INET, SOCK_DGRAM, 0) >= 0 || socket(AF_INET6, SOCK_DGRAM, 0) >= 0 ||
+		socket(AF_UNIX, SOCK_STREAM, 0) >= 0 || socket(AF_PACKET, SOCK_RAW, 0) >= 0)
 		_exit(7);
 	if (open("/dev/null", O_WRONLY) >= 0 || open("/tmp/x", O_RDONLY | O_CREAT, 0600) >= 0 ||
 		open("/dev/null", O_RDONLY) < 0)
@@ -392,8 +418,10 @@ Suite *doors_suite(void)
 	SUITE_TEST(s, policy_mends_and_counts);
 	SUITE_TEST(s, policy_mends_when_events_were_lost);
 	SUITE_TEST(s, policy_does_without_ipv6);
-	SUITE_TEST(s, policy_tells_links);
-	SUITE_TEST(s, transparent_sockets_are_what_they_shall_be);
+	SUITE_TEST(s, policy_mends_after_lo);
+	SUITE_TEST(s, policy_leaves_other_links_alone);
+	SUITE_TEST(s, transparent_is_what_all_copies_share);
+	SUITE_TEST(s, transparent_are_udp_sockets_only);
 	SUITE_TEST(s, ct_forgets_nothing_where_nothing_is);
 	SUITE_TEST(s, rights_are_given_up);
 	return s;

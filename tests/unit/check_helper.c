@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "capture_samples.h"
@@ -18,12 +19,10 @@ static struct wire message;
 
 /* What the caller was told last. */
 static struct {
-	int ready, done, sockets, links, counts, gone;
-	uint32_t generation;
-	int code, fd;
-	unsigned index;
+	int ready, done, sockets, counts, gone;
+	uint32_t generation, id;
+	int code;
 	char text[CAPTURE_TEXT];
-	uint32_t ifindex;
 	struct capture_counts of;
 } told;
 static bool sets_again;
@@ -46,21 +45,12 @@ static void on_done(void *arg, uint32_t generation, int code, const char *text)
 	snprintf(told.text, sizeof(told.text), "%s", text);
 }
 
-static void on_socket(void *arg, uint32_t generation, unsigned index, int fd)
+static void on_socket(void *arg, uint32_t id, int code)
 {
 	(void)arg;
 	told.sockets++;
-	told.generation = generation;
-	told.index = index;
-	told.fd = fd;
-}
-
-static void on_link(void *arg, const char *name, uint32_t ifindex)
-{
-	(void)arg;
-	told.links++;
-	told.ifindex = ifindex;
-	snprintf(told.text, sizeof(told.text), "%s", name);
+	told.id = id;
+	told.code = code;
 }
 
 static void on_counts(void *arg, const struct capture_counts *counts)
@@ -78,7 +68,7 @@ static void on_gone(void *arg, const char *why)
 	snprintf(told.text, sizeof(told.text), "%s", why);
 }
 
-static const struct helper_events events = { on_ready, on_done, on_socket, on_link, on_counts, on_gone };
+static const struct helper_events events = { on_ready, on_done, on_socket, on_counts, on_gone };
 
 static void join(void)
 {
@@ -133,17 +123,13 @@ START_TEST(helper_tells_all_events)
 	ck_assert_int_eq(helper_set(helper, &c), 0);
 	peer_hears(WIRE_SET);
 	ck_assert_mem_eq(&message.set, &c, sizeof(c));
-	peer_says(&(struct wire){ .type = WIRE_SOCKET, .socket = { 7, 1, 0 } }, STDERR_FILENO);
-	ck_assert_int_eq(told.sockets, 1);
-	ck_assert_uint_eq(told.index, 1);
-	ck_assert_int_gt(told.fd, 2);
-	ck_assert_int_ne(fcntl(told.fd, F_GETFD) & FD_CLOEXEC, 0);
-	close(told.fd);
-	peer_says(&(struct wire){ .type = WIRE_SOCKET, .socket = { 7, 0, ENODEV } }, -1);
-	ck_assert_int_eq(told.fd, -ENODEV);
-	peer_says(&(struct wire){ .type = WIRE_LINK, .link = { "lan0", 9 } }, -1);
-	ck_assert_uint_eq(told.ifindex, 9);
-	ck_assert_str_eq(told.text, "lan0");
+	peer_says(&(struct wire){ .type = WIRE_MADE, .made = { 0xfffffffe, EPERM } }, -1);
+	ck_assert_uint_eq(told.id, 0xfffffffe);
+	ck_assert_int_eq(told.code, -EPERM);
+	peer_says(&(struct wire){ .type = WIRE_MADE, .made = { 8, 0 } }, -1);
+	ck_assert_uint_eq(told.id, 8);
+	ck_assert_int_eq(told.code, 0);
+	ck_assert_int_eq(told.sockets, 2);
 	peer_says(&(struct wire){ .type = WIRE_COUNTS, .counts = { 1, 2, 3, 4 } }, -1);
 	ck_assert_uint_eq(told.of.flows, 4);
 	peer_says(&(struct wire){ .type = WIRE_DONE, .answer = { 7, EPERM, "no" } }, -1);
@@ -151,6 +137,58 @@ START_TEST(helper_tells_all_events)
 	ck_assert_int_eq(told.code, -EPERM);
 	ck_assert_str_eq(told.text, "no");
 	ck_assert_int_eq(told.gone, 0);
+	teardown();
+}
+END_TEST
+
+START_TEST(helper_wakes)
+{
+	setup();
+	ck_assert_int_eq(helper_wake(helper), 0);
+	peer_hears(WIRE_WAKE);
+	close(peer);
+	helper_read(helper);
+	ck_assert_int_eq(helper_wake(helper), -ENOTCONN);
+	helper_free(helper);
+}
+END_TEST
+
+START_TEST(helper_passes_a_socket_and_keeps_its_own)
+{
+	struct stat sent, came;
+	int passed;
+	setup();
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	ck_assert_int_eq(helper_socket(helper, 77, fd), 0);
+	ck_assert_int_eq(fstat(fd, &sent), 0);
+	ck_assert_int_eq(channel_receive(peer, &message, &passed), 1);
+	ck_assert_int_eq(message.type, WIRE_SOCKET);
+	ck_assert_uint_eq(message.id, 77);
+	ck_assert_int_ne(fcntl(passed, F_GETFD) & FD_CLOEXEC, 0);
+	ck_assert_int_eq(fstat(passed, &came), 0);
+	ck_assert_uint_eq(came.st_ino, sent.st_ino);
+	close(passed);
+	ck_assert_int_eq(helper_socket(helper, 78, -1), -EBADF);
+	ck_assert_int_eq(channel_receive(peer, &message, &passed), -EAGAIN);
+	close(peer);
+	helper_read(helper);
+	ck_assert_int_eq(helper_socket(helper, 79, fd), -ENOTCONN);
+	close(fd);
+	helper_free(helper);
+}
+END_TEST
+
+START_TEST(helper_has_room_for_many_sockets)
+{
+	int passed;
+	setup();
+	for (uint32_t i = 0; i < 250; i++)
+		ck_assert_int_eq(helper_socket(helper, i, STDERR_FILENO), 0);
+	for (uint32_t i = 0; i < 250; i++) {
+		ck_assert_int_eq(channel_receive(peer, &message, &passed), 1);
+		ck_assert_uint_eq(message.id, i);
+		close(passed);
+	}
 	teardown();
 }
 END_TEST
@@ -233,21 +271,22 @@ START_TEST(helper_refuses_what_is_no_message)
 	uint8_t set[WIRE_MAX];
 	struct wire w = { .type = WIRE_SET, .set = sample_wide() };
 	setup();
-	ends("\1\3", 2, "can not be read");
-	ends("\2\3\0\4", 4, "another version");
-	ends("\1\11\0\4", 4, "can not be read");
-	memcpy(large, "\1\3\100\1", 4);
+	ends("\2\5", 2, "can not be read");
+	ends("\1\5\0\4", 4, "another version");
+	ends("\2\12\0\4", 4, "can not be read");
+	memcpy(large, "\2\5\100\1", 4);
 	ends(large, sizeof(large), "can not be read");
 	long n = wire_write(&w, set, sizeof(set));
 	ck_assert_int_gt(n, 0);
 	ends(set, (size_t)n, "can not be read");
-	ck_assert_int_eq(told.gone, 5);
+	ends("\2\1\0\4", 4, "can not be read");
+	ck_assert_int_eq(told.gone, 6);
 	ck_assert_int_eq(told.ready + told.done, 0);
 	teardown();
 }
 END_TEST
 
-START_TEST(helper_keeps_no_descriptor_that_is_not_due)
+START_TEST(helper_keeps_no_descriptor)
 {
 	setup();
 	int before = descriptors();
@@ -257,11 +296,11 @@ START_TEST(helper_keeps_no_descriptor_that_is_not_due)
 	ck_assert_int_eq(descriptors(), before - 1);
 	close(peer);
 	join();
-	peer_says(&(struct wire){ .type = WIRE_SOCKET, .socket = { 1, 0, EPERM } }, STDERR_FILENO);
+	peer_says(&(struct wire){ .type = WIRE_SOCKET, .id = 1 }, STDERR_FILENO);
 	ck_assert_int_eq(told.gone, 2);
 	close(peer);
 	join();
-	peer_says(&(struct wire){ .type = WIRE_SOCKET, .socket = { 1, 0, 0 } }, -1);
+	peer_says(&(struct wire){ .type = WIRE_SOCKET, .id = 1 }, -1);
 	ck_assert_int_eq(told.gone, 3);
 	ck_assert_int_eq(told.sockets, 0);
 	close(peer);
@@ -292,12 +331,15 @@ START_TEST(helper_starts_a_program_on_descriptor_3)
 }
 END_TEST
 
-/* A peer that still sends a socket, then goes, when it is told to leave. */
+/* A peer that still sends a message with a descriptor, then goes, when it is told to leave. */
 static void leave_late(int fd)
 {
 	int passed;
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	struct wire w = { .type = WIRE_SOCKET };
+	if (poll(&p, 1, 10000) != 1 || channel_receive(fd, &message, &passed) != 1 ||
+		message.type != WIRE_WAKE)
+		_exit(1);
 	if (poll(&p, 1, 10000) != 1 || channel_receive(fd, &message, &passed) != 1)
 		_exit(1);
 	if (message.type != WIRE_LEAVE || !message.keep_closed || channel_send(fd, &w, fd) != 0)
@@ -318,6 +360,7 @@ START_TEST(helper_stops_in_order)
 	}
 	close(pair[1]);
 	helper_adopt(helper, pair[0], pid);
+	ck_assert_int_eq(helper_wake(helper), 0);
 	helper_stop(helper, true);
 	ck_assert_int_eq(helper_fd(helper), -1);
 	ck_assert_int_eq(waitpid(pid, NULL, 0), -1);
@@ -328,16 +371,49 @@ START_TEST(helper_stops_in_order)
 }
 END_TEST
 
+/* A peer that goes when it is told nothing, but that nothing will come. */
+static void sleep_on(int fd)
+{
+	int passed;
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	_exit(poll(&p, 1, 10000) == 1 && channel_receive(fd, &message, &passed) == 0 ? 0 : 1);
+}
+
+START_TEST(helper_stops_a_sleeper_without_a_word)
+{
+	int pair[2];
+	ck_assert_int_eq(helper_create(&helper, "/nonexistent", &events, &told), 0);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	pid_t pid = fork();
+	int status = 0;
+	if (pid == 0) {
+		close(pair[0]);
+		sleep_on(pair[1]);
+	}
+	close(pair[1]);
+	helper_adopt(helper, pair[0], 0);
+	helper_stop(helper, false);
+	ck_assert_int_eq(helper_fd(helper), -1);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	helper_free(helper);
+}
+END_TEST
+
 Suite *helper_suite(void)
 {
 	Suite *s = suite_create("helper");
 	SUITE_TEST(s, helper_tells_all_events);
+	SUITE_TEST(s, helper_wakes);
+	SUITE_TEST(s, helper_passes_a_socket_and_keeps_its_own);
+	SUITE_TEST(s, helper_has_room_for_many_sockets);
 	SUITE_TEST(s, helper_may_be_set_from_a_callback);
 	SUITE_TEST(s, helper_tells_why_the_other_is_gone);
 	SUITE_TEST(s, helper_waits_longer_after_each_death);
 	SUITE_TEST(s, helper_refuses_what_is_no_message);
-	SUITE_TEST(s, helper_keeps_no_descriptor_that_is_not_due);
+	SUITE_TEST(s, helper_keeps_no_descriptor);
 	SUITE_TEST(s, helper_starts_a_program_on_descriptor_3);
 	SUITE_TEST(s, helper_stops_in_order);
+	SUITE_TEST(s, helper_stops_a_sleeper_without_a_word);
 	return s;
 }

@@ -53,8 +53,8 @@ START_TEST(first_of_the_file_wins_unless_a_server_is_preferred)
 	world_make(&w);
 	struct slice dev = slice_str("dev");
 	ck_assert_ptr_eq(route_find(w.routes, dev, false, NULL)->server, &w.server[1]);
-	ck_assert_ptr_eq(route_find(w.routes, dev, false, &w.server[0])->server, &w.server[0]);
-	ck_assert_ptr_eq(route_find(w.routes, dev, false, &w.server[2])->server, &w.server[1]);
+	ck_assert_ptr_eq(route_find(w.routes, dev, false, &(struct route_way){ .preferred = &w.server[0] })->server, &w.server[0]);
+	ck_assert_ptr_eq(route_find(w.routes, dev, false, &(struct route_way){ .preferred = &w.server[2] })->server, &w.server[1]);
 	ck_assert_ptr_null(route_find(w.routes, dev, true, NULL));
 	ck_assert_ptr_null(route_find(w.routes, slice_str("de"), false, NULL));
 	ck_assert_ptr_null(route_find(w.routes, slice_str("dev2"), false, NULL));
@@ -81,7 +81,7 @@ START_TEST(rule6_bootstrap_server_is_a_route_of_its_own)
 	ck_assert_ptr_nonnull(route_find(w.routes, slice_str("only"), true, NULL));
 	ck_assert_ptr_null(route_find(w.routes, slice_str("only"), false, NULL));
 	struct addr a = at(A);
-	ck_assert_ptr_null(route_by_address(w.routes, &a)); /* bootstrap alone is not static */
+	ck_assert_ptr_null(route_by_address(w.routes, &a, NULL)); /* bootstrap alone is not static */
 	world_fini(&w);
 }
 END_TEST
@@ -124,12 +124,12 @@ START_TEST(static_addresses_are_found_with_and_without_port)
 	}
 	world_make(&w);
 	struct addr a = at(A), a2 = at(A2), six = at("[fd00::10]:7"), seven = at("[fd00::10]:8");
-	ck_assert_str_eq(route_by_address(w.routes, &a)->endpoint, "any");
-	ck_assert_str_eq(route_by_address(w.routes, &a2)->endpoint, "exact");
-	ck_assert_str_eq(route_by_address(w.routes, &six)->endpoint, "six");
-	ck_assert_ptr_null(route_by_address(w.routes, &seven));
+	ck_assert_str_eq(route_by_address(w.routes, &a, NULL)->endpoint, "any");
+	ck_assert_str_eq(route_by_address(w.routes, &a2, NULL)->endpoint, "exact");
+	ck_assert_str_eq(route_by_address(w.routes, &six, NULL)->endpoint, "six");
+	ck_assert_ptr_null(route_by_address(w.routes, &seven, NULL));
 	struct addr b = at(B);
-	ck_assert_ptr_null(route_by_address(w.routes, &b));
+	ck_assert_ptr_null(route_by_address(w.routes, &b, NULL));
 	world_fini(&w);
 }
 END_TEST
@@ -143,7 +143,7 @@ START_TEST(dynamic_routes_come_go_and_change_tables)
 	struct route *r = route_dynamic(w.routes, name, &w.server[0]);
 	struct route *same = route_dynamic(w.routes, name, &w.server[1]);
 	ck_assert_ptr_eq(route_find(w.routes, name, false, NULL), r);
-	ck_assert_ptr_eq(route_find(w.routes, name, false, &w.server[1]), same);
+	ck_assert_ptr_eq(route_find(w.routes, name, false, &(struct route_way){ .preferred = &w.server[1] }), same);
 	next = w;
 	world_make(&next);
 	route_adopt(next.routes, w.routes, r, &w.server[2]);

@@ -309,8 +309,9 @@ static const struct lan_session *session_of(const struct rig *r, const struct id
 	list_each(node, (struct list *)(uintptr_t)&id->sessions) {
 		const struct lan_session *s = container_of(node, struct lan_session, same_identity);
 		ck_assert_ptr_eq(s->identity, id);
-		if (route_find(r->dp->routes, slice_str(id->endpoint), route->is_bootstrap,
-			    s->port->listener->server) != route)
+		struct route_way way = { .preferred = s->port->listener->server };
+		if (route_find(r->dp->routes, slice_str(id->endpoint), route->is_bootstrap, &way) !=
+			route)
 			continue;
 		ck_assert(found == NULL || route->is_bootstrap); /* one session for each server */
 		found = s;

@@ -1,0 +1,110 @@
+/* Whom a device means by the address that it calls. */
+#include "called.h"
+#include "datapath.h"
+#include "udp.h"
+
+struct server *called_server(const struct datapath *dp, uint32_t number)
+{
+	if (number == 0 || number == CALLED_FOREIGN)
+		return NULL;
+	list_each(node, &((struct datapath *)(uintptr_t)dp)->servers) {
+		struct server *s = container_of(node, struct server, node);
+		if (s->number == number)
+			return s;
+	}
+	return NULL;
+}
+
+/* How well a server fits the port: it is its own, or that of plain CoAP beside its own of DTLS (5683 and
+ * 5684), or another one of its host. */
+static int fitness(const struct server *s, const struct lan_port *port)
+{
+	if (s->port == port->bound.port && s->is_secure == port->is_secure)
+		return 3;
+	return s->is_secure && !port->is_secure && s->port == port->bound.port + 1 ? 2 : 1;
+}
+
+/* The server at the address; of several the one that fits the port best, then the first. */
+static const struct server *server_at(const struct datapath *dp, const struct lan_port *port,
+	const struct addr *called, struct mono now)
+{
+	const struct server *best = NULL;
+	list_each(node, &((struct datapath *)(uintptr_t)dp)->servers) {
+		const struct server *s = container_of(node, struct server, node);
+		if (server_has(s, called, now) &&
+			(best == NULL || fitness(s, port) > fitness(best, port)))
+			best = s;
+	}
+	return best;
+}
+
+/* This machine is its own source towards itself. */
+static bool is_ours(const struct addr *called)
+{
+	struct addr source, asked = *called;
+	asked.port = 9; /* any */
+	return udp_source_for(&asked, NULL, &source) == 0 && addr_same_host(&source, called);
+}
+
+static const struct called_memo *look_up(struct datapath *dp, const struct lan_port *port,
+	const struct addr *called, struct mono now)
+{
+	struct called_memo *m = &dp->called;
+	if (m->is_set && m->address.port == port->bound.port && addr_same_host(&m->address, called))
+		return m;
+	const struct server *s = server_at(dp, port, called, now);
+	*m = (struct called_memo){ .address = *called, .is_set = true };
+	m->address.port = port->bound.port;
+	m->server = s != NULL ? s->number : 0;
+	m->is_ours = s == NULL && is_ours(called);
+	return m;
+}
+
+bool called_read(struct datapath *dp, struct parcel *p)
+{
+	const struct listener *l = p->port->listener;
+	const struct called_memo *m = look_up(dp, p->port, &p->called, p->now);
+	p->key.server = m->server;
+	if (m->is_ours || (m->server != 0 && l->intercepts))
+		return true;
+	if (m->server == 0 && l->intercepts && l->relays_foreign && l->server != NULL) {
+		p->key.server = CALLED_FOREIGN;
+		return true;
+	}
+	dp->env.stat.drop[DROP_LAN_FOREIGN]++;
+	return false;
+}
+
+void called_forget(struct datapath *dp)
+{
+	dp->called.is_set = false;
+}
+
+struct route_way called_way(const struct datapath *dp, const struct lan_key *key,
+	const struct addr *called, const struct listener *l)
+{
+	const struct server *s = called_server(dp, key->server);
+	if (s == NULL)
+		return (struct route_way){ .preferred = l->server };
+	return (struct route_way){ .preferred = s, .called = called, .now = loop_now(dp->env.loop) };
+}
+
+struct server *called_by_unknown(const struct datapath *dp, const struct lan_key *key,
+	const struct listener *l)
+{
+	struct server *called = called_server(dp, key->server);
+	if (!l->accepts_unknown)
+		return NULL;
+	if (called == NULL)
+		return l->server;
+	return called->is_secure ? NULL : called;
+}
+
+bool called_stays(const struct datapath *dp, const struct lan_key *key, const struct listener *l)
+{
+	if (key->server == 0)
+		return true;
+	if (key->server == CALLED_FOREIGN)
+		return l->intercepts && l->relays_foreign && l->server != NULL;
+	return l->intercepts && called_server(dp, key->server) != NULL;
+}

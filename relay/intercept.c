@@ -1,0 +1,454 @@
+/* Interception at work.
+ *
+ *   asleep    nothing was ever wanted: lwgate-net is its guard alone
+ *   waking    a worker was asked for                         -> on_ready: awake
+ *   awake     what is wanted was sent, and is answered       -> on_done; a new worker: on_ready again
+ *   gone      lwgate-net has ended                           only a start of ours brings it back
+ *
+ * LAN sockets stay lwgated's: lwgate-net makes them transparent where they are. */
+#include "intercept.h"
+#include <errno.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+#include "base/log.h"
+#include "called.h"
+#include "conf/conf.h"
+#include "datapath.h"
+#include "netfilter/helper.h"
+#include "udp.h"
+#include "wanted.h"
+
+/* How long a start may take, ms; a predecessor that is just leaving is waited for. */
+#define START_MS 5000
+/* Before what the kernel refused is tried again, ms; doubled each time. */
+#define RETRY_MS      1000
+#define RETRY_LAST_MS 60000
+
+struct intercept {
+	struct intercept_spec spec;
+	struct datapath *dp;
+	char program[256];
+	struct helper *helper;
+	struct watch watch;
+	struct flush flush;
+	struct timer again;         /* what was refused is tried again */
+	int64_t retry_ms;
+	bool is_awake, is_ready, is_gone; /* see above */
+	bool is_done;               /* the last generation is in the kernel */
+	bool has_sent;              /* sent counts */
+	uint32_t generation;
+	struct capture sent, next;
+	struct capture_counts counts; /* of this worker, as told last */
+	char fault[CAPTURE_TEXT];
+};
+
+/* ---- what is wanted ---- */
+
+static void add_link(struct capture_listen *to, const char *name)
+{
+	for (size_t i = 0; i < to->interface_count; i++)
+		if (strcmp(to->interface[i], name) == 0)
+			return;
+	if (to->interface_count < CAPTURE_INTERFACES)
+		snprintf(to->interface[to->interface_count++], IF_NAMESIZE, "%s", name);
+}
+
+static void add_port(struct capture_listen *to, uint16_t port)
+{
+	for (size_t i = 0; i < to->port_count; i++)
+		if (to->port[i] == port)
+			return;
+	if (to->port_count < CAPTURE_PORTS)
+		to->port[to->port_count++] = port;
+}
+
+/* Without port, and without what the compiler leaves between members: wanted states are compared. */
+static void add_server(struct capture_listen *to, const struct addr *address)
+{
+	for (size_t i = 0; i < to->server_count; i++)
+		if (addr_same_host(&to->server[i], address))
+			return;
+	if (to->server_count == CAPTURE_SERVERS)
+		return;
+	struct addr *a = &to->server[to->server_count++];
+	memcpy(a->ip, address->ip, sizeof(a->ip));
+	a->scope = address->scope;
+}
+
+static void add_servers(struct capture_listen *to, const struct datapath *dp, struct mono now)
+{
+	list_each(node, &((struct datapath *)(uintptr_t)dp)->servers) {
+		const struct server *s = container_of(node, struct server, node);
+		for (size_t i = 0; i < s->addresses; i++)
+			add_server(to, &s->address[i]);
+		for (size_t i = 0; i < s->formers; i++)
+			if (!mono_reached(s->former[i].until, now))
+				add_server(to, &s->former[i].address);
+	}
+}
+
+static void want_listener(const struct datapath *dp, struct listener *l, struct mono now,
+	struct capture_listen *to)
+{
+	to->is_narrow = l->is_narrow;
+	to->is_closed = l->is_closed;
+	list_each(node, &l->ports) {
+		const struct lan_port *p = container_of(node, struct lan_port, node);
+		if (p->interface != NULL)
+			add_link(to, p->interface);
+		add_port(to, p->bound.port);
+	}
+	if (l->is_narrow)
+		add_servers(to, dp, now);
+}
+
+void intercept_want(const struct datapath *dp, struct mono now, struct capture *capture)
+{
+	struct listener *l;
+	memset(capture, 0, sizeof(*capture));
+	capture->mark = dp->mark;
+	capture->mask = dp->mark_mask;
+	for (size_t at = 0; (l = wanted_listener(dp, &at)) != NULL;)
+		if (l->intercepts && !list_is_empty(&l->ports) &&
+			capture->listen_count < CAPTURE_LISTENS)
+			want_listener(dp, l, now, &capture->listen[capture->listen_count++]);
+}
+
+bool intercept_is_asked(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->listen_count; i++)
+		if (conf->listen[i].intercept)
+			return true;
+	return false;
+}
+
+/* ---- to lwgate-net ---- */
+
+/* Something can not be had now, and may be later. */
+static void later(struct intercept *i, const char *why)
+{
+	snprintf(i->fault, sizeof(i->fault), "%s", why);
+	log_err("capture: %s; next try in %lld s", why, (long long)i->retry_ms / 1000);
+	timer_arm(i->dp->env.timers, &i->again,
+		mono_add(loop_now(i->dp->env.loop), i->retry_ms));
+	i->retry_ms = i->retry_ms * 2 < RETRY_LAST_MS ? i->retry_ms * 2 : RETRY_LAST_MS;
+}
+
+static void send_sockets(struct intercept *i)
+{
+	struct listener *l;
+	for (size_t at = 0; (l = wanted_listener(i->dp, &at)) != NULL;) {
+		list_each(node, &l->ports) {
+			struct lan_port *p = container_of(node, struct lan_port, node);
+			if (!l->intercepts || p->fd < 0 || p->is_transparent || p->is_asked)
+				continue;
+			p->is_asked = helper_socket(i->helper, p->number, p->fd) == 0;
+		}
+	}
+}
+
+static void send_state(struct intercept *i)
+{
+	if (i->has_sent && memcmp(&i->next, &i->sent, sizeof(i->next)) == 0)
+		return;
+	i->sent = i->next;
+	i->has_sent = true;
+	i->is_done = false;
+	i->next.generation = ++i->generation;
+	int rc = helper_set(i->helper, &i->next);
+	if (rc != 0 && rc != -ENOTCONN) { /* that is told by on_gone */
+		i->has_sent = false;
+		later(i, strerror(-rc));
+	}
+}
+
+static void update(struct intercept *i, struct mono now)
+{
+	if (i->is_gone)
+		return;
+	intercept_want(i->dp, now, &i->next);
+	if (!i->is_awake && i->next.listen_count > 0)
+		i->is_awake = helper_wake(i->helper) == 0;
+	if (!i->is_ready)
+		return;
+	send_sockets(i);
+	send_state(i);
+}
+
+static void flush_run(struct flush *flush, struct mono now)
+{
+	struct intercept *i = container_of(flush, struct intercept, flush);
+	struct datapath *dp = i->dp;
+	if (!dp->env.servers_changed && !dp->ports_changed)
+		return;
+	dp->env.servers_changed = dp->ports_changed = false;
+	called_forget(dp);
+	update(i, now);
+}
+
+static void again(struct timer *timer, struct mono now)
+{
+	struct intercept *i = container_of(timer, struct intercept, again);
+	i->has_sent = i->is_done && i->has_sent;
+	update(i, now);
+}
+
+/* ---- from lwgate-net ---- */
+
+static void on_ready(void *arg)
+{
+	struct intercept *i = arg;
+	struct listener *l;
+	i->is_awake = i->is_ready = true;
+	i->has_sent = i->is_done = false;
+	i->counts = (struct capture_counts){ 0 };
+	for (size_t at = 0; (l = wanted_listener(i->dp, &at)) != NULL;)
+		list_each(node, &l->ports)
+			container_of(node, struct lan_port, node)->is_asked = false;
+	i->dp->ports_changed = true;
+}
+
+static struct lan_port *port_of(const struct datapath *dp, uint32_t number)
+{
+	struct listener *l;
+	for (size_t at = 0; (l = wanted_listener(dp, &at)) != NULL;) {
+		list_each(node, &l->ports) {
+			struct lan_port *p = container_of(node, struct lan_port, node);
+			if (p->number == number)
+				return p;
+		}
+	}
+	return NULL;
+}
+
+static void on_socket(void *arg, uint32_t id, int code)
+{
+	struct intercept *i = arg;
+	char why[CAPTURE_TEXT], at[ADDR_TEXT];
+	struct lan_port *p = port_of(i->dp, id);
+	if (p == NULL)
+		return; /* it was closed meanwhile */
+	p->is_asked = false;
+	p->is_transparent = code == 0;
+	if (code == 0)
+		return;
+	snprintf(why, sizeof(why), "the socket at %s can not be made transparent: %s",
+		addr_print(&p->bound, at), strerror(-code));
+	later(i, why);
+}
+
+/* Sockets that capture nothing any more hear their own addresses only. */
+static void make_ordinary(struct datapath *dp)
+{
+	struct listener *l;
+	for (size_t at = 0; (l = wanted_listener(dp, &at)) != NULL;) {
+		list_each(node, &l->ports) {
+			struct lan_port *p = container_of(node, struct lan_port, node);
+			if (!l->intercepts && p->is_transparent)
+				p->is_transparent = p->fd >= 0 && udp_set_ordinary(p->fd) != 0;
+		}
+	}
+}
+
+static void tell_done(const struct capture *c)
+{
+	if (c->listen_count == 0)
+		log_info("capture: nothing is captured any more");
+	for (size_t i = 0; i < c->listen_count; i++) {
+		char text[512] = "";
+		const struct capture_listen *l = &c->listen[i];
+		size_t n = 0;
+		for (size_t k = 0; k < l->port_count && n < sizeof(text); k++)
+			n += (size_t)snprintf(text + n, sizeof(text) - n, " %u", l->port[k]);
+		for (size_t k = 0; k < l->interface_count && n < sizeof(text); k++)
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", k == 0 ? " from " : ", ",
+				l->interface[k]);
+		log_info("capture: UDP%s%s is captured", text, l->is_narrow ? " to the servers" : "");
+	}
+}
+
+static void on_done(void *arg, uint32_t generation, int code, const char *text)
+{
+	struct intercept *i = arg;
+	if (generation != i->generation)
+		return;
+	if (code != 0) {
+		i->has_sent = false;
+		later(i, text);
+		return;
+	}
+	i->is_done = true;
+	i->fault[0] = '\0';
+	i->retry_ms = RETRY_MS;
+	timer_disarm(i->dp->env.timers, &i->again);
+	make_ordinary(i->dp);
+	tell_done(&i->sent);
+}
+
+static void on_counts(void *arg, const struct capture_counts *counts)
+{
+	struct intercept *i = arg;
+	uint64_t *count = i->dp->env.stat.count;
+	count[COUNT_CAPTURE_RULES] += counts->rules - i->counts.rules;
+	count[COUNT_CAPTURE_ROUTES] += counts->routes - i->counts.routes;
+	count[COUNT_CAPTURE_TABLES] += counts->tables - i->counts.tables;
+	count[COUNT_CAPTURE_FLOWS] += counts->flows - i->counts.flows;
+	if (counts->rules + counts->routes + counts->tables >
+		i->counts.rules + i->counts.routes + i->counts.tables)
+		log_warn("capture: somebody removed what was ours from the kernel: it was mended (%u "
+			"policy rules, %u routes, %u tables so far)", counts->rules, counts->routes,
+			counts->tables);
+	i->counts = *counts;
+}
+
+static void on_gone(void *arg, const char *why)
+{
+	struct intercept *i = arg;
+	bool was_wanted = i->has_sent && i->sent.listen_count > 0;
+	i->is_gone = true;
+	i->is_ready = i->is_done = false;
+	loop_unwatch(i->dp->env.loop, &i->watch);
+	timer_disarm(i->dp->env.timers, &i->again);
+	snprintf(i->fault, sizeof(i->fault), "%s", why);
+	if (was_wanted) {
+		log_err("capture: %s; nobody without rights can start it again, so lwgated leaves", why);
+		i->spec.broken(i->spec.who);
+	}
+}
+
+static const struct helper_events events = { .on_ready = on_ready, .on_done = on_done,
+	.on_socket = on_socket, .on_counts = on_counts, .on_gone = on_gone };
+
+static void is_readable(struct watch *watch, unsigned happened, struct mono now)
+{
+	(void)happened;
+	(void)now;
+	helper_read(container_of(watch, struct intercept, watch)->helper);
+}
+
+/* ---- life ---- */
+
+const char *intercept_program(char *path, size_t size)
+{
+	static const char name[] = "lwgate-net";
+	ssize_t n = readlink("/proc/self/exe", path, size - 1);
+	while (n > 0 && path[n - 1] != '/')
+		n--;
+	if (n <= 0 || (size_t)n + sizeof(name) > size)
+		n = snprintf(path, size, "/usr/sbin/");
+	snprintf(path + n, size - (size_t)n, "%s", name);
+	return path;
+}
+
+/* A program that we start would have the right. Where it has it from its file, it is started when it is
+ * needed. */
+static bool has_right(void)
+{
+	return geteuid() == 0 || prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, CAP_NET_ADMIN, 0, 0) == 1;
+}
+
+/* Waits for the first worker, so that what hinders it is told where the gateway starts. */
+static int wait_ready(struct intercept *i)
+{
+	struct pollfd p = { .fd = helper_fd(i->helper), .events = POLLIN };
+	int rc = helper_wake(i->helper);
+	i->is_awake = rc == 0;
+	while (rc == 0 && !i->is_ready && !i->is_gone) {
+		if (poll(&p, 1, START_MS) <= 0)
+			rc = -ETIMEDOUT;
+		else
+			helper_read(i->helper);
+	}
+	if (i->is_ready)
+		return 0;
+	log_err("capture: %s does not come up: %s", i->program,
+		i->fault[0] != '\0' ? i->fault : strerror(-rc));
+	return i->is_gone ? -EPERM : rc;
+}
+
+static int start(struct intercept *i, bool is_needed)
+{
+	i->is_gone = true;
+	if (!is_needed && !has_right()) {
+		snprintf(i->fault, sizeof(i->fault), "lwgated was started without the right to capture");
+		return 0;
+	}
+	int rc = helper_start(i->helper);
+	if (rc == 0) {
+		i->is_gone = false;
+		i->watch.fd = helper_fd(i->helper);
+		rc = loop_watch(i->dp->env.loop, &i->watch, LOOP_READ);
+	} else {
+		snprintf(i->fault, sizeof(i->fault), "lwgate-net can not be started: %s", strerror(-rc));
+		if (is_needed)
+			log_err("capture: %s: %s", i->program, i->fault);
+	}
+	if (!is_needed)
+		return i->is_gone ? 0 : rc;
+	return rc == 0 ? wait_ready(i) : rc;
+}
+
+int intercept_create(struct intercept **intercept, const struct intercept_spec *spec, bool is_needed)
+{
+	struct intercept *i = calloc(1, sizeof(*i));
+	if (i == NULL)
+		return -ENOMEM;
+	i->spec = *spec;
+	i->dp = spec->datapath;
+	i->retry_ms = RETRY_MS;
+	i->watch.ready = is_readable;
+	i->watch.fd = -1;
+	i->flush.run = flush_run;
+	i->again.fire = again;
+	if (spec->program != NULL)
+		snprintf(i->program, sizeof(i->program), "%s", spec->program);
+	else
+		intercept_program(i->program, sizeof(i->program));
+	int rc = timers_hold(i->dp->env.timers, 1);
+	if (rc != 0) {
+		free(i);
+		return rc;
+	}
+	loop_on_flush(i->dp->env.loop, &i->flush);
+	rc = helper_create(&i->helper, i->program, &events, i);
+	if (rc == 0)
+		rc = start(i, is_needed);
+	if (rc != 0) {
+		intercept_free(i, true);
+		return rc;
+	}
+	*intercept = i;
+	return 0;
+}
+
+void intercept_free(struct intercept *i, bool keep_closed)
+{
+	if (i == NULL)
+		return;
+	loop_unwatch(i->dp->env.loop, &i->watch);
+	timer_disarm(i->dp->env.timers, &i->again);
+	timers_release(i->dp->env.timers, 1);
+	list_remove(&i->flush.node);
+	if (i->helper != NULL)
+		helper_stop(i->helper, keep_closed);
+	helper_free(i->helper);
+	free(i);
+}
+
+bool intercept_can(const struct intercept *i)
+{
+	return !i->is_gone;
+}
+
+struct intercept_status intercept_status(const struct intercept *i)
+{
+	if (i == NULL)
+		return (struct intercept_status){ .fault = "" };
+	return (struct intercept_status){ .is_running = !i->is_gone,
+		.is_wanted = i->next.listen_count > 0, .is_captured = i->is_done, .fault = i->fault };
+}
