@@ -119,7 +119,7 @@ static int open_there(struct claim *claim, const char *path)
 		flock(lock, LOCK_UN);
 		claim->folder = lock;
 		/* -EEXIST: others use it. What fails is felt at the end only, and said there. */
-		(void)!folder_hand_over(lock, name_of(path));
+		(void)!folder_hand_over(lock, name_of(path), NULL);
 		return fd;
 	}
 	close(lock);

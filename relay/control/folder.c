@@ -40,8 +40,14 @@ int folder_make(const char *path)
 	return rc;
 }
 
+static bool is_ours(const char *name, const char *prefix, const char *also)
+{
+	return strncmp(name, prefix, strlen(prefix)) == 0 ||
+		(also != NULL && strcmp(name, also) == 0);
+}
+
 /* True when all names in the folder begin with the prefix. */
-static int holds_only(int fd, const char *prefix, bool *only)
+static int holds_only(int fd, const char *prefix, const char *also, bool *only)
 {
 	*only = true;
 	int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -54,7 +60,7 @@ static int holds_only(int fd, const char *prefix, bool *only)
 	}
 	for (struct dirent *e; *only && (e = readdir(dir)) != NULL;)
 		*only = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
-			strncmp(e->d_name, prefix, strlen(prefix)) == 0;
+			is_ours(e->d_name, prefix, also);
 	closedir(dir);
 	return 0;
 }
@@ -72,19 +78,19 @@ static void give_file(int dir, const char *name, const struct user *user)
 	close(fd);
 }
 
-static void give_files(int fd, const char *prefix, const struct user *user)
+static void give_files(int fd, const char *prefix, const char *also, const struct user *user)
 {
 	int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = again >= 0 ? fdopendir(again) : NULL;
 	if (dir == NULL)
 		return;
 	for (struct dirent *e; (e = readdir(dir)) != NULL;)
-		if (strncmp(e->d_name, prefix, strlen(prefix)) == 0)
+		if (is_ours(e->d_name, prefix, also))
 			give_file(fd, e->d_name, user);
 	closedir(dir);
 }
 
-int folder_hand_over(int fd, const char *prefix)
+int folder_hand_over(int fd, const char *prefix, const char *also)
 {
 	const struct user *user = user_service();
 	struct stat st;
@@ -96,10 +102,10 @@ int folder_hand_over(int fd, const char *prefix)
 	/* A folder of nobody's is from a time when there was no user for us. */
 	if (st.st_uid == user->uid || (st.st_uid != 0 && st.st_uid != USER_NOBODY))
 		return 0;
-	int rc = holds_only(fd, prefix, &only);
+	int rc = holds_only(fd, prefix, also, &only);
 	if (rc != 0 || !only || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
 		return rc != 0 ? rc : -EEXIST;
-	give_files(fd, prefix, user);
+	give_files(fd, prefix, also, user);
 	/* A user namespace that does not know the user: there we stay who we are. */
 	return fchown(fd, user->uid, user->gid) == 0 || errno == EINVAL ? 0 : -errno;
 }

@@ -291,7 +291,8 @@ static void say_folder(const struct state *s, int rc)
 static void hand_over(const struct state *s)
 {
 	unsigned uid = (unsigned)user_service()->uid;
-	int rc = folder_hand_over(s->lock, STATE_FILE);
+	/* Interception keeps a file there, too. */
+	int rc = folder_hand_over(s->lock, STATE_FILE, "closed");
 	if (rc == -EEXIST)
 		log_warn("state: the folder %s has other uses too and stays root's, so user %u can not write the"
 			" routing table there; right is a folder of its own, or: chown %u %s", s->dir, uid,
