@@ -59,7 +59,7 @@ conf_SRC    = $(addprefix conf/,read.c uci.c schema.c value.c uri.c load.c key.c
 lwm2m_SRC   = relay/lwm2m/reg.c
 dtls_SRC    = $(addprefix dtls/,header.c header13.c number13.c listener.c session.c wolf.c wolf13.c wolf_number.c wolf_cert.c wolf_name.c wolf_file.c)
 trunk_SRC   = $(addprefix relay/,timer.c loop.c udp.c resolve.c stat.c lan.c server.c wan.c \
-              wan_round.c wan_socket.c classify.c limit.c msg.c track.c held.c reason.c lan_session.c identity.c identify.c \
+              wan_round.c wan_socket.c classify.c limit.c msg.c track.c assist.c held.c reason.c lan_session.c identity.c identify.c \
               secure.c record.c cid.c opaque.c flow.c route.c newcomer.c move.c forward.c \
               notice.c called.c life.c reopen.c wanted_listen.c wanted.c datapath.c intercept.c)
 netfilter_SRC = $(addprefix netfilter/,plan.c wire.c channel.c helper.c rtnl.c nft.c policy.c ct.c \
@@ -111,7 +111,9 @@ include tests/tests.mk
 
 # ---- suites: a target each, that ends with the line "NAME: N passed, N failed" --------------------
 SUITES_FAST = lint unit uci conf fuzz-replay refusals
-SUITES      = $(SUITES_FAST) load-smoke netns
+# These measure, or fill the machine by themselves: one after the other.
+SUITES_ALONE = load-smoke netns
+SUITES      = $(SUITES_FAST) unit-long $(SUITES_ALONE)
 
 CHECK_LIBS  ?= $(shell $(PKG_CONFIG) --libs check)
 CARES_LIBS  ?= $(shell $(PKG_CONFIG) --libs libcares)
@@ -198,10 +200,10 @@ demo: all $(addprefix $(BUILD)/tests/lwm2m-,server-openssl device-notls device-g
 	@BUILD='$(BUILD)' KEEP='$(KEEP)' tests/demo/demo.sh
 
 define unit
-$(BUILD)/tests/unit-$(1): $$(patsubst %.c,$(BUILD)/san/obj/%.o,$$($(1)_TESTS)) \
+$(BUILD)/tests/unit-$(1): $$(patsubst %.c,$(BUILD)/san/obj/%.o,$$($(1)_TESTS) tests/unit/marks.c) \
 		$$(patsubst %,$(BUILD)/san/lib/%.a,$$($(1)_BELOW))
 	@mkdir -p $$(@D)
-	$$(call quiet,LD)$$(CC) $(SANITIZE) -o $$@ $$^ $$($(1)_LIBS) $$(CHECK_LIBS)
+	$$(call quiet,LD)$$(CC) $(SANITIZE) -Wl,--wrap=_mark_point -o $$@ $$^ $$($(1)_LIBS) $$(CHECK_LIBS)
 endef
 $(foreach r,$(UNIT_ROOMS),$(eval $(call unit,$(r))))
 
@@ -251,20 +253,21 @@ $(pki): tests/lib/pki | $(DEPS_TEST)
 	$(call quiet,PKI)tests/lib/pki $(@D)
 $(addprefix $(BUILD)/tests/unit-,dtls trunk-dtls): | $(pki)
 replay-tests = $(FUZZERS:%=$(BUILD)/tests/%)
-test-objects = $(foreach r,$(UNIT_ROOMS),$(patsubst %.c,$(BUILD)/san/obj/%.o,$($(r)_TESTS)))
+test-objects = $(foreach r,$(UNIT_ROOMS),$(patsubst %.c,$(BUILD)/san/obj/%.o,$($(r)_TESTS))) \
+               $(BUILD)/san/obj/tests/unit/marks.o
 peer-objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/*/*.c))
 $(test-objects) $(peer-objects): | $(DEPS_TEST)
 test-programs: all $(unit-tests) $(replay-tests) $(TEST_PROGRAMS)
 
 check-fast: test-programs | $(DEPS_TEST)
-	+@MAKE='$(MAKE)' tests/run-suites $(SUITES_FAST)
+	+@MAKE='$(MAKE)' tests/run-suites '$(SUITES_FAST)'
 check: test-programs | $(DEPS_TEST)
-	+@MAKE='$(MAKE)' tests/run-suites $(SUITES)
+	+@MAKE='$(MAKE)' tests/run-suites '$(filter-out $(SUITES_ALONE),$(SUITES))' $(SUITES_ALONE)
 
 lint:
 	@tests/lint/run
-unit: $(unit-tests)
-	@tests/unit/run $(unit-tests)
+unit unit-long: $(unit-tests)
+	@tests/unit/run $@ $(unit-tests)
 uci: $(BUILD)/tests/uci-export
 	@tests/conf/run-uci $<
 conf: $(BUILD)/tests/conf-check
@@ -289,7 +292,7 @@ load: all $(LOAD:%=$(BUILD)/%)
 # ---- where things go ----------------------------------------------------------------------------
 install: all
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(SBINDIR) $(BINDIR) $(SYSCONFDIR)/config $(DOCDIR))
-	for p in $(filter-out lwgate-net,$(PROGRAMS)); do \
+	for p in $(PROGRAMS); do \
 		to=$(SBINDIR); [ $$p != lwgate ] || to=$(BINDIR); \
 		$(INSTALL) -m 755 $(BUILD)/$$p $(DESTDIR)$$to/ || exit 1; \
 	done

@@ -43,6 +43,10 @@ void life_move(struct datapath *dp, struct flow *flow, const struct parcel *p);
 /* Opens flows for static devices that have none yet: requests may reach them before they speak. */
 void life_open_static(struct datapath *dp, struct mono now);
 
+/* The server is there: a static device behind a listener that intercepts, and that has not spoken, hears it
+ * by the server's own address. Its first message tells whether that was right. */
+void life_call_as_server(struct datapath *dp, struct flow *flow);
+
 /* True unless the route is that of a static device with another address. */
 bool life_fits(const struct route *route, const struct addr *device);
 
@@ -64,6 +68,8 @@ struct life_saved {
 	uint16_t called_port;     /* host order; 0: that of the listener */
 	const char *calls;        /* section of the server whose address that is, LIFE_CALLS_FOREIGN, or
 				   * NULL: it is ours */
+	bool is_assisted;         /* the server of the row is told of our address: rule 20 */
+	struct addr known;        /* by which it knows us, without port; any: unknown; where is_assisted */
 	bool is_secured;          /* the device came with DTLS */
 	uint16_t port;            /* our source port, host order */
 	const char *location;     /* or NULL */
