@@ -145,8 +145,9 @@ static void note_closed(const struct intercept *i, bool is_closed)
 	if (i->closed[0] == '\0')
 		return;
 	if (!is_closed)
-		(void)unlink(i->closed);
-	else if ((fd = open(i->closed, O_WRONLY | O_CREAT | O_CLOEXEC, 0600)) < 0)
+		(void)unlinkat(AT_FDCWD, i->closed, 0);
+	else if ((fd = open(i->closed, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)) < 0 &&
+		errno != EEXIST)
 		log_warn("capture: can not write %s: %s; should capture be turned off while lwgated does "
 			"not run, what drops stays", i->closed, strerror(errno));
 	if (fd >= 0)
