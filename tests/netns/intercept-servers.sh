@@ -219,6 +219,7 @@ server_start corner notls --coap 198.51.100.10:5793 --coap '[2001:db8:2::10]:579
 intercept_conf unknown_endpoints accept server corner
 section server boot uri coap://field.example:5783
 section server corner uri coap://cloud.example:5793
+section server beside uri coap://192.0.2.1:5999 # on the gateway itself: who calls that means the relay
 for name in left:10 right:20; do
 	section server "${name%:*}" uri "coap://198.51.100.${name#*:}:5803"
 	section endpoint - name mirror server "${name%:*}"
