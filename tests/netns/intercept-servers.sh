@@ -171,6 +171,9 @@ follows() {
 			[ $address = 192.0.2.1 ] && echo false || echo true) $port" 'the flow of six'
 	done
 	claim 'a device that calls the gateway, then its server, keeps its flow'
+	tell one "192.0.2.1:5683 $(coap con 0.02 9 a9 '/rd?ep=engined')"
+	want engine " $(coap con 0.02 9 a9 '/rd?ep=engined')\$"
+	claim 'a server on loopback is reached by who calls the gateway'
 }
 
 all_flows() { local ep; for ep in $ALL; do flows_of "$ep" | sed "s/^/$ep /"; done; }
@@ -219,7 +222,12 @@ server_start corner notls --coap 198.51.100.10:5793 --coap '[2001:db8:2::10]:579
 intercept_conf unknown_endpoints accept server corner
 section server boot uri coap://field.example:5783
 section server corner uri coap://cloud.example:5793
-section server beside uri coap://192.0.2.1:5999 # on the gateway itself: who calls that means the relay
+# On the gateway itself: who calls that means the relay.
+section server beside uri coap://192.0.2.1:5999
+section server engine uri coap://127.0.0.1:5998
+section endpoint - name engined server engine
+run gw engine "$BUILD/tests/rawudp" 127.0.0.1:5998
+want engine '^ready$'
 for name in left:10 right:20; do
 	section server "${name%:*}" uri "coap://198.51.100.${name#*:}:5803"
 	section endpoint - name mirror server "${name%:*}"
