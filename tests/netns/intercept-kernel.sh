@@ -143,15 +143,14 @@ group() {
 
 groups() {
 	at dev ip route add 224.0.0.0/4 dev lan
+	at gw ip addr add 224.0.1.187/32 dev lan0 autojoin || fail 'no group joined'
 	run dev stranger "$BUILD/tests/rawudp" 192.0.2.13:40003
 	want stranger '^ready$'
 	group 192.0.2.255:5683
 	group 255.255.255.255:5683
 	claim 'what was called at a broadcast address is counted, and answered by nobody'
-	tell stranger "224.0.1.187:5683 $(coap con 0.02 11 a1 '/rd?ep=stranger')"
-	group 192.0.2.255:5683
-	absent stranger " $(coap ack 4.03 11 a1)" || fail "it was answered: $SEEN"
-	claim 'nor is what was called at a multicast address'
+	group 224.0.1.187:5683
+	claim 'so is what was called at a multicast address'
 }
 
 intercept_begin intercept-kernel

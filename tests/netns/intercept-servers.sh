@@ -6,7 +6,7 @@
 # taken to the server that it calls. After a restart, in order or by kill -9, flows call whom they called,
 # before any name resolves.
 #   dev (lwm2m-device, rawudp) ---- gw (relay, interception) ---- srv (lwm2m-server cloud .10, field .20,
-#                                                             boot .20:5783, corner .10:5793)
+#                                                             boot .30:5783, corner .10:5793)
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/../lib/netns.sh"
 . "$(dirname "$0")/../lib/relay.sh"
@@ -87,7 +87,7 @@ one_port() {
 
 # The server is another one at another port of its host; so is bootstrap.
 other_ports() {
-	client roam roam 198.51.100.20:5783 192.0.2.11:40005 --bootstrap
+	client roam roam 198.51.100.30:5783 192.0.2.11:40005 --bootstrap
 	want boot '^bootstrap-finish roam /bs 2\.04'
 	want roam '^failed register 4\.03' # its server is not there
 	stop roam KILL
@@ -146,7 +146,7 @@ new_port() {
 }
 
 unknown() {
-	client new new 198.51.100.20:5783 192.0.2.12:40015
+	client new new 198.51.100.30:5783 192.0.2.12:40015
 	want boot '^registered new /rd/'
 	managed boot new new
 	client other other 198.51.100.20 192.0.2.12:40016
@@ -217,10 +217,11 @@ reached() {
 intercept_begin intercept-servers
 # shellcheck disable=SC2086 # words
 intercept_servers $ALL
-server_start boot notls --coap 198.51.100.20:5783 --coap '[2001:db8:2::20]:5783'
+netns_address srv wan 198.51.100.30/24
+server_start boot notls --coap 198.51.100.30:5783
 server_start corner notls --coap 198.51.100.10:5793 --coap '[2001:db8:2::10]:5793'
 intercept_conf unknown_endpoints accept server corner
-section server boot uri coap://field.example:5783
+section server boot uri coap://198.51.100.30:5783
 section server corner uri coap://cloud.example:5793
 # On the gateway itself: who calls that means the relay.
 section server beside uri coap://192.0.2.1:5999
