@@ -194,13 +194,13 @@ claim 'a device that moves with its connection id is followed'
 opaque_moves
 survives TERM
 again
-survives KILL
-stop own
+for ep in own ossl gtls rpk; do stop $ep KILL; done
 mark own
 configure dtls 1.3
 relay_reload
 registers --dtls 1.3
 moves
 claim 'DTLS 1.3, moved with its connection id'
+survives KILL
 relay_stop
 pass
