@@ -5,7 +5,7 @@
 # intercept_begin NAME     netns_three with forwarding on, and a second address of servers, 198.51.100.20
 #                          and 2001:db8:2::20
 # intercept_servers [EP..]   our LwM2M servers "cloud" (.10, ::10) and "field" (.20, ::20), both with plain
-#                          CoAP and DTLS for WORK/psk, which has these endpoints
+#                          CoAP and DTLS for WORK/psk, which has these endpoints (or a usual set)
 # intercept_conf [OPTION VALUE]..   begins WORK/lwgate.conf: servers cloud and field over DTLS, a listener
 #                          that intercepts on lan0 (its options are given); forgets the state file
 # calling ADDRESS          devices call that address from now on
@@ -23,6 +23,7 @@ intercept_begin() {
 }
 
 intercept_servers() {
+	[ $# -gt 0 ] || set -- one two both four six own dtls4 dtls6 old roam third opaque
 	psk "$@" >"$WORK/psk"
 	server_start cloud openssl --coap 198.51.100.10 --coap '[2001:db8:2::10]' \
 		--coaps 198.51.100.10 --coaps '[2001:db8:2::10]' --psk "$WORK/psk"

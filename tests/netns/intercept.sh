@@ -35,7 +35,7 @@ carried() {
 }
 
 intercept_begin intercept
-intercept_servers four six both dtls4 dtls6 own
+intercept_servers
 intercept_conf coap 5683
 for ep in four six both; do endpoint "$ep"; done
 endpoint both field
