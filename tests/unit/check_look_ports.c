@@ -43,7 +43,8 @@ static struct look_sockets sockets;
 
 static void setup(void)
 {
-	server = (struct conf_server){ .name = "cloud", .port = 5690 };
+	server = (struct conf_server){ .name = "cloud", .host = "198.51.100.10",
+		.port = 5690 };
 	lan = (struct conf_listen){ .name = "lan", .coap = 5683, .coaps = 5684 };
 	endpoint = (struct conf_endpoint){ .name = "meter" };
 	conf = (struct conf){ .server = &server, .server_count = 1, .listen = &lan,
