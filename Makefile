@@ -59,7 +59,7 @@ conf_SRC    = $(addprefix conf/,read.c uci.c schema.c value.c uri.c load.c key.c
 lwm2m_SRC   = relay/lwm2m/reg.c
 dtls_SRC    = $(addprefix dtls/,header.c header13.c number13.c listener.c session.c wolf.c wolf13.c wolf_number.c wolf_cert.c wolf_name.c wolf_file.c)
 trunk_SRC   = $(addprefix relay/,timer.c loop.c udp.c resolve.c stat.c lan.c server.c wan.c \
-              wan_round.c wan_socket.c classify.c limit.c msg.c track.c held.c reason.c lan_session.c identity.c identify.c \
+              wan_round.c wan_socket.c classify.c limit.c msg.c track.c assist.c held.c reason.c lan_session.c identity.c identify.c \
               secure.c record.c cid.c opaque.c flow.c route.c newcomer.c move.c forward.c \
               notice.c called.c life.c reopen.c wanted_listen.c wanted.c datapath.c intercept.c)
 netfilter_SRC = $(addprefix netfilter/,plan.c wire.c channel.c helper.c rtnl.c nft.c policy.c ct.c \
@@ -289,7 +289,7 @@ load: all $(LOAD:%=$(BUILD)/%)
 # ---- where things go ----------------------------------------------------------------------------
 install: all
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(SBINDIR) $(BINDIR) $(SYSCONFDIR)/config $(DOCDIR))
-	for p in $(filter-out lwgate-net,$(PROGRAMS)); do \
+	for p in $(PROGRAMS); do \
 		to=$(SBINDIR); [ $$p != lwgate ] || to=$(BINDIR); \
 		$(INSTALL) -m 755 $(BUILD)/$$p $(DESTDIR)$$to/ || exit 1; \
 	done

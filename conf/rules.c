@@ -10,7 +10,6 @@ static const struct {
 	int value; /* the number of the word, 1 for yes */
 	const char *what;
 } not_yet[] = {
-	{ SERVER_ASSIST_UPDATE, 1, "it is not in this version; right is 0" },
 	{ SERVER_ENGINE, 1, "the proxy engine is not in this version; right is 0" },
 	{ ENDPOINT_MODE, CONF_PROXY,
 		"proxy is not in this version; right is transparent" },

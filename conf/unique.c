@@ -329,6 +329,37 @@ static void check_listeners(struct load *load)
 	index_fini(&sockets);
 }
 
+/* ---- servers ---- */
+
+/* Who sends Updates that the relay sees, to this server? */
+static bool has_registrations(const struct conf *conf, const struct conf_server *server, bool *is_used)
+{
+	for (size_t i = 0; i < conf->listen_count; i++)
+		if (conf->listen[i].server == server)
+			return true;
+	for (size_t i = 0; i < conf->endpoint_count; i++) {
+		const struct conf_endpoint *e = &conf->endpoint[i];
+		if (e->server == server && e->mode != CONF_OPAQUE)
+			return true;
+		*is_used |= e->server == server || e->bootstrap_server == server;
+	}
+	return false;
+}
+
+static void check_servers(struct load *load)
+{
+	for (size_t i = 0; i < load->conf->server_count && !load->partial; i++) {
+		const struct conf_server *server = &load->conf->server[i];
+		bool is_used = false;
+		if (server->assist_update && !has_registrations(load->conf, server, &is_used) &&
+			is_used)
+			report_add(load->report, server->where, CONF_WARNING,
+				"server '%s': assist_update helps registrations that the relay "
+				"sees, and only opaque endpoints or bootstrap come here; right is "
+				"to leave it out", server->name);
+	}
+}
+
 /* ---- the whole ---- */
 
 /* What every gateway needs that serves. */
@@ -358,5 +389,6 @@ void rules_between(struct load *load)
 	check_listeners(load);
 	rules_captured(load);
 	check_endpoints(load);
+	check_servers(load);
 	rules_access(load);
 }

@@ -2,6 +2,7 @@
 #include "datapath.h"
 #include <errno.h>
 #include <stdlib.h>
+#include "assist.h"
 #include "base/log.h"
 #include "called.h"
 #include "cid.h"
@@ -221,6 +222,8 @@ void datapath_down(struct datapath *dp, struct flow *flow, uint8_t *bytes, size_
 		flow_drop(flow, &dp->env.stat, drop_of(fault));
 		return;
 	}
+	if (assist_eats(dp, flow, &m, now))
+		return;
 	track_down(dp, flow, &m, now);
 	if (flow->is_shared)
 		track_recent(flow, &m);
@@ -265,6 +268,8 @@ static void wan_message(struct wan *wan, uint8_t *bytes, size_t n, struct mono n
 
 static void wan_came_up(struct wan *wan, struct mono now)
 {
+	assist_is_up(flow_of(wan), now);
+	life_call_as_server(datapath_of(wan), flow_of(wan));
 	forward_held(datapath_of(wan), flow_of(wan), now);
 }
 
@@ -326,7 +331,7 @@ static void move_sockets(struct timer *timer, struct mono now)
 			return;
 		}
 		reopen_flow(dp, flow, &known);
-		wan_move(&flow->wan, spread, now);
+		assist_move(dp, flow, spread, now);
 	}
 	timer_arm(dp->env.timers, &dp->moving, mono_add(now, 1)); /* others come first */
 }

@@ -22,6 +22,7 @@ struct lan_session;
 struct route;
 struct move;
 struct opaque;
+struct assist;
 
 /* Names a flow across time; one that ended is not found any more. */
 struct flow_id {
@@ -82,6 +83,7 @@ struct flow {
 	bool is_ending;           /* to be closed once the answer at hand has passed */
 	unsigned source_ticket;   /* of limit.h, while unproven; else 0 */
 	struct opaque *opaque;    /* where records pass unended, or NULL */
+	struct assist *assist;    /* after a change of our address, where it is asked for; or NULL */
 	struct move *move;        /* a Register from another address waits, or NULL */
 	uint16_t last_down_mid;   /* of the last message from the server, host order */
 	uint16_t ping_mid;        /* of our own CoAP ping, host order */

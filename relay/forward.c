@@ -2,6 +2,7 @@
 #include "forward.h"
 #include <errno.h>
 #include <string.h>
+#include "assist.h"
 #include "base/log.h"
 #include "datapath.h"
 #include "life.h"
@@ -66,6 +67,7 @@ static void sent_up(struct datapath *dp, struct flow *flow, size_t n)
 
 void forward_up(struct datapath *dp, struct flow *flow, const struct parcel *p)
 {
+	assist_note(flow, p);
 	flow->last_up = p->now;
 	if (p->msg.type == MSG_CON)
 		wan_note_con(&flow->wan, p->msg.mid, p->now);

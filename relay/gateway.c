@@ -252,7 +252,8 @@ static void capture_broken(void *who)
 
 static int capture_up(struct gateway *g)
 {
-	struct intercept_spec spec = { .datapath = g->datapath, .broken = capture_broken, .who = g };
+	struct intercept_spec spec = { .datapath = g->datapath, .dir = g->spec.state_dir,
+		.broken = capture_broken, .who = g };
 	return intercept_create(&g->intercept, &spec, intercept_is_asked(g->conf));
 }
 
@@ -316,7 +317,7 @@ static void state_down(struct gateway *g)
 static int control_up(struct gateway *g)
 {
 	struct control_spec spec = { .datapath = g->datapath, .path = g->spec.socket_path,
-		.config = g->spec.conf_path, .state = state_path(g->state),
+		.config = g->spec.conf_path, .intercept = g->intercept, .state = state_path(g->state),
 		.started = loop_now(g->loop), .reload = reload, .who = g };
 	return control_create(&g->control, &spec);
 }

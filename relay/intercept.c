@@ -8,6 +8,7 @@
  * LAN sockets stay lwgated's: lwgate-net makes them transparent where they are. */
 #include "intercept.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <poll.h>
 #include <stdio.h>
@@ -33,6 +34,7 @@ struct intercept {
 	struct intercept_spec spec;
 	struct datapath *dp;
 	char program[256];
+	char closed[256];           /* path of that file, or "" */
 	struct helper *helper;
 	struct watch watch;
 	struct flush flush;
@@ -127,6 +129,30 @@ bool intercept_is_asked(const struct conf *conf)
 	return false;
 }
 
+/* ---- what outlives us ---- */
+
+static bool drops_without_us(const struct capture *c)
+{
+	for (size_t i = 0; i < c->listen_count; i++)
+		if (c->listen[i].is_closed)
+			return true;
+	return false;
+}
+
+static void note_closed(const struct intercept *i, bool is_closed)
+{
+	int fd = -1;
+	if (i->closed[0] == '\0')
+		return;
+	if (!is_closed)
+		(void)unlink(i->closed);
+	else if ((fd = open(i->closed, O_WRONLY | O_CREAT | O_CLOEXEC, 0600)) < 0)
+		log_warn("capture: can not write %s: %s; should capture be turned off while lwgated does "
+			"not run, what drops stays", i->closed, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
 /* ---- to lwgate-net ---- */
 
 /* Something can not be had now, and may be later. */
@@ -172,7 +198,8 @@ static void update(struct intercept *i, struct mono now)
 	if (i->is_gone)
 		return;
 	intercept_want(i->dp, now, &i->next);
-	if (!i->is_awake && i->next.listen_count > 0)
+	bool is_left = i->closed[0] != '\0' && access(i->closed, F_OK) == 0;
+	if (!i->is_awake && (i->next.listen_count > 0 || is_left))
 		i->is_awake = helper_wake(i->helper) == 0;
 	if (!i->is_ready)
 		return;
@@ -258,7 +285,7 @@ static void make_ordinary(struct datapath *dp)
 static void tell_done(const struct capture *c)
 {
 	if (c->listen_count == 0)
-		log_info("capture: nothing is captured any more");
+		log_info("capture: nothing is captured");
 	for (size_t i = 0; i < c->listen_count; i++) {
 		char text[512] = "";
 		const struct capture_listen *l = &c->listen[i];
@@ -286,6 +313,7 @@ static void on_done(void *arg, uint32_t generation, int code, const char *text)
 	i->fault[0] = '\0';
 	i->retry_ms = RETRY_MS;
 	timer_disarm(i->dp->env.timers, &i->again);
+	note_closed(i, drops_without_us(&i->sent));
 	make_ordinary(i->dp);
 	tell_done(&i->sent);
 }
@@ -414,6 +442,8 @@ int intercept_create(struct intercept **intercept, const struct intercept_spec *
 		free(i);
 		return rc;
 	}
+	if (spec->dir != NULL)
+		snprintf(i->closed, sizeof(i->closed), "%s/closed", spec->dir);
 	loop_on_flush(i->dp->env.loop, &i->flush);
 	rc = helper_create(&i->helper, i->program, &events, i);
 	if (rc == 0)
@@ -436,6 +466,8 @@ void intercept_free(struct intercept *i, bool keep_closed)
 	list_remove(&i->flush.node);
 	if (i->helper != NULL)
 		helper_stop(i->helper, keep_closed);
+	if (!keep_closed && !i->is_gone)
+		note_closed(i, false);
 	helper_free(i->helper);
 	free(i);
 }

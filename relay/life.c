@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "assist.h"
 #include "base/log.h"
 #include "called.h"
 #include "datapath.h"
@@ -40,6 +41,7 @@ static struct mono life_ends(const struct flow *f)
 void life_rearm(struct datapath *dp, struct flow *f, struct mono now)
 {
 	struct mono at = mono_min(life_ends(f), held_next(&f->held));
+	at = mono_min(at, assist_next(f));
 	if (f->opaque != NULL)
 		at = mono_min(at, opaque_trial_ends(f));
 	timer_arm(dp->env.timers, &f->life, f->is_ending ? now : at);
@@ -55,6 +57,7 @@ static void fire(struct timer *timer, struct mono now)
 	struct flow *f = container_of(timer, struct flow, life);
 	struct datapath *dp = datapath_of(f);
 	forward_expire(dp, f, now);
+	assist_tick(dp, f, now);
 	if (f->opaque != NULL)
 		opaque_tick(dp, f, now);
 	if (f->is_ending)
@@ -94,6 +97,7 @@ static void settle(struct datapath *dp, struct flow *f)
 void life_open_wan(struct datapath *dp, struct flow *f, int64_t delay_ms, struct mono now)
 {
 	const struct route *r = f->route;
+	assist_stop(f);
 	struct wan_spec spec = { .server = r->server, .calls = &datapath_wan_calls,
 		.psk = { r->identity, r->key }, .pair = { r->cert, r->private_key },
 		.label = r->endpoint, .port = r->port, .delay_ms = delay_ms,
@@ -188,6 +192,7 @@ void life_end(struct datapath *dp, struct flow *f, const char *why)
 	timer_disarm(dp->env.timers, &f->life);
 	wan_close(&f->wan);
 	opaque_end(dp, f);
+	assist_end(f);
 	route->flow = (struct flow_id){ 0, 0 };
 	flow_remove(dp->flows, f);
 	if (route->is_dynamic)
@@ -240,17 +245,19 @@ static struct lan_port *port_for(struct datapath *dp, const struct route *r)
 	return first;
 }
 
-/* A device that is captured hears its server, as soon as its address is known; else us. It tells by its
- * first message what is right. */
-static void call_as_server(struct life_spec *spec, const struct listener *l)
+void life_call_as_server(struct datapath *dp, struct flow *f)
 {
-	const struct server *s = spec->route->server;
-	for (size_t i = 0; l->intercepts && i < s->addresses; i++) {
-		if (addr_is_v4(&s->address[i]) != addr_is_v4(&spec->key.device))
+	const struct server *s = f->route->server;
+	struct lan_key key = f->key;
+	if (!addr_is_any(&f->called) || !f->port->listener->intercepts)
+		return;
+	for (size_t i = 0; i < s->addresses; i++) {
+		if (addr_is_v4(&s->address[i]) != addr_is_v4(&key.device))
 			continue;
-		spec->called = s->address[i];
-		spec->called.port = 0;
-		spec->key.server = s->number;
+		f->called = s->address[i];
+		f->called.port = 0;
+		key.server = s->number;
+		flow_rekey(dp->flows, f, &key);
 		return;
 	}
 }
@@ -269,7 +276,6 @@ static void open_static(struct datapath *dp, struct route *r, struct mono now, i
 	spec.key = (struct lan_key){ .device = r->address, .listener = port->listener->number };
 	if (r->address.port == 0)
 		spec.key.device.port = 5683;
-	call_as_server(&spec, port->listener);
 	if (life_begin(dp, &spec, now) == NULL)
 		log_err("flow: no room for the static endpoint %s", r->endpoint);
 }

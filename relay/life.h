@@ -43,6 +43,10 @@ void life_move(struct datapath *dp, struct flow *flow, const struct parcel *p);
 /* Opens flows for static devices that have none yet: requests may reach them before they speak. */
 void life_open_static(struct datapath *dp, struct mono now);
 
+/* The server is there: a static device behind a listener that intercepts, and that has not spoken, hears it
+ * by the server's own address. Its first message tells whether that was right. */
+void life_call_as_server(struct datapath *dp, struct flow *flow);
+
 /* True unless the route is that of a static device with another address. */
 bool life_fits(const struct route *route, const struct addr *device);
 

@@ -126,6 +126,20 @@
 /* Flows whose sockets are looked at by one wake-up. */
 #define MOVE_SOCKETS_PER_WAKE 256
 
+/* What a device's message ids, and our own Updates, are remembered for, ms (RFC 7252 EXCHANGE_LIFETIME). */
+#define ASSIST_MEMORY_MS 247000
+/* Our own Updates of one flow whose answers are known at the same time; a further one waits. */
+#define ASSIST_EXCHANGES 4
+/* An Update of ours is repeated first after this, and up to half of it more, ms, and so many times (RFC 7252 4.8). */
+#define ASSIST_ACK_MS 2000
+#define ASSIST_RETRANSMISSIONS 4
+/* An answer that was announced by an empty ACK is waited for so long, ms (RFC 7252 MAX_TRANSMIT_WAIT). */
+#define ASSIST_ANSWER_MS 93000
+/* A device's own Update that is under way is waited for so long before ours, ms. */
+#define ASSIST_YIELD_MS 10000
+/* Without a free message id, or a free place, it is tried again after this, ms. */
+#define ASSIST_AGAIN_MS 10000
+
 /* Log lines of one kind that strangers can provoke: so many at once, and so many a second after that. */
 #define NOTICE_BURST 20
 #define NOTICE_PER_SECOND 1

@@ -12,6 +12,7 @@ enum notice {
 	NOTICE_SESSION,   /* a device came with DTLS */
 	NOTICE_REFUSED,   /* a device could not prove who it is */
 	NOTICE_REFUSES_US, /* a device does not take our certificate */
+	NOTICE_ASSIST,    /* an Update of our own came to nothing */
 	NOTICE_COUNT
 };
 

@@ -166,6 +166,11 @@ static int copy_trust(struct server *s, const struct conf_server *conf)
 	return slice_copy(&s->trust, trust.p, trust.n) ? 0 : -ENOMEM;
 }
 
+void server_adopt(struct server *s, const struct conf_server *conf)
+{
+	s->assist_update = conf->assist_update;
+}
+
 static int copy_conf(struct server *s, const struct conf_server *conf)
 {
 	s->port = conf->port;
@@ -174,6 +179,7 @@ static int copy_conf(struct server *s, const struct conf_server *conf)
 	s->version = conf->dtls == CONF_DTLS13 ? DTLS_1_3 : DTLS_1_2;
 	s->cid = conf->cid;
 	s->handshake_ms = conf->handshake_timeout * 1000;
+	server_adopt(s, conf);
 	if (copy_text(&s->name, conf->name) != 0 || copy_text(&s->host, conf->host) != 0 ||
 		copy_text(&s->uri, conf->uri) != 0 ||
 		copy_text(&s->interface, conf->interface) != 0 || copy_trust(s, conf) != 0)

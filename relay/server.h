@@ -42,6 +42,7 @@ struct server {
 	const char *sni;              /* server name to ask for: one of the texts here, or NULL */
 	struct slice trust;           /* owned: CAs, or its raw key; or empty */
 	bool cid; /* offer a connection id */
+	bool assist_update;           /* an Update of ours after a change of our address (rule 20) */
 	unsigned handshake_ms;        /* how long a handshake may take before waiting requests get 5.04 */
 	struct dtls_profile *profile; /* NULL when plain */
 	struct addr address[SERVER_ADDRESSES]; /* with the port */
@@ -62,6 +63,8 @@ int server_create(struct server **server, struct env *env, const struct conf_ser
 	uint32_t number, const struct dtls_calls *calls) MUST_CHECK;
 /* Ends it; its users must be gone. NULL is allowed. */
 void server_free(struct server *server);
+/* Takes the options of a server that still matches, and that no association depends on. */
+void server_adopt(struct server *server, const struct conf_server *conf);
 /* True when the configuration still means this server, so that associations can stay. */
 bool server_matches(const struct server *server, const struct conf_server *conf);
 /* The server could not be reached: its name may mean another address by now, and is looked up again

@@ -2,6 +2,7 @@
 #include "track.h"
 #include <stdlib.h>
 #include <string.h>
+#include "assist.h"
 #include "datapath.h"
 #include "life.h"
 
@@ -68,8 +69,7 @@ static bool is_answer(const struct flow_asked *asked, const struct msg *m)
 		(m->type != MSG_ACK || m->mid == asked->mid);
 }
 
-/* The registration lasts from now on for its lifetime and the grace of rule 7. */
-static void extend(struct flow *flow, struct mono now)
+void track_extend(struct flow *flow, struct mono now)
 {
 	int64_t ms = ((int64_t)flow->lifetime_s + LIFETIME_GRACE_S) * 1000;
 	flow->expires = flow->lifetime_s == 0 ? MONO_NEVER : mono_add(now, ms);
@@ -85,7 +85,7 @@ static void registered(struct flow *flow, const struct flow_asked *asked, const 
 	if (msg_location(m, location, sizeof(location)))
 		flow->location = strdup(location);
 	flow->registered = now;
-	extend(flow, now);
+	track_extend(flow, now);
 }
 
 static void deregistered(struct flow *flow)
@@ -110,7 +110,7 @@ static void succeeded(struct datapath *dp, struct flow *flow, const struct flow_
 		if (asked->has_lifetime)
 			flow->lifetime_s = asked->lifetime_s;
 		if (m->code == MSG_CODE(2, 4))
-			extend(flow, now);
+			track_extend(flow, now);
 		break;
 	case REG_DEREGISTER:
 		if (m->code == MSG_CODE(2, 2))
@@ -133,6 +133,7 @@ void track_down(struct datapath *dp, struct flow *flow, const struct msg *m, str
 		return; /* a block of a longer request: its last one will be answered */
 	struct flow_asked asked = flow->asked;
 	flow->asked.kind = REG_OTHER;
+	assist_heard(flow, &asked, m->code);
 	if (m->code >> 5 == 2)
 		succeeded(dp, flow, &asked, m, now);
 }

@@ -19,6 +19,8 @@ bool track_location(const struct msg *m, char location[LOCATION_MAX]);
 void track_up(struct flow *flow, const struct parcel *p);
 /* Notes what a server answers to it. */
 void track_down(struct datapath *dp, struct flow *flow, const struct msg *m, struct mono now);
+/* The registration lasts from now on for its lifetime and the grace of rule 7. */
+void track_extend(struct flow *flow, struct mono now);
 /* Which of several flows of one LAN association a message is for. */
 struct flow *track_sibling(struct flow *first, const struct parcel *p);
 /* Remembers what went down, so that track_sibling knows; only needed where there are siblings. */

@@ -228,6 +228,7 @@ static void commit_servers(struct plan *plan, struct list *old)
 		list_append(old, node);
 	}
 	for (size_t i = 0; i < plan->conf->server_count; i++) {
+		server_adopt(plan->server[i], &plan->conf->server[i]);
 		list_remove(&plan->server[i]->node);
 		list_append(ring, &plan->server[i]->node);
 	}

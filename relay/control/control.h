@@ -7,6 +7,7 @@
 
 struct control;
 struct datapath;
+struct intercept;
 
 /* Where the socket is unless a command line says otherwise. */
 #define CONTROL_PATH "/run/lwgate/lwgate.sock"
@@ -17,6 +18,7 @@ struct control_spec {
 	const char *path;          /* of the socket */
 	const char *config;        /* path of the configuration file */
 	const char *state;         /* path of the state file, or NULL */
+	const struct intercept *intercept; /* how interception stands, or NULL; borrowed */
 	struct mono started;       /* when the daemon started */
 	/* Reads the configuration again and applies it. Returns 0, or -errno when nothing was changed.
 	 * Every fault and warning goes into said, one line each with its end. */

@@ -6,6 +6,7 @@
 #include "control/tree.h"
 #include "control/utf8.h"
 #include "datapath.h"
+#include "intercept.h"
 #include "lan_session.h"
 
 static void head(struct text *t, const char *name, const char *type, const char *help)
@@ -51,6 +52,14 @@ static void put_daemon(struct text *t, const struct control_spec *spec, struct m
 	head(t, "uptime_seconds", "gauge", "time since the daemon started");
 	text_addf(t, "lwgate_uptime_seconds %" PRId64 ".%03" PRId64 "\n", up / 1000, up % 1000);
 	gauge(t, "resident_memory_bytes", "memory that the daemon holds", machine_resident());
+}
+
+static void put_interception(struct text *t, const struct intercept *intercept)
+{
+	struct intercept_status s = intercept_status(intercept);
+	gauge(t, "capture_wanted", "1 where a listener intercepts", s.is_wanted);
+	gauge(t, "captured", "1 while the kernel holds all that interception wants",
+		s.is_wanted && s.is_captured);
 }
 
 static void put_counters(struct text *t, const struct counters *stat)
@@ -108,6 +117,7 @@ bool show_metrics(struct answer *a, struct text *out, struct mono now)
 	put_daemon(&t, a->spec, now);
 	put_flows(&t, dp, a->tally);
 	put_servers(&t, dp, a->tally);
+	put_interception(&t, a->spec->intercept);
 	put_counters(&t, &dp->env.stat);
 	struct json_object *o = json_object_new_object();
 	tree_bytes(&o, "metrics", text_str(&t), t.n);

@@ -4,6 +4,7 @@
 #include "base/machine.h"
 #include "control/tree.h"
 #include "datapath.h"
+#include "intercept.h"
 #include "lan_session.h"
 #include "wanted.h"
 
@@ -29,6 +30,16 @@ static void put_daemon(const struct control_spec *spec, struct json_object **o, 
 	tree_string(o, "state_file", spec->state);
 	tree_uint(o, "memory_bytes", machine_resident());
 	tree_uint(o, "endpoints", endpoints(spec->datapath));
+}
+
+static struct json_object *interception(const struct intercept *intercept)
+{
+	struct intercept_status s = intercept_status(intercept);
+	struct json_object *o = json_object_new_object();
+	tree_bool(&o, "wanted", s.is_wanted);
+	tree_bool(&o, "captured", s.is_wanted && s.is_captured);
+	tree_string(&o, "fault", s.is_wanted && s.fault[0] != '\0' ? s.fault : NULL);
+	return o;
 }
 
 static struct json_object *states(const size_t state[TALLY_STATES])
@@ -105,6 +116,7 @@ static struct json_object *sockets(const struct listener *l)
 		tree_string(&one, "address", addr_print(&p->bound, address));
 		tree_string(&one, "interface", p->interface);
 		tree_bool(&one, "dtls", p->is_secure);
+		tree_bool(&one, "open", p->fd >= 0);
 		tree_put(&o, NULL, one);
 	}
 	return o;
@@ -119,6 +131,7 @@ static struct json_object *listeners(const struct datapath *dp)
 		tree_string(&one, "section", l->name);
 		tree_string(&one, "server", l->server != NULL ? l->server->name : NULL);
 		tree_bool(&one, "accepts_unknown", l->accepts_unknown);
+		tree_bool(&one, "intercepts", l->intercepts);
 		tree_put(&one, "sockets", sockets(l));
 		tree_put(&o, NULL, one);
 	}
@@ -158,6 +171,7 @@ bool show_status(struct answer *a, struct text *out, struct mono now)
 	put_daemon(a->spec, &o, now);
 	tree_put(&o, "flows", flows(dp, a->tally));
 	tree_put(&o, "sessions", sessions(dp));
+	tree_put(&o, "interception", interception(a->spec->intercept));
 	tree_put(&o, "servers", servers(dp, a->tally));
 	tree_put(&o, "listeners", listeners(dp));
 	tree_put(&o, "totals", totals(&dp->env.stat));

@@ -185,7 +185,8 @@ static const struct table_column servers_columns[] = {
 	{ "SERVER", false }, { "UP", true }, { "ALL", true }, { "ADDRESS", false }, { "URI", false },
 };
 static const struct table_column sockets_columns[] = {
-	{ "LISTEN", false }, { "SPEAKS", false }, { "INTERFACE", false }, { "ADDRESS", false },
+	{ "LISTEN", false }, { "SPEAKS", false }, { "CAPTURES", false }, { "INTERFACE", false },
+	{ "ADDRESS", false },
 };
 static const struct table_column drops_columns[] = {
 	{ "LOST", true }, { "REASON", false }, { "MEANS", false },
@@ -217,8 +218,11 @@ static void listener_row(struct table *t, struct json_object *o)
 		struct json_object *s = json_object_array_get_idx(sockets, i);
 		table_cell(t, text_of(o, "section"));
 		table_cell(t, is_true(s, "dtls") ? "coaps" : "coap");
+		table_cell(t, is_true(o, "intercepts") ? "yes" : "no");
 		table_cell(t, member(s, "interface") != NULL ? text_of(s, "interface") : "every");
 		table_cell(t, text_of(s, "address"));
+		if (!is_true(s, "open"))
+			table_note(t, "not open: its interface is not there");
 	}
 }
 
@@ -278,6 +282,17 @@ static void print_sessions(struct json_object *sessions, FILE *out)
 		print_line(out, "sessions", line);
 }
 
+static void print_interception(struct json_object *o, FILE *out)
+{
+	if (!is_true(o, "wanted"))
+		return;
+	const char *fault = text_of(o, "fault");
+	if (is_true(o, "captured"))
+		print_line(out, "capture", "in the kernel");
+	else
+		print_line(out, "capture", member(o, "fault") != NULL ? fault : "not yet");
+}
+
 static int print_totals(struct json_object *totals, FILE *out)
 {
 	struct table *t = table_create(COLUMNS(totals_columns));
@@ -301,6 +316,7 @@ int tables_status(struct json_object *a, FILE *out)
 	print_daemon(a, out);
 	print_flows(member(a, "flows"), out);
 	print_sessions(member(a, "sessions"), out);
+	print_interception(member(a, "interception"), out);
 	fputc('\n', out);
 	int rc = print_array(member(a, "servers"), COLUMNS(servers_columns), server_row, out);
 	fputc('\n', out);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include "base/hex.h"
 #include "lines.h"
 #include "mbed.h"
 
@@ -123,9 +124,16 @@ static void on_socket(void)
 	fflush(stdout);
 }
 
+/* Text, or bytes behind "hex ". */
 static void on_line(char *line)
 {
-	if (!is_up || mbedtls_ssl_write(&mbed.ssl, (const uint8_t *)line, strlen(line)) <= 0)
+	const uint8_t *bytes = (const uint8_t *)line;
+	long n = (long)strlen(line);
+	if (strncmp(line, "hex ", 4) == 0) {
+		n = hex_decode(line + 4, (size_t)n - 4, lines.bytes, sizeof(lines.bytes));
+		bytes = lines.bytes;
+	}
+	if (!is_up || n <= 0 || mbedtls_ssl_write(&mbed.ssl, bytes, (size_t)n) <= 0)
 		puts("unsent");
 	fflush(stdout);
 }

@@ -513,6 +513,22 @@ START_TEST(rule20_it_follows_our_own_address)
 }
 END_TEST
 
+START_TEST(rule20_it_is_never_assisted)
+{
+	struct rig *r = up_raw(A);
+	rig_conf_server(r, "raw")->assist_update = true;
+	ck_assert_int_eq(rig_apply(r), 0);
+	struct flow *f = shaken(r, A, true);
+	struct addr ours = at("192.0.2.77");
+	fake_net_source(r->net, true, &ours);
+	datapath_addresses_changed(r->dp, fake_net_now(r->net));
+	rig_advance(r, 10000);
+	rig_expect_silence(r);
+	ck_assert_ptr_null(f->assist);
+	rig_free(r);
+}
+END_TEST
+
 Suite *opaque_suite(void)
 {
 	Suite *s = suite_create("opaque");
@@ -540,5 +556,6 @@ Suite *opaque_suite(void)
 	SUITE_TEST(s, a_refused_hello_goes_to_the_next_address);
 	SUITE_TEST(s, a_session_stays_where_it_is);
 	SUITE_TEST(s, rule20_it_follows_our_own_address);
+	SUITE_TEST(s, rule20_it_is_never_assisted);
 	return s;
 }

@@ -75,6 +75,9 @@ void fake_net_interface(struct fake_net *net, const char *name, uint32_t ifindex
  * so too until udp_reconnect (IPv4), or go on from the address that is gone without an error
  * (IPv6). */
 void fake_net_source(struct fake_net *net, bool v4, const struct addr *source);
+/* An address of this machine besides its sources: towards it, it is the source. At most FAKE_OWN of them. */
+#define FAKE_OWN 4
+void fake_net_own(struct fake_net *net, const struct addr *address);
 /* The broadcast address of a network around: LAN datagrams to it are for all. */
 void fake_net_broadcast(struct fake_net *net, const struct addr *address);
 /* A port that another program holds, or lets go, for both families. */

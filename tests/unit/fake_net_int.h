@@ -69,6 +69,8 @@ struct fake_net {
 	bool gone[FAKE_GONE];       /* no interface has this number any more */
 	bool has_source[2];         /* by family: [1] is IPv4 */
 	struct addr source[2];
+	struct addr own[FAKE_OWN];
+	size_t own_count;
 	struct addr broadcast;      /* of a network; all zero bytes: none */
 	uint8_t taken[65536 / 8];   /* ports of other programs, a bit each */
 	uint16_t first_port;

@@ -173,20 +173,32 @@ void rig_server_raw(struct rig *r, uint16_t port, const char *hex)
 	rig_pump(r);
 }
 
-void rig_server(struct rig *r, uint16_t port, const char *hex)
+/* The session with this source port; of several, by addresses that were ours, that of the last letter. */
+static struct rig_peer *session_of(struct rig *r, uint16_t port)
 {
-	uint8_t bytes[UDP_ROOM];
-	size_t n = decode(hex, bytes, sizeof(bytes));
+	struct rig_peer *found = NULL;
 	list_each(node, &r->peers) {
 		struct rig_peer *p = container_of(node, struct rig_peer, node);
 		if (p->client.port != port || !wolf_peer_is_up(p->wolf))
 			continue;
-		wolf_peer_write(p->wolf, bytes, n);
-		rig_settle(r);
+		if (found == NULL || addr_eq(&p->client, &r->from))
+			found = p;
+	}
+	return found;
+}
+
+void rig_server(struct rig *r, uint16_t port, const char *hex)
+{
+	uint8_t bytes[UDP_ROOM];
+	size_t n = decode(hex, bytes, sizeof(bytes));
+	struct rig_peer *p = session_of(r, port);
+	if (p == NULL) {
+		fake_wan_arrive(r->net, port, NULL, bytes, n);
+		rig_pump(r);
 		return;
 	}
-	fake_wan_arrive(r->net, port, NULL, bytes, n);
-	rig_pump(r);
+	wolf_peer_write(p->wolf, bytes, n);
+	rig_settle(r);
 }
 
 const char *rig_server_got(struct rig *r)

@@ -1,0 +1,470 @@
+/* Whom a device means by the address that it calls (DESIGN.md 6, rules 16 and 17). What the kernel does is
+ * shown in tests/netns/intercept*.sh. */
+#include "called.h"
+#include <errno.h>
+#include <string.h>
+#include "intercept.h"
+#include "netfilter/netfilter.h"
+#include "rig.h"
+#include "suite.h"
+#include "trunk.h"
+
+#define OURS  "192.168.1.1"
+#define NOBODY "203.0.113.9"
+
+/* The sockets of the listener are transparent, as lwgate-net makes them. */
+static void make_transparent(struct rig *r)
+{
+	struct listener *l;
+	for (size_t at = 0; (l = wanted_listener(r->dp, &at)) != NULL;)
+		list_each(node, &l->ports)
+			container_of(node, struct lan_port, node)->is_transparent = l->intercepts;
+}
+
+static void apply(struct rig *r)
+{
+	ck_assert_int_eq(rig_apply(r), 0);
+	make_transparent(r);
+}
+
+/* Two servers, and an endpoint for both and for one each. */
+static struct rig *prepare(void)
+{
+	static const char *names[] = { "br-lan" };
+	struct rig *r = rig_create();
+	r->listens[0].interface = (struct conf_list){ names, 1 };
+	r->listens[0].intercept = true;
+	r->conf.gateway.mark = r->conf.gateway.mark_mask = 0x8000000;
+	fake_net_interface(r->net, "br-lan", r->ifindex);
+	fake_net_own(r->net, &r->called[true]);
+	fake_net_own(r->net, &r->called[false]);
+	rig_add_server(r, "field", CLOUD2, 5683);
+	rig_endpoint(r, "dev", "cloud");
+	rig_endpoint(r, "both", "cloud");
+	rig_endpoint(r, "both", "field");
+	return r;
+}
+
+static struct rig *up(void)
+{
+	struct rig *r = prepare();
+	rig_start(r);
+	make_transparent(r);
+	return r;
+}
+
+static void call(struct rig *r, const char *address)
+{
+	struct addr a = at(address);
+	r->called[addr_is_v4(&a)] = a;
+	r->called[addr_is_v4(&a)].port = 5683;
+}
+
+/* The next message to the device leaves from this address. */
+static void expect_from(struct rig *r, const char *device, const char *from, const char *hex)
+{
+	struct addr a = at(from);
+	rig_expect_device(r, device, hex);
+	ck_assert(addr_same_host(&r->sent_from, &a));
+}
+
+static struct flow *flow_to(struct rig *r, const char *name, const char *server)
+{
+	struct route *route = route_find_exact(r->dp->routes, name, server, false);
+	ck_assert_ptr_nonnull(route);
+	return flow_by_id(r->dp->flows, route->flow);
+}
+
+START_TEST(rule17_answers_leave_from_the_address_that_was_called)
+{
+	struct rig *r = up();
+	struct addr cloud = at(CLOUD);
+	call(r, CLOUD);
+	struct flow *f = rig_register(r, A, "dev", "rd/0");
+	ck_assert_uint_ne(f->key.server, 0);
+	ck_assert(addr_same_host(&f->called, &cloud));
+	rig_server(r, f->wan.port, coap(CON, "0.01", 5, "bb", "3/0/0"));
+	expect_from(r, A, CLOUD, coap(CON, "0.01", 5, "bb", "3/0/0"));
+	rig_free(r);
+}
+END_TEST
+
+START_TEST(rule16_calls_to_the_gateway_itself_are_served_as_ever)
+{
+	struct rig *r = up();
+	struct flow *f = rig_register(r, A, "dev", "rd/0");
+	ck_assert_uint_eq(f->key.server, 0);
+	rig_server(r, f->wan.port, coap(CON, "0.01", 5, "bb", "3/0/0"));
+	expect_from(r, A, OURS, coap(CON, "0.01", 5, "bb", "3/0/0"));
+	rig_free(r);
+}
+END_TEST
+
+/* The same device, port and endpoint name: two flows, each with its own server's address. */
+START_TEST(rule16_a_device_with_two_servers_has_two_flows)
+{
+	struct rig *r = up();
+	call(r, CLOUD);
+	rig_register(r, A, "both", "rd/0");
+	call(r, CLOUD2);
+	rig_device(r, A, coap(CON, "0.02", 9, "cc", "rd?ep=both"));
+	rig_expect_server(r, coap(CON, "0.02", 9, "cc", "rd?ep=both"));
+	struct addr field = at(CLOUD2);
+	ck_assert(addr_same_host(&r->to, &field));
+	rig_server(r, r->port, located(ACK, "2.01", 9, "cc", "rd/0"));
+	expect_from(r, A, CLOUD2, located(ACK, "2.01", 9, "cc", "rd/0"));
+	struct flow *one = flow_to(r, "both", "cloud"), *two = flow_to(r, "both", "field");
+	ck_assert_ptr_nonnull(one);
+	ck_assert_ptr_nonnull(two);
+	ck_assert_ptr_ne(one, two);
+	ck_assert(!one->is_shared && !two->is_shared);
+	for (int i = 0; i < 2; i++) {
+		struct flow *f = i == 0 ? one : two;
+		call(r, i == 0 ? CLOUD : CLOUD2);
+		rig_device(r, A, coap(CON, "0.02", 10, "dd", "rd/0"));
+		rig_expect_server(r, coap(CON, "0.02", 10, "dd", "rd/0"));
+		ck_assert_uint_eq(r->port, f->wan.port);
+		rig_server(r, f->wan.port, coap(ACK, "2.04", 10, "dd", NULL));
+		expect_from(r, A, i == 0 ? CLOUD : CLOUD2, coap(ACK, "2.04", 10, "dd", NULL));
+	}
+	rig_free(r);
+}
+END_TEST
+
+START_TEST(rule16_an_endpoint_is_refused_by_a_server_that_is_not_its_own)
+{
+	struct rig *r = up();
+	call(r, CLOUD2);
+	rig_device(r, A, coap(CON, "0.02", 1, "aa", "rd?ep=dev"));
+	expect_from(r, A, CLOUD2, refusal("4.03", 1, "aa", -1));
+	ck_assert_uint_eq(rig_drops(r, DROP_NO_ROUTE), 1);
+	ck_assert_uint_eq(flows_count(r->dp->flows), 0);
+	rig_free(r);
+}
+END_TEST
+
+START_TEST(rule16_strangers_calls_are_refused_in_silence_and_counted)
+{
+	struct rig *r = up();
+	call(r, NOBODY);
+	rig_device(r, A, coap(CON, "0.02", 1, "aa", "rd?ep=dev"));
+	rig_device(r, A, empty(CON, 2));
+	rig_expect_silence(r);
+	ck_assert_uint_eq(rig_drops(r, DROP_LAN_FOREIGN), 2);
+	rig_free(r);
+}
+END_TEST
+
+START_TEST(rule16_strangers_calls_are_relayed_where_it_says_so)
+{
+	struct rig *r = prepare();
+	r->listens[0].foreign = CONF_FOREIGN_RELAY;
+	r->listens[0].server = &r->servers[0];
+	rig_start(r);
+	make_transparent(r);
+	call(r, NOBODY);
+	struct flow *f = rig_register(r, A, "both", "rd/0");
+	ck_assert_str_eq(f->route->server->name, "cloud");
+	ck_assert_uint_eq(f->key.server, CALLED_FOREIGN);
+	rig_server(r, f->wan.port, coap(CON, "0.01", 5, "bb", "3/0/0"));
+	expect_from(r, A, NOBODY, coap(CON, "0.01", 5, "bb", "3/0/0"));
+	r->listens[0].foreign = CONF_FOREIGN_REFUSE;
+	apply(r);
+	ck_assert_uint_eq(flows_count(r->dp->flows), 0);
+	rig_free(r);
+}
+END_TEST
+
+START_TEST(rule16_unknown_endpoints_go_to_the_server_that_they_call)
+{
+	struct rig *r = prepare();
+	struct addr field = at(CLOUD2);
+	r->listens[0].unknown_endpoints = CONF_UNKNOWN_ACCEPT;
+	r->listens[0].server = &r->servers[0];
+	rig_add_server(r, "safe", "198.51.100.3", SECURE_PORT);
+	rig_start(r);
+	make_transparent(r);
+	call(r, CLOUD2);
+	struct flow *f = rig_register(r, A, "who", "rd/0");
+	ck_assert_str_eq(f->route->server->name, "field");
+	ck_assert(addr_same_host(&r->to, &field));
+	apply(r);
+	ck_assert_ptr_eq(rig_flow(r, "who"), f);
+	call(r, "198.51.100.3"); /* it wants a credential */
+	rig_device(r, B, coap(CON, "0.02", 1, "aa", "rd?ep=other"));
+	rig_expect_device(r, B, refusal("4.03", 1, "aa", -1));
+	rig_free(r);
+}
+END_TEST
+
+/* A device that was set up anew, or that falls back, is the same one: nobody asks its old address, which
+ * would answer. */
+START_TEST(rule16_a_device_may_call_the_gateway_and_then_its_server)
+{
+	struct rig *r = up();
+	struct flow *f = rig_register(r, A, "dev", "rd/0");
+	call(r, CLOUD);
+	rig_device(r, A, coap(CON, "0.02", 9, "cc", "rd?ep=dev"));
+	rig_expect_server(r, coap(CON, "0.02", 9, "cc", "rd?ep=dev"));
+	ck_assert_ptr_eq(rig_flow(r, "dev"), f);
+	rig_server(r, f->wan.port, coap(CON, "0.01", 5, "bb", "3/0/0"));
+	expect_from(r, A, CLOUD, coap(CON, "0.01", 5, "bb", "3/0/0"));
+	rig_free(r);
+}
+END_TEST
+
+/* From another port the Location says who it is, at the server that is called and at no other. */
+START_TEST(rule3_location_is_good_for_the_called_server_alone)
+{
+	struct rig *r = up();
+	call(r, CLOUD);
+	struct flow *f = rig_register(r, A, "both", "rd/0");
+	call(r, CLOUD2);
+	rig_device(r, A2, coap(CON, "0.02", 9, "cc", "rd/0"));
+	rig_expect_silence(r);
+	ck_assert_uint_eq(rig_drops(r, DROP_STRANGER_LOCATION), 1);
+	call(r, CLOUD);
+	rig_device(r, A2, coap(CON, "0.02", 9, "cc", "rd/0"));
+	rig_expect_server(r, coap(CON, "0.02", 9, "cc", "rd/0"));
+	ck_assert_uint_eq(r->port, f->wan.port);
+	rig_free(r);
+}
+END_TEST
+
+/* Of several servers of one host the port decides: 5683 is also plain CoAP for the one at 5684. */
+START_TEST(rule16_the_called_port_decides_between_servers_of_one_host)
+{
+	struct rig *r = prepare();
+	rig_add_server(r, "other", "198.51.100.7", 5783);
+	rig_add_server(r, "near", "198.51.100.7", SECURE_PORT);
+	rig_add_server(r, "exact", "198.51.100.7", 5683);
+	rig_start(r);
+	make_transparent(r);
+	struct addr host = at("198.51.100.7");
+	struct parcel p = { .called = host, .now = fake_net_now(r->net) };
+	struct listener *l = wanted_listener(r->dp, &(size_t){ 0 });
+	list_each(node, &l->ports)
+		if (container_of(node, struct lan_port, node)->bound.port == 5683)
+			p.port = container_of(node, struct lan_port, node);
+	ck_assert(called_read(r->dp, &p));
+	ck_assert_str_eq(called_server(r->dp, p.key.server)->name, "exact");
+	r->conf.server_count--;
+	apply(r);
+	ck_assert(called_read(r->dp, &p));
+	ck_assert_str_eq(called_server(r->dp, p.key.server)->name, "near");
+	r->conf.server_count--;
+	apply(r);
+	ck_assert(called_read(r->dp, &p));
+	ck_assert_str_eq(called_server(r->dp, p.key.server)->name, "other");
+	rig_free(r);
+}
+END_TEST
+
+/* An endpoint that has only the other server of the host goes there. */
+START_TEST(rule16_a_host_with_two_servers_serves_who_has_one)
+{
+	struct rig *r = prepare();
+	rig_add_server(r, "other", CLOUD, 5783);
+	rig_endpoint(r, "elsewhere", "other");
+	rig_start(r);
+	make_transparent(r);
+	call(r, CLOUD);
+	rig_device(r, A, coap(CON, "0.02", 9, "cc", "rd?ep=elsewhere"));
+	rig_expect_server(r, coap(CON, "0.02", 9, "cc", "rd?ep=elsewhere"));
+	ck_assert_uint_eq(r->to.port, 5783);
+	rig_free(r);
+}
+END_TEST
+
+/* Devices ask for names more rarely than we do. */
+START_TEST(rule16_an_address_that_a_server_had_is_its_own_for_a_day)
+{
+	struct rig *r = up();
+	struct server *s = called_server(r->dp, 1);
+	struct mono now = fake_net_now(r->net);
+	struct addr old = at(NOBODY);
+	ck_assert(!server_has(s, &old, now));
+	server_remember(s, &old, now);
+	ck_assert(server_has(s, &old, now));
+	ck_assert(server_has(s, &old, mono_add(now, SERVER_FORMER_MS - 1)));
+	ck_assert(!server_has(s, &old, mono_add(now, SERVER_FORMER_MS)));
+	for (int i = 0; i < SERVER_FORMER; i++) {
+		struct addr more = at("203.0.113.100");
+		more.ip[15] = (uint8_t)(100 + i);
+		server_remember(s, &more, mono_add(now, 1 + i));
+		server_remember(s, &more, mono_add(now, 1 + i));
+	}
+	ck_assert(!server_has(s, &old, now)); /* the oldest went for the newest */
+	rig_free(r);
+}
+END_TEST
+
+START_TEST(rule18_a_server_of_other_settings_keeps_its_flows_and_addresses)
+{
+	struct rig *r = up();
+	call(r, CLOUD);
+	struct flow *f = rig_register(r, A, "dev", "rd/0");
+	uint32_t number = f->key.server;
+	r->servers[0].handshake_timeout = 30; /* made anew */
+	apply(r);
+	ck_assert_ptr_eq(rig_flow(r, "dev"), f);
+	ck_assert_uint_eq(f->key.server, number);
+	ck_assert_ptr_eq(called_server(r->dp, number), f->route->server);
+	rig_device(r, A, coap(CON, "0.02", 10, "dd", "rd/0"));
+	rig_expect_server(r, coap(CON, "0.02", 10, "dd", "rd/0"));
+	rig_free(r);
+}
+END_TEST
+
+START_TEST(rule18_interception_that_is_turned_off_ends_what_came_by_it)
+{
+	struct rig *r = up();
+	rig_register(r, B, "both", "rd/1");
+	call(r, CLOUD);
+	rig_register(r, A, "dev", "rd/0");
+	r->listens[0].intercept = false;
+	ck_assert_int_eq(rig_apply(r), 0);
+	ck_assert_ptr_null(rig_flow(r, "dev"));
+	ck_assert_ptr_nonnull(rig_flow(r, "both"));
+	/* The kernel still brings some, until it knows. They go on their way by themselves the next time. */
+	rig_device(r, A, coap(CON, "0.01", 9, "cc", "x"));
+	rig_expect_silence(r);
+	ck_assert_uint_eq(rig_drops(r, DROP_LAN_FOREIGN), 1);
+	rig_free(r);
+}
+END_TEST
+
+/* Before any name is resolved. */
+START_TEST(rule19_a_restart_knows_whom_devices_call)
+{
+	struct rig *r = up();
+	struct life_saved row;
+	char endpoint[] = "dev", location[] = "/rd/0";
+	call(r, CLOUD);
+	rig_register(r, A, "dev", "rd/0");
+	life_save(rig_flow(r, "dev"), &row, fake_net_now(r->net));
+	ck_assert_str_eq(row.calls, "cloud");
+	ck_assert_uint_eq(row.called_port, 5683);
+	row.endpoint = endpoint;
+	row.location = location;
+	row.server = row.calls = "cloud";
+	row.listener = "lan";
+	row.called = at("198.51.100.250"); /* as it was then */
+	rig_stop(r);
+	rig_start(r);
+	make_transparent(r);
+	ck_assert_int_eq(life_restore(r->dp, &row, 0, fake_net_now(r->net)), 0);
+	call(r, "198.51.100.250");
+	rig_device(r, A, coap(CON, "0.02", 10, "dd", "rd/0"));
+	rig_expect_server(r, coap(CON, "0.02", 10, "dd", "rd/0"));
+	rig_server(r, r->port, coap(ACK, "2.04", 10, "dd", NULL));
+	expect_from(r, A, "198.51.100.250", coap(ACK, "2.04", 10, "dd", NULL));
+	row.calls = "gone"; /* a section that is there no more */
+	rig_stop(r);
+	rig_start(r);
+	ck_assert_int_eq(life_restore(r->dp, &row, 0, fake_net_now(r->net)), -ENOENT);
+	rig_free(r);
+}
+END_TEST
+
+START_TEST(rule17_a_static_device_hears_its_server_before_it_speaks)
+{
+	struct rig *r = prepare();
+	struct conf_endpoint *e = rig_endpoint(r, "static", "field");
+	e->has_address = true;
+	e->address = at(A);
+	rig_start(r);
+	make_transparent(r);
+	struct flow *f = rig_flow(r, "static");
+	rig_server(r, f->wan.port, coap(CON, "0.01", 5, "bb", "3/0/0"));
+	expect_from(r, A, CLOUD2, coap(CON, "0.01", 5, "bb", "3/0/0"));
+	/* It calls us: then that is right. */
+	rig_device(r, A, coap(ACK, "2.05", 5, "bb", NULL));
+	rig_expect_server(r, coap(ACK, "2.05", 5, "bb", NULL));
+	ck_assert_ptr_eq(rig_flow(r, "static"), f);
+	rig_server(r, f->wan.port, coap(CON, "0.01", 6, "bb", "3/0/0"));
+	expect_from(r, A, OURS, coap(CON, "0.01", 6, "bb", "3/0/0"));
+	rig_free(r);
+}
+END_TEST
+
+/* ---- what the kernel is to do ---- */
+
+static struct capture wanted;
+
+static const struct capture *want(struct rig *r)
+{
+	intercept_want(r->dp, fake_net_now(r->net), &wanted);
+	return &wanted;
+}
+
+START_TEST(rule16_wanted_state_follows_from_listeners_and_servers)
+{
+	struct rig *r = prepare();
+	static const char *names[] = { "br-lan", "br-iot" };
+	r->listens[0].interface = (struct conf_list){ names, 2 };
+	fake_net_interface(r->net, "br-iot", 3);
+	rig_add_server(r, "boot", "198.51.100.3", 5783);
+	rig_start(r);
+	const struct capture *c = want(r);
+	ck_assert_uint_eq(c->mark, 0x8000000);
+	ck_assert_uint_eq(c->listen_count, 1);
+	ck_assert_uint_eq(c->listen[0].interface_count, 2);
+	ck_assert_str_eq(c->listen[0].interface[0], "br-lan");
+	ck_assert_str_eq(c->listen[0].interface[1], "br-iot");
+	ck_assert_uint_eq(c->listen[0].port_count, 2);
+	ck_assert_uint_eq(c->listen[0].port[0], 5683);
+	ck_assert_uint_eq(c->listen[0].port[1], 5783);
+	ck_assert(!c->listen[0].is_narrow && !c->listen[0].is_closed);
+	ck_assert_uint_eq(c->listen[0].server_count, 0);
+	r->listens[0].foreign = CONF_FOREIGN_PASS;
+	r->listens[0].without_relay = CONF_FAIL_CLOSED;
+	apply(r);
+	c = want(r);
+	ck_assert(c->listen[0].is_narrow && c->listen[0].is_closed);
+	ck_assert_uint_eq(c->listen[0].server_count, 3);
+	ck_assert_uint_eq(c->listen[0].server[0].port, 0);
+	r->listens[0].intercept = false;
+	apply(r);
+	ck_assert_uint_eq(want(r)->listen_count, 0);
+	rig_free(r);
+}
+END_TEST
+
+/* It is compared byte by byte with what was sent. */
+START_TEST(rule16_the_same_state_is_wanted_in_the_same_bytes)
+{
+	struct rig *r = prepare();
+	static struct capture before;
+	r->listens[0].foreign = CONF_FOREIGN_PASS;
+	rig_start(r);
+	before = *want(r);
+	memset(&wanted, 0xa5, sizeof(wanted));
+	ck_assert_mem_eq(want(r), &before, sizeof(before));
+	rig_free(r);
+}
+END_TEST
+
+Suite *called_suite(void)
+{
+	Suite *s = suite_create("called");
+	SUITE_TEST(s, rule17_answers_leave_from_the_address_that_was_called);
+	SUITE_TEST(s, rule16_calls_to_the_gateway_itself_are_served_as_ever);
+	SUITE_TEST(s, rule16_a_device_with_two_servers_has_two_flows);
+	SUITE_TEST(s, rule16_an_endpoint_is_refused_by_a_server_that_is_not_its_own);
+	SUITE_TEST(s, rule16_strangers_calls_are_refused_in_silence_and_counted);
+	SUITE_TEST(s, rule16_strangers_calls_are_relayed_where_it_says_so);
+	SUITE_TEST(s, rule16_unknown_endpoints_go_to_the_server_that_they_call);
+	SUITE_TEST(s, rule16_a_device_may_call_the_gateway_and_then_its_server);
+	SUITE_TEST(s, rule3_location_is_good_for_the_called_server_alone);
+	SUITE_TEST(s, rule16_the_called_port_decides_between_servers_of_one_host);
+	SUITE_TEST(s, rule16_a_host_with_two_servers_serves_who_has_one);
+	SUITE_TEST(s, rule16_an_address_that_a_server_had_is_its_own_for_a_day);
+	SUITE_TEST(s, rule18_a_server_of_other_settings_keeps_its_flows_and_addresses);
+	SUITE_TEST(s, rule18_interception_that_is_turned_off_ends_what_came_by_it);
+	SUITE_TEST(s, rule19_a_restart_knows_whom_devices_call);
+	SUITE_TEST(s, rule17_a_static_device_hears_its_server_before_it_speaks);
+	SUITE_TEST(s, rule16_wanted_state_follows_from_listeners_and_servers);
+	SUITE_TEST(s, rule16_the_same_state_is_wanted_in_the_same_bytes);
+	return s;
+}

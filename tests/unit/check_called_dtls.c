@@ -1,0 +1,114 @@
+/* Devices with DTLS that call their servers' own addresses (DESIGN.md 6, rules 16 and 17). */
+#include "called.h"
+#include <string.h>
+#include "lan_session.h"
+#include "rig_lan.h"
+#include "suite.h"
+#include "trunk.h"
+
+static void make_transparent(struct rig *r)
+{
+	struct listener *l;
+	for (size_t at = 0; (l = wanted_listener(r->dp, &at)) != NULL;)
+		list_each(node, &l->ports)
+			container_of(node, struct lan_port, node)->is_transparent = l->intercepts;
+}
+
+static void call(struct rig *r, const char *address)
+{
+	r->called[true] = at(address);
+	r->called[true].port = 5683;
+}
+
+/* An endpoint of two servers; its devices call the first. */
+static struct rig *up(void)
+{
+	static const char *names[] = { "br-lan" };
+	struct rig *r = rig_create();
+	rig_endpoint(r, "dev", "cloud");
+	rig_add_server(r, "field", CLOUD2, 5683);
+	rig_endpoint(r, "dev", "field");
+	rig_lan_secure(r, "dev");
+	r->listens[0].interface = (struct conf_list){ names, 1 };
+	r->listens[0].intercept = true;
+	fake_net_interface(r->net, "br-lan", r->ifindex);
+	fake_net_own(r->net, &r->called[true]);
+	rig_start(r);
+	make_transparent(r);
+	call(r, CLOUD);
+	return r;
+}
+
+static void expect_reaches(struct rig *r, struct rig_dtls *d, const char *server)
+{
+	struct addr to = at(server);
+	call(r, server);
+	rig_dtls_serve(r, d);
+	ck_assert(addr_same_host(&r->to, &to));
+}
+
+/* From one port: what tells them apart is what they call. */
+START_TEST(rule16_a_device_has_a_session_for_each_server_that_it_calls)
+{
+	struct rig *r = up();
+	struct rig_dtls *one = rig_dtls_register(r, A, "dev");
+	call(r, CLOUD2);
+	struct rig_dtls *two = rig_dtls_register(r, A, "dev");
+	ck_assert_uint_eq(rig_proven(r), 2);
+	ck_assert_uint_eq(flows_count(r->dp->flows), 2);
+	for (int i = 0; i < 2; i++) {
+		expect_reaches(r, one, CLOUD);
+		expect_reaches(r, two, CLOUD2);
+	}
+	/* The device begins anew with one server; the other session is none of that. */
+	call(r, CLOUD2);
+	struct rig_dtls *again = rig_dtls(r, A, "dev-lan");
+	ck_assert_uint_eq(rig_proven(r), 2);
+	expect_reaches(r, again, CLOUD2);
+	expect_reaches(r, one, CLOUD);
+	rig_dtls_free(one);
+	rig_dtls_free(two);
+	rig_dtls_free(again);
+	rig_free(r);
+}
+END_TEST
+
+/* A connection id is good towards the server that it was agreed for. */
+START_TEST(rule16_connection_id_called_at_another_server_is_a_strangers)
+{
+	struct rig *r = up();
+	struct rig_dtls *d = rig_dtls_register(r, A, "dev");
+	call(r, CLOUD2);
+	rig_dtls_move(d, B);
+	rig_dtls_send(d, RIG_SEND);
+	rig_expect_silence(r);
+	ck_assert_uint_eq(rig_drops(r, DROP_LAN_STRANGER), 1);
+	expect_reaches(r, d, CLOUD); /* moved, and heard */
+	rig_dtls_free(d);
+	rig_free(r);
+}
+END_TEST
+
+START_TEST(rule18_interception_that_is_turned_off_ends_its_sessions)
+{
+	struct rig *r = up();
+	struct rig_dtls *captured = rig_dtls_register(r, A, "dev");
+	r->listens[0].intercept = false;
+	ck_assert_int_eq(rig_apply(r), 0);
+	ck_assert_uint_eq(rig_proven(r), 0);
+	ck_assert_uint_eq(flows_count(r->dp->flows), 0);
+	rig_lan_pump(r);
+	ck_assert(rig_dtls_is_closed(captured));
+	rig_dtls_free(captured);
+	rig_free(r);
+}
+END_TEST
+
+Suite *called_dtls_suite(void)
+{
+	Suite *s = suite_create("called, DTLS");
+	SUITE_TEST(s, rule16_a_device_has_a_session_for_each_server_that_it_calls);
+	SUITE_TEST(s, rule16_connection_id_called_at_another_server_is_a_strangers);
+	SUITE_TEST(s, rule18_interception_that_is_turned_off_ends_its_sessions);
+	return s;
+}
