@@ -365,7 +365,8 @@ const char *intercept_program(char *path, size_t size)
  * needed. */
 static bool has_right(void)
 {
-	return geteuid() == 0 || prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, CAP_NET_ADMIN, 0, 0) == 1;
+	return (geteuid() == 0 && prctl(PR_CAPBSET_READ, CAP_NET_ADMIN, 0, 0, 0) == 1) ||
+		prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, CAP_NET_ADMIN, 0, 0) == 1;
 }
 
 /* Waits for the first worker, so that what hinders it is told where the gateway starts. */
