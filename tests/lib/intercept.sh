@@ -14,6 +14,7 @@
 #                          called, though it does not know the relay
 # askers_begin PORT        raw devices d4 and d6 that ask "cloud", and d4own and d6own that ask the gateway, all
 #                          at that port; counters of what goes past the relay
+# askers_count             makes the counters again
 # askers_register          each registers, as the endpoint of its name; all are in the state file
 # asking CMD..             all ask, again and again, each question once, until the command has ended. For d of them
 #                          SENT[d] were asked, LOST[d] are without an answer, PASSED[4] and [6] went past the relay
@@ -88,21 +89,26 @@ carried() {
 declare -gA ASKS=() SENT=() LOST=() PASSED=()
 ASKED=0
 
-askers_begin() {
-	local d
-	ASKS=([d4]="198.51.100.10:$1" [d6]="[2001:db8:2::10]:$1" [d4own]="192.0.2.1:$1"
-		[d6own]="[2001:db8:1::1]:$1")
+askers_count() {
 	at gw nft -f - <<-END || fail 'no counters'
 		table inet seen {
 			counter passed4 { }
 			counter passed6 { }
 			chain post {
 				type filter hook postrouting priority 0; policy accept;
-				oifname "wan0" ip saddr 192.0.2.0/24 udp dport $1 counter name passed4
-				oifname "wan0" ip6 saddr 2001:db8:1::/64 udp dport $1 counter name passed6
+				oifname "wan0" ip saddr 192.0.2.0/24 udp dport $ASKED_PORT counter name passed4
+				oifname "wan0" ip6 saddr 2001:db8:1::/64 udp dport $ASKED_PORT counter name passed6
 			}
 		}
 	END
+}
+
+askers_begin() {
+	local d
+	ASKS=([d4]="198.51.100.10:$1" [d6]="[2001:db8:2::10]:$1" [d4own]="192.0.2.1:$1"
+		[d6own]="[2001:db8:1::1]:$1")
+	ASKED_PORT=$1
+	askers_count
 	run srv beside "$BUILD/tests/rawudp" 198.51.100.10:6000
 	run dev d4 "$BUILD/tests/rawudp" 192.0.2.11:40001 "${ASKS[d4]}"
 	run dev d6 "$BUILD/tests/rawudp" '[2001:db8:1::11]:40001' "${ASKS[d6]}"
