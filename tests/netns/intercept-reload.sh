@@ -160,11 +160,14 @@ narrow() { on +interface iot0 foreign pass; }
 at_change 0 narrow
 captured_all "foreign 'pass'"
 
-other_mark() {
-	MARK=(mark 0x4000000 mark_mask 0x4000000)
-	narrow
+other_marks() {
+	local bit
+	for bit in 0x4000000 0x2000000 0x8000000 0x1000000 0x2000000 0x4000000; do
+		MARK=(mark "$bit" mark_mask "$bit")
+		narrow
+	done
 }
-at_change "$MOST" other_mark
+at_change 0 other_marks
 captured_all 'another mark'
 at gw ip rule show | grep -q 'fwmark 0x4000000/0x4000000' || fail "the rule: $(at gw ip rule show)"
 [ "$(at gw ip rule show | grep -c 'lookup 5683')" = 2 ] || fail "rules: $(at gw ip rule show)"
