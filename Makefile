@@ -53,7 +53,8 @@ comma := ,
 quiet = $(if $(filter 0,$(V)),@printf '  %-7s %s\n' '$(1)' '$(patsubst $(BUILD)/%,%,$@)';)
 
 # ---- the rooms, floor by floor, each in the order in which a datagram meets its files -----------
-base_SRC    = $(addprefix relay/base/,addr.c bucket.c log.c hash.c rand.c hex.c machine.c secret.c)
+base_SRC    = $(addprefix relay/base/,addr.c bucket.c log.c hash.c rand.c hex.c machine.c secret.c \
+              user.c rights.c filter.c)
 conf_SRC    = $(addprefix conf/,read.c uci.c schema.c value.c uri.c load.c key.c pem.c blob.c csv.c \
               rules.c endpoint.c unique.c captured.c access.c print.c fault.c arena.c index.c)
 lwm2m_SRC   = relay/lwm2m/reg.c
@@ -61,12 +62,12 @@ dtls_SRC    = $(addprefix dtls/,header.c header13.c number13.c listener.c sessio
 trunk_SRC   = $(addprefix relay/,timer.c loop.c udp.c resolve.c stat.c lan.c server.c wan.c \
               wan_round.c wan_socket.c classify.c limit.c msg.c track.c assist.c held.c reason.c lan_session.c identity.c identify.c \
               secure.c record.c cid.c opaque.c flow.c route.c newcomer.c move.c forward.c \
-              notice.c called.c life.c reopen.c wanted_listen.c wanted.c datapath.c closed.c intercept.c)
+              notice.c called.c life.c reopen.c wanted_listen.c wanted.c datapath.c closed.c intercept.c confine.c)
 netfilter_SRC = $(addprefix netfilter/,plan.c wire.c channel.c helper.c rtnl.c nft.c policy.c ct.c \
               transparent.c rights.c serve.c guard.c)
 control_SRC = $(addprefix relay/control/,claim.c control.c answer.c tally.c show_status.c show_routes.c \
               show_metrics.c tree.c utf8.c text.c state.c row.c rows.c restore.c folder.c ask.c query.c \
-              tables.c table.c units.c check.c)
+              tables.c table.c units.c look.c look_match.c look_ask.c check.c)
 ROOMS       = base conf lwm2m dtls netfilter trunk control
 
 base_BELOW    = base
@@ -85,7 +86,7 @@ fake_BELOW    = trunk base
 $(foreach f,rtnl policy,$(eval netfilter/$(f)_CFLAGS = $$(shell $$(PKG_CONFIG) --cflags libnl-3.0)))
 netfilter/ct_CFLAGS     = $(shell $(PKG_CONFIG) --cflags libnl-nf-3.0)
 netfilter/nft_CFLAGS    = $(shell $(PKG_CONFIG) --cflags libnftables)
-netfilter/rights_CFLAGS = $(shell $(PKG_CONFIG) --cflags libseccomp)
+relay/base/filter_CFLAGS = $(shell $(PKG_CONFIG) --cflags libseccomp)
 relay/resolve_CFLAGS  = $(shell $(PKG_CONFIG) --cflags libcares)
 $(foreach f,dtls/wolf dtls/wolf13 dtls/wolf_number dtls/wolf_cert dtls/wolf_name dtls/wolf_file tests/unit/wolf_peer tests/unit/sealer tests/unit/sealer13,$(eval \
 	$(f)_CFLAGS = -isystem $$(WOLFSSL_DIR)/include))
@@ -94,7 +95,7 @@ $(foreach f,dtls/wolf dtls/wolf13 dtls/wolf_number dtls/wolf_cert dtls/wolf_name
 PROGRAMS = lwgated lwgate-net lwgate
 lwgated_SRC   = relay/main.c relay/gateway.c
 lwgated_BELOW = control trunk netfilter conf dtls lwm2m base
-lwgated_LIBS  = $(JSON_LIBS) $(CARES_LIBS) $(NL_LIBS) $(WOLFSSL_LIBS)
+lwgated_LIBS  = $(JSON_LIBS) $(CARES_LIBS) $(NL_LIBS) $(SECCOMP_LIBS) $(WOLFSSL_LIBS)
 # No wolfSSL here: libnftables is GPL-2 only.
 lwgate-net_SRC   = netfilter/main.c
 lwgate-net_BELOW = netfilter base
@@ -104,14 +105,17 @@ lwgate_BELOW  = control conf base
 lwgate_LIBS   = $(JSON_LIBS)
 # Programs that the tests need besides, as targets; every check builds them first.
 TEST_PROGRAMS = $(addprefix $(BUILD)/tests/,uci-export conf-check dtls-client dtls-server pki/ready) $(LOAD:%=$(BUILD)/%) $(PEERS) \
-                $(BUILD)/san/lwgated $(BUILD)/san/lwgate-net
+                $(BUILD)/san/lwgated $(BUILD)/san/lwgate-net $(BUILD)/strict/lwgated \
+                $(BUILD)/strict/lwgate-net
 
 # What the tests are made of: rooms' unit binaries, peers, load programs, fuzz targets.
 include tests/tests.mk
 
 # ---- suites: a target each, that ends with the line "NAME: N passed, N failed" --------------------
 SUITES_FAST = lint unit uci conf fuzz-replay refusals
-SUITES      = $(SUITES_FAST) load-smoke netns
+# These measure, or fill the machine by themselves: one after the other.
+SUITES_ALONE = load-smoke netns netns-strict
+SUITES      = $(SUITES_FAST) unit-long $(SUITES_ALONE)
 
 CHECK_LIBS  ?= $(shell $(PKG_CONFIG) --libs check)
 CARES_LIBS  ?= $(shell $(PKG_CONFIG) --libs libcares)
@@ -183,6 +187,19 @@ $(BUILD)/san/lwgate-net: $(BUILD)/lwgate-net
 $(BUILD)/san/lwgated: $(lwgated_SRC:%.c=$(BUILD)/san/obj/%.o) $(lwgated_BELOW:%=$(BUILD)/san/lib/%.a)
 	$(call quiet,LD)$(CC) $(SANITIZE) -o $@ $^ $(lwgated_LIBS)
 
+# The release programs, but a system call that the filter would refuse ends them: that fails the tests.
+# Their filter.o comes before the one of base.a.
+$(BUILD)/strict/filter.o: relay/base/filter.c $(BUILD)/flags | $(DEPS)
+	@mkdir -p $(@D)
+	$(call quiet,CC)$(CC) $(ALL_CFLAGS) $(CFLAGS) $(CPPFLAGS) $(relay/base/filter_CFLAGS) -DFILTER_STRICT \
+		-MMD -MP -c $< -o $@
+define strict
+$(BUILD)/strict/$(1): $(BUILD)/strict/filter.o $$(patsubst %.c,$(BUILD)/obj/%.o,$$($(1)_SRC)) \
+		$$($(1)_BELOW:%=$(BUILD)/lib/%.a)
+	$$(call quiet,LD)$$(CC) $$(CFLAGS) -pie $$(LDFLAGS) -o $$@ $$^ $$($(1)_LIBS)
+endef
+$(foreach p,lwgated lwgate-net,$(eval $(call strict,$(p))))
+
 # $(1) peer, $(2) TLS library
 define peer
 $(BUILD)/tests/$(1)-$(2): $$(patsubst %.c,$(BUILD)/obj/%.o,$$($(1)_SRC)) $(BUILD)/lib/base.a
@@ -198,10 +215,10 @@ demo: all $(addprefix $(BUILD)/tests/lwm2m-,server-openssl device-notls device-g
 	@BUILD='$(BUILD)' KEEP='$(KEEP)' tests/demo/demo.sh
 
 define unit
-$(BUILD)/tests/unit-$(1): $$(patsubst %.c,$(BUILD)/san/obj/%.o,$$($(1)_TESTS)) \
+$(BUILD)/tests/unit-$(1): $$(patsubst %.c,$(BUILD)/san/obj/%.o,$$($(1)_TESTS) tests/unit/marks.c) \
 		$$(patsubst %,$(BUILD)/san/lib/%.a,$$($(1)_BELOW))
 	@mkdir -p $$(@D)
-	$$(call quiet,LD)$$(CC) $(SANITIZE) -o $$@ $$^ $$($(1)_LIBS) $$(CHECK_LIBS)
+	$$(call quiet,LD)$$(CC) $(SANITIZE) -Wl,--wrap=_mark_point -o $$@ $$^ $$($(1)_LIBS) $$(CHECK_LIBS)
 endef
 $(foreach r,$(UNIT_ROOMS),$(eval $(call unit,$(r))))
 
@@ -251,20 +268,21 @@ $(pki): tests/lib/pki | $(DEPS_TEST)
 	$(call quiet,PKI)tests/lib/pki $(@D)
 $(addprefix $(BUILD)/tests/unit-,dtls trunk-dtls): | $(pki)
 replay-tests = $(FUZZERS:%=$(BUILD)/tests/%)
-test-objects = $(foreach r,$(UNIT_ROOMS),$(patsubst %.c,$(BUILD)/san/obj/%.o,$($(r)_TESTS)))
+test-objects = $(foreach r,$(UNIT_ROOMS),$(patsubst %.c,$(BUILD)/san/obj/%.o,$($(r)_TESTS))) \
+               $(BUILD)/san/obj/tests/unit/marks.o
 peer-objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/*/*.c))
 $(test-objects) $(peer-objects): | $(DEPS_TEST)
 test-programs: all $(unit-tests) $(replay-tests) $(TEST_PROGRAMS)
 
 check-fast: test-programs | $(DEPS_TEST)
-	+@MAKE='$(MAKE)' tests/run-suites $(SUITES_FAST)
+	+@MAKE='$(MAKE)' tests/run-suites '$(SUITES_FAST)'
 check: test-programs | $(DEPS_TEST)
-	+@MAKE='$(MAKE)' tests/run-suites $(SUITES)
+	+@MAKE='$(MAKE)' tests/run-suites '$(filter-out $(SUITES_ALONE),$(SUITES))' $(SUITES_ALONE)
 
 lint:
 	@tests/lint/run
-unit: $(unit-tests)
-	@tests/unit/run $(unit-tests)
+unit unit-long: $(unit-tests)
+	@tests/unit/run $@ $(unit-tests)
 uci: $(BUILD)/tests/uci-export
 	@tests/conf/run-uci $<
 conf: $(BUILD)/tests/conf-check
@@ -281,6 +299,13 @@ load-smoke: $(LOAD:%=$(BUILD)/%)
 	@BUILD='$(BUILD)' tests/load/smoke.sh
 netns: all $(TEST_PROGRAMS)
 	@BUILD='$(abspath $(BUILD))' RELAY='$(abspath $(BUILD))/san/lwgated' tests/netns/run $(wildcard tests/netns/*.sh)
+# The programs as they are shipped, ended by every system call that they should not need.
+STRICT_SCRIPTS = rights registration operations exchanges reload restart-gateway names lan-psk lan-x509 \
+                 lan-13 wan-x509 wan-trouble wan-rpk state-file opaque commands listening moves \
+                 intercept capture capture-mended capture-links capture-deaths capture-nat
+netns-strict: all $(TEST_PROGRAMS)
+	@SUITE=$@ BUILD='$(abspath $(BUILD))' RELAY='$(abspath $(BUILD))/strict/lwgated' \
+		NET='$(abspath $(BUILD))/strict/lwgate-net' tests/netns/run $(STRICT_SCRIPTS:%=tests/netns/%.sh)
 
 # ---- load: tests/load/README.md; ARGS are options of the script ------------------------------------
 load: all $(LOAD:%=$(BUILD)/%)
@@ -300,4 +325,4 @@ install: all
 clean:
 	rm -rf $(filter-out $(BUILD)/deps,$(wildcard $(BUILD)/*))
 
--include $(shell find $(BUILD)/obj $(BUILD)/san/obj $(BUILD)/fuzz/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj $(BUILD)/strict $(BUILD)/san/obj $(BUILD)/fuzz/obj -name '*.d' 2>/dev/null)

@@ -64,6 +64,7 @@ struct text {
 	struct arena *arena; /* whose they are, or NULL: of secret_alloc */
 	size_t n;     /* bytes */
 	uid_t owner;  /* of the file that was opened, whatever its name leads to by now */
+	gid_t group;  /* the same */
 	mode_t mode;  /* the same, permissions alone */
 };
 /* Makes room for n bytes and a zero where the text's arena says; false when memory ran out. */
@@ -74,10 +75,10 @@ bool text_room(struct text *text, size_t n);
 int file_read(const char *path, size_t limit, struct arena *arena, struct text *text) MUST_CHECK;
 /* Wipes and frees, but for what an arena will wipe. */
 void text_wipe(struct text *text);
-/* True when the file is neither root's nor that of the user who runs this: its owner can change it
- * and its mode at any time. */
+/* True when the file is neither root's, nor that of the user who runs this or whom lwgated becomes: its
+ * owner can change it and its mode at any time. */
 bool text_is_foreign(const struct text *text);
-/* True when group or others may do anything with the file. */
+/* True when group or others may do anything with the file, but for our own group, which may read. */
 bool text_is_open(const struct text *text);
 
 /* ---- fault.c ---- */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/secret.h"
+#include "base/user.h"
 #include "conf/uci_int.h"
 
 /* A configuration and the memory behind it. */
@@ -51,8 +52,8 @@ void section_fault(struct load *load, const struct section_in *in, enum conf_sev
 
 /* ---- files ---- */
 
-/* What a failure to read means, in words. */
-static const char *read_fault(int rc)
+/* What a failure to read means, in words, some of them in the room. */
+static const char *read_fault(int rc, const char *path, char room[USER_TEXT])
 {
 	switch (rc) {
 	case -ENOENT:
@@ -60,7 +61,8 @@ static const char *read_fault(int rc)
 	case -EISDIR:
 		return "it is no regular file";
 	case -EACCES:
-		return "it may not be read; check its owner and mode";
+		user_mend_read(path, room, USER_TEXT);
+		return room;
 	case -EFBIG:
 		return "it is too large";
 	case -ENOMEM:
@@ -88,7 +90,7 @@ static const char *folder(struct arena *arena, const char *path)
 static int read_stand_in(const struct text *stand_in, size_t limit, struct arena *arena,
 	struct text *text)
 {
-	*text = (struct text){ .owner = stand_in->owner, .mode = stand_in->mode, .arena = arena };
+	*text = (struct text){ .owner = stand_in->owner, .group = stand_in->group, .mode = stand_in->mode, .arena = arena };
 	if (stand_in->bytes == NULL)
 		return -ENOENT;
 	if (stand_in->n > limit)
@@ -103,12 +105,13 @@ static int read_stand_in(const struct text *stand_in, size_t limit, struct arena
 bool load_file(struct load *load, const struct section_in *in, enum option_id id, const char *path,
 	size_t limit, struct arena *arena, struct text *text)
 {
+	char room[USER_TEXT];
 	int rc = load->stand_in != NULL ? read_stand_in(load->stand_in, limit, arena, text)
 					: file_read(path, limit, arena, text);
 	if (rc == 0)
 		return true;
 	option_fault(load, in, id, CONF_ERROR, "the file %s is not to be had: %s", path,
-		read_fault(rc));
+		read_fault(rc, path, room));
 	return false;
 }
 
@@ -543,9 +546,10 @@ struct conf *conf_load(const char *path, struct conf_faults *faults)
 	int rc = file_read(path, CONF_FILE_MAX, NULL, &text);
 	if (rc != 0) {
 		struct report report;
+		char room[USER_TEXT];
 		report_init(&report);
 		report_add(&report, (struct conf_where){ path, 0 }, CONF_ERROR,
-			"the configuration is not to be had: %s", read_fault(rc));
+			"the configuration is not to be had: %s", read_fault(rc, path, room));
 		report_finish(&report, path, faults);
 		return NULL;
 	}

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/secret.h"
+#include "base/user.h"
 
 /* Opens a regular file; a folder, pipe or device is none. */
 static int open_regular(const char *path, struct stat *st)
@@ -44,6 +45,7 @@ int file_read(const char *path, size_t limit, struct arena *arena, struct text *
 		return fd;
 	size_t size = st.st_size > 0 ? (size_t)st.st_size : 0;
 	text->owner = st.st_uid;
+	text->group = st.st_gid;
 	text->mode = st.st_mode & 07777;
 	int rc = size > limit ? -EFBIG : 0;
 	if (rc == 0 && !text_room(text, size))
@@ -74,10 +76,15 @@ void text_wipe(struct text *text)
 
 bool text_is_foreign(const struct text *text)
 {
-	return text->owner != 0 && text->owner != geteuid();
+	const struct user *us = user_service();
+	return text->owner != 0 && text->owner != geteuid() &&
+		!(us->is_known && text->owner == us->uid);
 }
 
 bool text_is_open(const struct text *text)
 {
-	return (text->mode & (S_IRWXG | S_IRWXO)) != 0;
+	mode_t others = S_IRWXG | S_IRWXO;
+	if (user_is_our_group(text->group))
+		others &= (mode_t)~S_IRGRP;
+	return (text->mode & others) != 0;
 }

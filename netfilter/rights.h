@@ -1,8 +1,8 @@
 /* What lwgate-net may do: CAP_NET_ADMIN, a list of system calls, and nothing else. */
 #pragma once
 #include <stdbool.h>
-#include "netfilter/netfilter.h"
 #include "base/bug.h"
+#include "netfilter/netfilter.h"
 
 /* Says which right is missing and how to grant it. Returns 0 or -EPERM. */
 int rights_check(char why[CAPTURE_TEXT]) MUST_CHECK;

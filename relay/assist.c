@@ -55,6 +55,7 @@ struct assist {
 
 	struct addr seen;        /* our address as the server knows it, where is_seen */
 	bool is_seen;
+	bool is_restored;        /* seen is of before a restart: it is looked at once the association is up */
 	struct addr tried;       /* for which an Update was begun last, not answered with success; or any */
 	bool is_unknown;         /* the server said that it does not know the Location */
 
@@ -341,12 +342,23 @@ struct mono assist_due(const struct flow *f)
 	return f->assist->due;
 }
 
+static void look(struct flow *f, uint32_t spread_ms, struct mono now);
+
+/* Restored flows come up one after the other: that is pace enough. */
+static void look_restored(struct flow *f, struct mono now)
+{
+	if (f->assist->is_restored && is_served(f, now))
+		look(f, 0, now);
+	f->assist->is_restored = false;
+}
+
 void assist_is_up(struct flow *f, struct mono now)
 {
 	struct assist *a = f->assist;
 	if (a == NULL)
 		return;
 	a->asked_at = now; /* what the device asked before goes up now */
+	look_restored(f, now);
 	if (a->state == WANTED && a->due.ms == MONO_NEVER.ms)
 		a->due = now;
 }
@@ -394,6 +406,28 @@ void assist_move(struct datapath *dp, struct flow *f, uint32_t spread_ms, struct
 		return;
 	look(f, spread_ms, now);
 	life_rearm(dp, f, now);
+}
+
+bool assist_save(const struct flow *f, struct addr *known)
+{
+	const struct assist *a = f->assist;
+	if (!f->wan.server->assist_update || f->opaque != NULL || f->route->is_bootstrap)
+		return false;
+	*known = a == NULL ? source_of(f) : a->is_seen ? a->seen : addr_any(true, 0);
+	known->port = 0;
+	return true;
+}
+
+void assist_restore(struct flow *f, const struct addr *known, struct mono now)
+{
+	struct assist *a = f->wan.server->assist_update ? assist_get(f, now) : NULL;
+	if (a == NULL)
+		return;
+	a->seen = *known;
+	a->is_seen = !addr_is_any(known);
+	a->is_restored = true;
+	if (wan_is_up(&f->wan))
+		look_restored(f, now);
 }
 
 /* ---- what the device does itself ---- */

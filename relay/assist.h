@@ -49,6 +49,12 @@ static inline struct mono assist_next(const struct flow *flow)
 	return flow->assist != NULL ? assist_due(flow) : MONO_NEVER;
 }
 
+/* For the state file: our address as the server knows it, without port, any where that is not known. False
+ * for a flow that is not assisted. */
+bool assist_save(const struct flow *flow, struct addr *known);
+/* After a restart: the server knew the flow by this address, as assist_save told it. An Update is due once the
+ * association is up, where that is not our address any more. The rest of the flow is restored already. */
+void assist_restore(struct flow *flow, const struct addr *known, struct mono now);
 /* As wan_move; where the server knows the flow by another source address than that of now, an Update is
  * due within spread_ms. Addresses are compared, not ports. */
 void assist_move(struct datapath *dp, struct flow *flow, uint32_t spread_ms, struct mono now);

@@ -30,10 +30,12 @@ void closed_note(const char *dir, bool is_closed)
 	if (!path_in(dir, path))
 		return;
 	if (!is_closed) {
-		(void)unlink(path);
+		(void)unlinkat(AT_FDCWD, path, 0);
 		return;
 	}
-	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0 && errno == EEXIST)
+		return;
 	if (fd < 0)
 		log_warn("capture: can not write %s: %s; should capture be turned off while lwgated does "
 			"not run, what drops stays", path, strerror(errno));

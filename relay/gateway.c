@@ -11,6 +11,7 @@
 #include "base/machine.h"
 #include "closed.h"
 #include "conf/conf.h"
+#include "confine.h"
 #include "control/control.h"
 #include "control/state.h"
 #include "datapath.h"
@@ -329,6 +330,22 @@ static void control_down(struct gateway *g)
 	control_free(g->control);
 }
 
+static int rights_up(struct gateway *g)
+{
+	if (g->spec.keeps_rights)
+		return 0;
+	int rc = confine();
+	if (rc == 0)
+		confine_check_reload(g->spec.conf_path);
+	return rc;
+}
+
+/* What was given up does not come back. */
+static void rights_down(struct gateway *g)
+{
+	(void)g;
+}
+
 /* ---- the house ---- */
 
 /* All rooms, from the ground up. A room that fails to come up cleans up after itself. */
@@ -346,6 +363,7 @@ static const struct room {
 	{ "route events", rtnl_up, rtnl_down },
 	{ "state file", state_up, state_down },
 	{ "control socket", control_up, control_down },
+	{ "rights", rights_up, rights_down }, /* the last: all others need some to come up */
 };
 
 void gateway_down(struct gateway *g)

@@ -1,5 +1,6 @@
 /* The daemon as one thing: all rooms, up in order and down in reverse. */
 #pragma once
+#include <stdbool.h>
 #include "base/bug.h"
 
 struct gateway;
@@ -8,6 +9,7 @@ struct gateway_spec {
 	const char *conf_path;   /* UCI file */
 	const char *socket_path; /* control socket */
 	const char *state_dir;   /* holds the state file */
+	bool keeps_rights;       /* for tests, which go on after it */
 };
 
 /* Reads the configuration and brings every room up. The texts are borrowed. Returns 0, 1 when the

@@ -324,6 +324,7 @@ void life_save(const struct flow *f, struct life_saved *saved, struct mono now)
 		.down_messages = f->down.messages,
 		.down_bytes = f->down.bytes,
 	};
+	saved->is_assisted = assist_save(f, &saved->known);
 	if (f->opaque != NULL)
 		saved->cid = opaque_cid(f);
 	if (f->expires.ms != MONO_NEVER.ms)
@@ -376,6 +377,8 @@ static void restore_counts(struct datapath *dp, struct flow *f, const struct lif
 		f->location = strdup(saved->location);
 	if (saved->expires_in_ms >= 0)
 		f->expires = mono_add(now, saved->expires_in_ms);
+	if (saved->is_assisted)
+		assist_restore(f, &saved->known, now);
 	if (f->opaque != NULL)
 		opaque_set_cid(dp, f, saved->cid);
 }

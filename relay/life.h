@@ -68,6 +68,8 @@ struct life_saved {
 	uint16_t called_port;     /* host order; 0: that of the listener */
 	const char *calls;        /* section of the server whose address that is, LIFE_CALLS_FOREIGN, or
 				   * NULL: it is ours */
+	bool is_assisted;         /* the server of the row is told of our address: rule 20 */
+	struct addr known;        /* by which it knows us, without port; any: unknown; where is_assisted */
 	bool is_secured;          /* the device came with DTLS */
 	uint16_t port;            /* our source port, host order */
 	const char *location;     /* or NULL */

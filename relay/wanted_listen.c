@@ -220,6 +220,16 @@ static bool make_way(struct plan *plan, const struct addr *at)
 	return was_there;
 }
 
+/* What is to be done about a socket that could not be had, as it follows the reason; "" for nothing. */
+static const char *right_for(int rc)
+{
+	return rc != -EACCES ? ""
+		: "; the right CAP_NET_BIND_SERVICE is missing for this port; right is a restart, not a "
+		"reload, as root or with that right (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE; "
+		"procd: \"NET_BIND_SERVICE\" in its capabilities file; or: setcap "
+		"cap_net_bind_service+ep lwgated), or a port above 1023";
+}
+
 static int port_open(struct plan *plan, struct wanted_port *w)
 {
 	char text[ADDR_TEXT];
@@ -238,9 +248,9 @@ static int port_open(struct plan *plan, struct wanted_port *w)
 				conf->where.file, conf->where.line, conf->name, w->at.interface);
 		return 0;
 	}
-	wanted_fault(plan, &conf->where, "listen '%s' can not listen on %s%s%s: %s", conf->name,
+	wanted_fault(plan, &conf->where, "listen '%s' can not listen on %s%s%s: %s%s", conf->name,
 		addr_print(&w->at.address, text), w->at.interface != NULL ? " of " : "",
-		w->at.interface != NULL ? w->at.interface : "", strerror(-rc));
+		w->at.interface != NULL ? w->at.interface : "", strerror(-rc), right_for(rc));
 	return rc;
 }
 

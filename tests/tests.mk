@@ -48,7 +48,8 @@ PEERS            = $(foreach p,lwm2m-server lwm2m-device,$(PEER_TLS:%=$(BUILD)/t
 # ---- unit tests: one binary a room, linked with its archive and the floors below, nothing else --
 UNIT_ROOMS   = base conf lwm2m dtls netfilter io fake msg msg-libcoap trunk trunk-dtls replay control \
                gateway
-base_TESTS    = $(addprefix tests/unit/,check_base.c check_secret.c)
+base_TESTS    = $(addprefix tests/unit/,check_base.c check_secret.c check_rights.c)
+base_LIBS     = $(SECCOMP_LIBS)
 conf_TESTS    = $(addprefix tests/unit/,check_conf.c check_conf_uci.c check_conf_parts.c \
                 check_conf_print.c check_conf_key.c check_conf_blob.c)
 lwm2m_TESTS   = $(addprefix tests/unit/,check_reg.c)
@@ -88,10 +89,10 @@ replay_TESTS  = $(addprefix tests/unit/,check_replay.c capture.c) $(RIG)
 replay_BELOW  = $(trunk_BELOW)
 replay_LIBS   = $(WOLFSSL_LIBS)
 control_TESTS = $(addprefix tests/unit/,check_control.c check_answers.c check_state.c check_rows.c \
-                check_lwgate.c check_tree.c small_relay.c) $(FAKE_NET)
+                check_lwgate.c check_look.c check_tree.c small_relay.c) $(FAKE_NET)
 control_LIBS  = $(JSON_LIBS) $(WOLFSSL_LIBS)
 # The daemon as a whole, all rooms of it.
-gateway_TESTS = tests/unit/check_gateway.c relay/gateway.c
+gateway_TESTS = tests/unit/check_gateway.c tests/unit/check_confine.c relay/gateway.c
 gateway_BELOW = $(lwgated_BELOW)
 gateway_LIBS  = $(lwgated_LIBS)
 

@@ -3,6 +3,7 @@
 #include <string.h>
 #include "base/machine.h"
 #include "conf/conf.h"
+#include "control/look.h"
 #include "control/tree.h"
 
 /* Room for one line about a fault. */
@@ -27,11 +28,19 @@ static bool lacks(const struct conf *conf, char *line, size_t size)
 	return machine_lacks(&machine, conf->gateway.max_endpoints, line, size);
 }
 
+static void print_warning(void *arg, const struct conf_listen *listen, const char *text)
+{
+	const struct command *c = arg;
+	fprintf(c->err, "%s:%u: warning: on this machine, %s\n", listen->where.file,
+		listen->where.line, text);
+}
+
 static void print_conf(const struct command *c, const struct conf *conf)
 {
 	char line[LINE];
 	if (lacks(conf, line, sizeof(line)))
 		fprintf(c->err, "%s: warning: on this machine, %s\n", c->file, line);
+	look_machine(conf, print_warning, (void *)c);
 	if (!c->print)
 		fprintf(c->out, "%s: ok (%zu endpoint%s, %zu server%s)\n", c->file,
 			conf->endpoint_count, conf->endpoint_count == 1 ? "" : "s",
@@ -50,6 +59,12 @@ static struct json_object *fault(const char *file, unsigned line, bool is_error,
 	return o;
 }
 
+static void add_warning(void *arg, const struct conf_listen *listen, const char *text)
+{
+	struct json_object **list = arg;
+	tree_put(list, NULL, fault(listen->where.file, listen->where.line, false, text));
+}
+
 static struct json_object *all_faults(const struct command *c, const struct conf *conf,
 	const struct conf_faults *faults)
 {
@@ -62,6 +77,8 @@ static struct json_object *all_faults(const struct command *c, const struct conf
 	}
 	if (conf != NULL && lacks(conf, line, sizeof(line)))
 		tree_put(&o, NULL, fault(c->file, 0, false, line));
+	if (conf != NULL)
+		look_machine(conf, add_warning, &o);
 	return o;
 }
 

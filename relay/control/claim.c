@@ -2,6 +2,7 @@
 #include "claim.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,10 +12,18 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include "base/log.h"
+#include "base/user.h"
 #include "control/folder.h"
 
 /* Connections that wait to be accepted. */
 #define BACKLOG 16
+
+/* The last part of a path. */
+static const char *name_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	return slash != NULL ? slash + 1 : path;
+}
 
 /* Keeps other daemons from claiming at the same time. Returns the descriptor of the folder, to be
  * closed when done, or -errno. */
@@ -61,12 +70,25 @@ static int remove_dead(const struct sockaddr_un *at)
 	return unlink(at->sun_path) == 0 ? 0 : -errno;
 }
 
+/* Binds it with group and mode as they shall be: to change them later would be a change of whatever has
+ * the name by then. */
+static int bind_owned(int fd, const struct sockaddr_un *at)
+{
+	const struct user *user = user_service();
+	gid_t group = getegid();
+	bool is_other = user_will_change() && user->is_known && setegid(user->gid) == 0;
+	mode_t before = umask(user_is_our_group(getegid()) ? 0117 : 0177);
+	int rc = bind(fd, (const struct sockaddr *)at, sizeof(*at)) == 0 ? 0 : -errno;
+	umask(before);
+	if (is_other && setegid(group) != 0 && rc == 0)
+		rc = -errno;
+	return rc;
+}
+
 static int bind_there(struct claim *claim, int fd, const struct sockaddr_un *at)
 {
 	struct stat st;
-	mode_t before = umask(0177);
-	int rc = bind(fd, (const struct sockaddr *)at, sizeof(*at)) == 0 ? 0 : -errno;
-	umask(before);
+	int rc = bind_owned(fd, at);
 	if (rc == 0 && listen(fd, BACKLOG) != 0)
 		rc = -errno;
 	if (rc == 0 && lstat(at->sun_path, &st) != 0)
@@ -93,9 +115,14 @@ static int open_there(struct claim *claim, const char *path)
 		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 		rc = fd < 0 ? -errno : bind_there(claim, fd, &at);
 	}
-	close(lock);
-	if (rc == 0)
+	if (rc == 0) {
+		flock(lock, LOCK_UN);
+		claim->folder = lock;
+		/* -EEXIST: others use it. What fails is felt at the end only, and said there. */
+		(void)!folder_hand_over(lock, name_of(path), NULL);
 		return fd;
+	}
+	close(lock);
 	if (fd >= 0)
 		close(fd);
 	return rc;
@@ -103,7 +130,7 @@ static int open_there(struct claim *claim, const char *path)
 
 int claim_open(struct claim *claim, const char *path)
 {
-	*claim = (struct claim){ .path = strdup(path) };
+	*claim = (struct claim){ .path = strdup(path), .folder = -1 };
 	int fd = claim->path != NULL ? open_there(claim, path) : -ENOMEM;
 	if (fd >= 0)
 		return fd;
@@ -113,6 +140,10 @@ int claim_open(struct claim *claim, const char *path)
 		log_err("control: another daemon serves %s", path);
 	else if (fd == -EEXIST)
 		log_err("control: %s is there and is no socket; it is left alone", path);
+	else if (fd == -EACCES || fd == -EPERM)
+		log_err("control: can not listen at %s: %s; user %u needs the right to write that folder; right is:"
+			" install -d -o %u FOLDER, or another path by -s", path, strerror(-fd),
+			(unsigned)geteuid(), (unsigned)geteuid());
 	else
 		log_err("control: can not listen at %s: %s", path, strerror(-fd));
 	return fd;
@@ -123,9 +154,13 @@ void claim_close(struct claim *claim)
 	struct stat st;
 	if (claim->path == NULL)
 		return;
-	if (lstat(claim->path, &st) == 0 && (uint64_t)st.st_dev == claim->device &&
-		(uint64_t)st.st_ino == claim->inode)
-		unlink(claim->path);
+	const char *name = name_of(claim->path);
+	bool is_ours = fstatat(claim->folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		(uint64_t)st.st_dev == claim->device && (uint64_t)st.st_ino == claim->inode;
+	if (is_ours && unlinkat(claim->folder, name, 0) != 0)
+		log_info("control: %s stays (%s); the next start takes it away", claim->path,
+			strerror(errno));
+	close(claim->folder);
 	free(claim->path);
 	claim->path = NULL;
 }

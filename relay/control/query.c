@@ -21,7 +21,7 @@ static int unreachable(const struct command *c, int rc)
 {
 	fprintf(c->err, "lwgate: no daemon answers at %s: %s\n", c->socket, strerror(-rc));
 	if (rc == -EACCES || rc == -EPERM)
-		fputs("lwgate: only the owner of the socket may ask; try it as root\n", c->err);
+		fputs("lwgate: only root and the group lwgate may ask; try it as one of them\n", c->err);
 	else
 		fputs("lwgate: is lwgated running? -s SOCKET names another socket\n", c->err);
 	return STATUS_UNREACHABLE;

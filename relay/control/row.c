@@ -14,7 +14,7 @@
 enum member {
 	VERSION, SAVED_AT, ROWS,
 	ENDPOINT, ENDPOINT_HEX, SERVER, BOOTSTRAP, PORT,
-	LISTENER, DEVICE, INTERFACE, ZONE, CALLED, CALLED_PORT, CALLS, LOCATION, LIFETIME, EXPIRES, LIVE,
+	LISTENER, DEVICE, INTERFACE, ZONE, CALLED, CALLED_PORT, CALLS, KNOWN, LOCATION, LIFETIME, EXPIRES, LIVE,
 	SECURED, CID, UP_MESSAGES, UP_BYTES, DOWN_MESSAGES, DOWN_BYTES,
 	MEMBERS
 };
@@ -38,6 +38,7 @@ static const struct {
 	[CALLED] = { "called", json_type_string },
 	[CALLED_PORT] = { "called_port", json_type_int },
 	[CALLS] = { "calls", json_type_string },
+	[KNOWN] = { "known_as", json_type_string },
 	[LOCATION] = { "location", json_type_string },
 	[LIFETIME] = { "lifetime_s", json_type_int },
 	[EXPIRES] = { "expires_in_ms", json_type_int },
@@ -64,7 +65,8 @@ static const struct {
 } kinds[] = {
 	[ROW_HEADER] = { BIT(VERSION) | BIT(SAVED_AT), 0 },
 	[ROW_FLOW] = { FLOW_NEEDS, NAMES | BIT(INTERFACE) | BIT(ZONE) | BIT(LOCATION) |
-		BIT(SECURED) | BIT(CID) | BIT(CALLS) | BIT(CALLED_PORT) },
+		BIT(SECURED) | BIT(CID) | BIT(CALLS) | BIT(CALLED_PORT) |
+		BIT(KNOWN) },
 	[ROW_PORT] = { PORT_NEEDS, NAMES },
 	[ROW_END] = { BIT(ROWS), 0 },
 };
@@ -212,6 +214,11 @@ static void get_addresses(struct found *f, struct row *row)
 		fault(f, "a device's address is no address, or lacks its port");
 	if (s->called.port != 0 || addr_is_v4(&s->called) != addr_is_v4(&s->device))
 		fault(f, "the called address has a port, or another family than the device");
+	s->is_assisted = (f->mask & BIT(KNOWN)) != 0;
+	if (s->is_assisted)
+		s->known = get_addr(f, KNOWN);
+	if (s->known.port != 0)
+		fault(f, "our own address has a port");
 	row->interface = get_text(f, INTERFACE, 255);
 	row->zone = get_text(f, ZONE, 255);
 	if (row->zone != NULL && !addr_is_link_local(&s->device))
@@ -353,6 +360,8 @@ static void put_flow(struct json_object **o, const struct row *row)
 		tree_uint(o, members[CALLED_PORT].name, s->called_port);
 	if (s->calls != NULL)
 		tree_string(o, members[CALLS].name, s->calls);
+	if (s->is_assisted)
+		put_addr(o, KNOWN, s->known);
 	if (s->location != NULL)
 		tree_string(o, members[LOCATION].name, s->location);
 	tree_uint(o, members[LIFETIME].name, s->lifetime_s);

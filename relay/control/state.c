@@ -16,6 +16,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 #include "base/log.h"
+#include "base/user.h"
 #include "control/folder.h"
 #include "control/row.h"
 #include "datapath.h"
@@ -53,7 +54,7 @@ static void abandon(struct state *s)
 	if (s->phase == STATE_IDLE)
 		return;
 	close(s->fd);
-	unlink(s->path_new);
+	unlinkat(s->lock, STATE_NEW, 0);
 	text_fini(&s->text);
 	s->phase = STATE_IDLE;
 }
@@ -106,8 +107,8 @@ static int begin(struct state *s, struct mono now)
 	int rc = state_lock(s);
 	if (rc != 0)
 		return rc;
-	unlink(s->path_new); /* one of a daemon that was killed */
-	s->fd = open(s->path_new, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	unlinkat(s->lock, STATE_NEW, 0); /* one of a daemon that was killed */
+	s->fd = openat(s->lock, STATE_NEW, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (s->fd < 0)
 		return -errno;
 	s->phase = STATE_FLOWS;
@@ -125,7 +126,7 @@ static int take_name(struct state *s, bool to_disk)
 {
 	if (to_disk && fsync(s->fd) != 0)
 		return -errno;
-	if (rename(s->path_new, s->path) != 0)
+	if (renameat(s->lock, STATE_NEW, s->lock, STATE_FILE) != 0)
 		return -errno;
 	if (to_disk && fsync(s->lock) != 0)
 		return -errno;
@@ -275,12 +276,38 @@ void state_restart(struct state *s)
 
 /* ---- life ---- */
 
+/* Says what right is missing for the folder, and how to grant it. */
+static void say_folder(const struct state *s, int rc)
+{
+	if (rc == -EACCES || rc == -EPERM || rc == -EROFS)
+		log_err("state: can not open the folder %s: %s; user %u needs the right to make and write it;"
+			" right is: install -d -o %u %s", s->dir, strerror(-rc), (unsigned)geteuid(),
+			(unsigned)geteuid(), s->dir);
+	else
+		log_err("state: can not open the folder %s: %s", s->dir, strerror(-rc));
+}
+
+/* Later it is written with the rights of the user that we become. */
+static void hand_over(const struct state *s)
+{
+	unsigned uid = (unsigned)user_service()->uid;
+	/* Interception keeps a file there, too. */
+	int rc = folder_hand_over(s->lock, STATE_FILE, "closed");
+	if (rc == -EEXIST)
+		log_warn("state: the folder %s has other uses too and stays root's, so user %u can not write the"
+			" routing table there; right is a folder of its own, or: chown %u %s", s->dir, uid,
+			uid, s->dir);
+	else if (rc != 0)
+		log_warn("state: the folder %s can not be given to user %u: %s", s->dir, uid,
+			strerror(-rc));
+}
+
 static int set_paths(struct state *s, const char *dir)
 {
 	s->dir = strdup(dir);
 	if (asprintf(&s->path, "%s/%s", dir, STATE_FILE) < 0)
 		s->path = NULL;
-	if (asprintf(&s->path_new, "%s/%s.new", dir, STATE_FILE) < 0)
+	if (asprintf(&s->path_new, "%s/%s", dir, STATE_NEW) < 0)
 		s->path_new = NULL;
 	return s->dir != NULL && s->path != NULL && s->path_new != NULL ? 0 : -ENOMEM;
 }
@@ -304,12 +331,14 @@ int state_create(struct state **state, const struct state_spec *spec)
 		log_err("state: another daemon keeps its state in %s", s->dir);
 		rc = locked;
 	} else if (locked != 0) {
-		log_err("state: can not open the folder %s: %s", s->dir, strerror(-locked));
+		say_folder(s, locked);
 	}
 	if (rc != 0) {
 		state_free(s);
 		return rc;
 	}
+	if (locked == 0)
+		hand_over(s);
 	*state = s;
 	return 0;
 }

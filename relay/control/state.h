@@ -21,7 +21,8 @@ struct state_spec {
 };
 
 /* Makes the keeper of the state file, and locks its folder as long as it lives. Returns 0; -EBUSY when
- * another daemon has the folder, which is logged; or -ENOMEM. A folder that can not be made or opened is
+ * another daemon has the folder, which is logged; or -ENOMEM. A folder of root's is handed over to
+ * user_service. A folder that can not be made or opened is
  * logged, and tried again with each save. */
 int state_create(struct state **state, const struct state_spec *spec) MUST_CHECK;
 /* Ends it without saving; a file half written is removed. Must come before datapath_free. NULL is

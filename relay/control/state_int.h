@@ -8,6 +8,8 @@
 #include "control/text.h"
 #include "timer.h"
 
+/* What it is called before it takes the name. */
+#define STATE_NEW STATE_FILE ".new"
 /* The first save comes this long after a change, ms. */
 #define STATE_AFTER_MS 1000
 /* Rows that one wake-up writes. */

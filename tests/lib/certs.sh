@@ -21,17 +21,18 @@ CERTS=
 
 certs_begin() {
 	CERTS=$1
-	(umask 077 && mkdir -p "$CERTS")
+	(umask "${NETNS_UMASK:-077}" && mkdir -p "$CERTS")
 	ca_make ca
 	ca_make stranger-ca
 }
 
-# Private keys are for their owner alone.
+# Private keys are for their owner alone, and for the relay's group where there is one.
 raw_key() {
 	local name
 	for name in "$@"; do
 		(umask 077 && openssl ecparam -name prime256v1 -genkey -noout -out "$CERTS/$name.key") ||
 			return
+		chmod "${NETNS_KEY_MODE:-600}" "$CERTS/$name.key"
 		openssl ec -in "$CERTS/$name.key" -pubout -out "$CERTS/$name.pub" 2>/dev/null || return
 	done
 }

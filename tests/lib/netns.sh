@@ -17,7 +17,9 @@
 #                                            wan0 198.51.100.1/24  ---- wan 198.51.100.10/24
 #                                                 2001:db8:2::1/64          2001:db8:2::10/64
 #
-# netns_begin NAME       makes WORK, a temporary folder, and sees to it that netns_end runs at exit
+# netns_begin NAME       makes WORK, a temporary folder, and sees to it that netns_end runs at exit. The
+#                        machine has a user lwgate for it (NETNS_ID), whose group may read what is made
+#                        in WORK; keys have NETNS_KEY_MODE. In a user namespace of one user it has not
 # netns_add NS..         makes namespaces with lo up; NS is a short name, "$(ns NS)" the real one
 # netns_link A IF B IF   a veth pair between two of them, both ends up
 # netns_address NS IF ADDRESS/LEN..   gives addresses, IPv6 ones usable at once
@@ -50,14 +52,25 @@ SEEN=
 declare -gA NETNS_PID=() NETNS_MARK=()
 declare -ga NETNS_NAMES=()
 NETNS_TEST=
+# The user lwgate and its group.
+NETNS_ID=964
+# Files with keys are closed to all others.
+NETNS_UMASK=077
+# shellcheck disable=SC2034 # for the scripts that source this
+NETNS_KEY_MODE=600
 
 # Starts the script again in a user namespace where the caller is not root. ip keeps its names
 # under /run.
+# Mounts of the script are its own, too.
 netns_need_root() {
-	[ "$(id -u)" -eq 0 ] && return
+	if [ "$(id -u)" -eq 0 ]; then
+		[ -n "${NETNS_OWN:-}" ] || NETNS_OWN=1 exec unshare -m bash "$NETNS_SELF"
+		return
+	fi
 	if unshare -mrn true 2>/dev/null; then
 		# shellcheck disable=SC2016  # the inner shell expands it
-		exec unshare -mrn bash -c 'mount -t tmpfs none /run && exec bash "$0"' "$NETNS_SELF"
+		NETNS_OWN=1 exec unshare -mrn bash -c \
+			'mount -t tmpfs none /run && exec bash "$0"' "$NETNS_SELF"
 	fi
 	echo "$0: needs root for network namespaces (or a kernel that lets users make them)" >&2
 	exit 1
@@ -70,6 +83,32 @@ netns_begin() {
 	trap netns_end EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
+	netns_user
+}
+
+# netns_with_user: as on a machine where the package is installed, for this script alone.
+netns_with_user() {
+	local file
+	printf 'lwgate:x:%s:%s::/nonexistent:/usr/sbin/nologin\n' "$NETNS_ID" "$NETNS_ID" >"$WORK/passwd"
+	printf 'lwgate:x:%s:\n' "$NETNS_ID" >"$WORK/group"
+	for file in passwd group; do
+		grep -v '^lwgate:' "/etc/$file" >>"$WORK/$file"
+		chmod 644 "$WORK/$file"
+		mount --bind "$WORK/$file" "/etc/$file" || exit 1
+	done
+	rm -f "$WORK/passwd" "$WORK/group"
+}
+
+# The relay becomes the user lwgate, whose group may read what is made in WORK. In a user namespace of
+# one user it stays root, and files are root's.
+netns_user() {
+	chgrp "$NETNS_ID" "$WORK" 2>/dev/null || return 0
+	netns_with_user
+	chmod 2750 "$WORK"
+	NETNS_UMASK=027
+	# shellcheck disable=SC2034 # the same
+	NETNS_KEY_MODE=640
+	umask "$NETNS_UMASK"
 }
 
 # The real name of a namespace: the pid keeps tests that run at once apart.

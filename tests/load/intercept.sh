@@ -2,13 +2,14 @@
 # Measures what interception costs: devices behind a router of their own namespace call the gateway, and
 # then their server's own address, in alternating runs of the same relay. README.md explains.
 # usage: tests/load/intercept.sh [--kinds "nosec psk pskpsk"] [--rounds N] [--devices N] [--seconds N]
+#        tests/load/intercept.sh --starts N    # how long it takes from a start until capture
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/../lib/netns.sh"
 . "$(dirname "$0")/../lib/relay.sh"
 . "$(dirname "$0")/../lib/intercept.sh"
 set -u
 
-KINDS='nosec psk pskpsk' ROUNDS=5 DEVICES=100 SECONDS_EACH=2
+KINDS='nosec psk pskpsk' ROUNDS=5 DEVICES=100 SECONDS_EACH=2 STARTS=0
 SEED_KEY=a1b2c3d4e5f60718293a4b5c
 while [ $# -gt 1 ]; do
 	case $1 in
@@ -16,12 +17,13 @@ while [ $# -gt 1 ]; do
 	--rounds) ROUNDS=$2 ;;
 	--devices) DEVICES=$2 ;;
 	--seconds) SECONDS_EACH=$2 ;;
+	--starts) STARTS=$2 ;;
 	*) break ;;
 	esac
 	shift 2
 done
 if [ $# -gt 0 ]; then
-	sed -n '4s/^# //p' "$0" >&2
+	sed -n '4,5s/^# //p' "$0" >&2
 	exit 2
 fi
 [ "$(nproc)" -ge 2 ] || { echo 'two CPUs are needed: one for the load, one for the relay' >&2; exit 2; }
@@ -69,7 +71,34 @@ once() {
 		sed -E 's/^(\S+ \S+ \S+) .*cpu_us=(\S+).*/\1: \2 us/' >&2
 }
 
+# since TEXT: ms from BEGAN until the relay says so.
+since() {
+	until grep -q "$1" "$WORK/relay.err" 2>/dev/null; do
+		alive relay || fail "the relay ended: $(tail -n 3 "$WORK/relay.err")"
+		sleep 0.001
+	done
+	echo $(((${EPOCHREALTIME/./} - BEGAN) / 1000))
+}
+
+# Reading the log costs some ms, which are in the figures.
+starts() {
+	local i
+	configure psk
+	for ((i = 1; i <= STARTS; i++)); do
+		rm -rf "$WORK/state" "$WORK/relay.err"
+		mkdir "$WORK/state"
+		BEGAN=${EPOCHREALTIME/./}
+		run gw relay "$BUILD/lwgated" -c "$WORK/lwgate.conf" -s "$WORK/lwgate.sock" -S "$WORK/state"
+		echo "start $i: ready $(since ready) ms, captured $(since 'is captured') ms"
+		relay_stop
+	done
+}
+
 intercept_begin load-intercept
+if [ "$STARTS" -gt 0 ]; then
+	starts
+	exit 0
+fi
 run srv echo taskset -c 0 "$BUILD/tests/load/coapecho" --address 198.51.100.10 --coap 5683 --coaps 5684 \
 	--key "${SEED_KEY}00000000" --derive
 want echo ready

@@ -49,7 +49,7 @@ told_to_mend() {
 	chmod 644 "$1"
 	"$BUILD/lwgate" check "$WORK/lwgate.conf" >"$WORK/told" 2>&1 && fail "$1 is taken while open"
 	grep -qF "right is: chmod 600 $1" "$WORK/told" || fail "$(cat "$WORK/told")"
-	chmod 600 "$1"
+	chmod "$NETNS_KEY_MODE" "$1"
 }
 
 server_section() {

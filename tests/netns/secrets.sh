@@ -70,11 +70,13 @@ relay_conf
 configure
 section endpoint - name leave server cloud identity id-leave key_file "$WORK/key"
 key_of leave >"$WORK/key"
-chmod 640 "$WORK/key"
+chmod 644 "$WORK/key"
 "$BUILD/lwgate" check "$WORK/lwgate.conf" >"$WORK/told" 2>&1 && fail 'an open key file is taken'
-grep -qF "(mode 0640); right is: chmod 600 $WORK/key" "$WORK/told" || fail "$(cat "$WORK/told")"
+grep -qF "(mode 0644); right is: chmod 600 $WORK/key" "$WORK/told" || fail "$(cat "$WORK/told")"
 chmod 600 "$WORK/key"
 powerless_relay
+[ "$NETNS_KEY_MODE" = 600 ] || seen relay 'confine: can not become user .*, so lwgated stays root, without a right' ||
+	fail 'root without a right to become another does not say so'
 device stay 192.0.2.11
 device leave 192.0.2.12
 device wrong 192.0.2.13

@@ -797,6 +797,61 @@ START_TEST(rule20_assist_and_the_device_leaves_meanwhile)
 }
 END_TEST
 
+/* The relay ends and a new one begins, our address being this one now. */
+static void restart_at(struct rig *r, const char *source)
+{
+	struct life_saved row;
+	struct addr a = at(source);
+	char location[] = "/rd/0";
+	life_save(rig_flow(r, "dev"), &row, fake_net_now(r->net));
+	ck_assert_str_eq(row.location, location);
+	row.endpoint = "dev";
+	row.server = "cloud";
+	row.listener = "lan";
+	row.location = location;
+	rig_stop(r);
+	fake_net_source(r->net, true, &a);
+	rig_start(r);
+	ck_assert_int_eq(life_restore(r->dp, &row, 0, fake_net_now(r->net)), 0);
+	rig_settle(r);
+}
+
+/* What the device used before is not known: it takes 247 s. */
+START_TEST(rule20_assist_after_a_restart_at_another_address)
+{
+	for (int secure = 0; secure < 2; secure++) {
+		struct rig *r = up_assisted(secure, false);
+		rig_flow(r, "dev")->expires = MONO_NEVER;
+		restart_at(r, OTHER);
+		rig_advance(r, ASSIST_MEMORY_MS - 1000);
+		rig_expect_silence(r);
+		struct ours o = await_ours(r, 3000);
+		struct addr from = at(OTHER);
+		ck_assert(addr_same_host(&r->from, &from));
+		rig_server(r, r->port, coap(ACK, "2.04", o.mid, o.token, NULL));
+		rig_expect_silence(r);
+		ck_assert_uint_eq(rig_counts(r, COUNT_ASSISTS_ANSWERED), 1);
+		rig_free(r);
+	}
+}
+END_TEST
+
+START_TEST(rule20_assist_not_after_a_restart_at_the_same_address)
+{
+	struct rig *r = plain();
+	rig_flow(r, "dev")->expires = MONO_NEVER;
+	struct addr source;
+	ck_assert_int_eq(udp_local(rig_flow(r, "dev")->wan.fd, &source), 0);
+	char text[ADDR_TEXT];
+	source.port = 0;
+	restart_at(r, addr_print(&source, text));
+	rig_advance(r, 2 * ASSIST_MEMORY_MS);
+	rig_expect_silence(r);
+	ck_assert_uint_eq(rig_counts(r, COUNT_ASSISTS), 0);
+	rig_free(r);
+}
+END_TEST
+
 START_TEST(rule20_assist_long_segments_of_a_location)
 {
 	static const char location[] = "rd/abcdefghijklmnop/q";
@@ -858,6 +913,8 @@ Suite *assist_suite(void)
 	SUITE_TEST(s, rule20_assist_of_a_forgotten_registration_invents_nothing);
 	SUITE_TEST(s, rule20_assist_that_is_answered_extends_the_registration);
 	SUITE_TEST(s, rule20_assist_and_the_device_leaves_meanwhile);
+	SUITE_TEST(s, rule20_assist_after_a_restart_at_another_address);
+	SUITE_TEST(s, rule20_assist_not_after_a_restart_at_the_same_address);
 	SUITE_TEST(s, rule20_assist_long_segments_of_a_location);
 	return s;
 }

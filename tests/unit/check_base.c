@@ -1,5 +1,6 @@
 /* The ground floor: cursors, addresses, hex, hash, log budget, randomness. */
 #include "suite.h"
+#include "check_rights.h"
 #include "check_secret.h"
 #include <errno.h>
 #include "base/addr.h"
@@ -195,4 +196,4 @@ static Suite *base_suite(void)
 	return s;
 }
 
-SUITE_MAIN(base_suite, secret_suite)
+SUITE_MAIN(base_suite, secret_suite, rights_suite)

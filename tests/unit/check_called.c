@@ -199,6 +199,9 @@ START_TEST(rule16_unknown_endpoints_go_to_the_server_that_they_call)
 	ck_assert(addr_same_host(&r->to, &field));
 	apply(r);
 	ck_assert_ptr_eq(rig_flow(r, "who"), f);
+	call(r, CLOUD2); /* a section names this one, for another server */
+	rig_device(r, B, coap(CON, "0.02", 1, "aa", "rd?ep=dev"));
+	rig_expect_device(r, B, refusal("4.03", 1, "aa", -1));
 	call(r, "198.51.100.3"); /* it wants a credential */
 	rig_device(r, B, coap(CON, "0.02", 1, "aa", "rd?ep=other"));
 	rig_expect_device(r, B, refusal("4.03", 1, "aa", -1));
@@ -257,6 +260,13 @@ START_TEST(rule16_the_called_port_decides_between_servers_of_one_host)
 			p.port = container_of(node, struct lan_port, node);
 	ck_assert(called_read(r->dp, &p));
 	ck_assert_str_eq(called_server(r->dp, p.key.server)->name, "exact");
+	struct lan_port *first = p.port;
+	list_each(node, &l->ports)
+		if (container_of(node, struct lan_port, node)->bound.port == 5783)
+			p.port = container_of(node, struct lan_port, node);
+	ck_assert(called_read(r->dp, &p));
+	ck_assert_str_eq(called_server(r->dp, p.key.server)->name, "other");
+	p.port = first;
 	r->conf.server_count--;
 	apply(r);
 	ck_assert(called_read(r->dp, &p));

@@ -89,6 +89,23 @@ START_TEST(rule16_connection_id_called_at_another_server_is_a_strangers)
 }
 END_TEST
 
+/* Nor is a session without one. */
+START_TEST(rule16_record_called_at_another_server_is_a_strangers)
+{
+	struct rig *r = up();
+	struct rig_dtls *d = rig_dtls_begin(r, A, "dev-lan", false);
+	rig_lan_pump(r);
+	ck_assert(rig_dtls_is_up(d));
+	call(r, CLOUD2);
+	rig_dtls_send(d, RIG_SEND);
+	rig_expect_silence(r);
+	ck_assert_uint_eq(rig_drops(r, DROP_LAN_STRANGER), 1);
+	expect_reaches(r, d, CLOUD);
+	rig_dtls_free(d);
+	rig_free(r);
+}
+END_TEST
+
 START_TEST(rule18_interception_that_is_turned_off_ends_its_sessions)
 {
 	struct rig *r = up();
@@ -109,6 +126,7 @@ Suite *called_dtls_suite(void)
 	Suite *s = suite_create("called, DTLS");
 	SUITE_TEST(s, rule16_a_device_has_a_session_for_each_server_that_it_calls);
 	SUITE_TEST(s, rule16_connection_id_called_at_another_server_is_a_strangers);
+	SUITE_TEST(s, rule16_record_called_at_another_server_is_a_strangers);
 	SUITE_TEST(s, rule18_interception_that_is_turned_off_ends_its_sessions);
 	return s;
 }

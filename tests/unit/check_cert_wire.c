@@ -323,11 +323,12 @@ Suite *cert_wire_suite(void)
 	TCase *c = tcase_create("wire");
 	tcase_set_timeout(c, 120);
 	tcase_add_loop_test(c, one_datagram_goes_astray, 0, DATAGRAMS * (int)LENGTH(fate_rows));
-	tcase_add_loop_test(c, two_datagrams_go_astray, 0, DATAGRAMS);
 	tcase_add_loop_test(c, small_fragments_arrive_in_any_order, 0, 3);
-	tcase_add_loop_test(c, spoilt_certificates_harm_one_handshake, 0, 2 * (int)LENGTH(changes));
 	tcase_add_loop_test(c, certificates_pass_where_they_belong, 0, LENGTH(length_rows));
 	suite_add_tcase(s, c);
+	TCase *l = case_long(s, "wire, long");
+	tcase_add_loop_test(l, two_datagrams_go_astray, 0, DATAGRAMS);
+	tcase_add_loop_test(l, spoilt_certificates_harm_one_handshake, 0, 2 * (int)LENGTH(changes));
 	SUITE_TEST(s, a_late_handshake_record_does_not_end_a_session);
 	SUITE_TEST(s, a_listener_serves_after_any_error);
 	return s;

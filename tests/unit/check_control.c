@@ -20,6 +20,7 @@ Suite *rows_suite(void);
 Suite *state_suite(void);
 Suite *answers_suite(void);
 Suite *lwgate_suite(void);
+Suite *look_suite(void);
 
 static struct small_relay relay;
 static struct control *control;
@@ -459,4 +460,5 @@ static Suite *control_suite(void)
 	return s;
 }
 
-SUITE_MAIN(control_suite, tree_suite, rows_suite, state_suite, answers_suite, lwgate_suite)
+SUITE_MAIN(control_suite, tree_suite, rows_suite, state_suite, answers_suite, lwgate_suite,
+	look_suite)

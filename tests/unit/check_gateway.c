@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include "base/log.h"
 #include "base/secret.h"
+#include "check_confine.h"
 #include "gateway.h"
 #include "tests/unit/suite.h"
 
@@ -123,7 +124,7 @@ static void setup(void)
 	snprintf(conf, sizeof(conf), "%s/lwgate.conf", dir);
 	snprintf(sock, sizeof(sock), "%s/lwgate.sock", dir);
 	snprintf(state, sizeof(state), "%s/state", dir);
-	spec = (struct gateway_spec){ conf, sock, state };
+	spec = (struct gateway_spec){ conf, sock, state, true };
 	lan_port = free_port();
 	log_open(LOG_TO_NOBODY, "check");
 	write_conf("");
@@ -261,7 +262,7 @@ START_TEST(a_second_daemon_leaves_nothing_and_the_first_in_peace)
 	ck_assert_int_eq(gateway_up(&first, &spec), 0);
 	lan_port = free_port();
 	write_conf("");
-	struct gateway_spec same_state = { conf, "/nowhere/at/all", state };
+	struct gateway_spec same_state = { conf, "/nowhere/at/all", state, true };
 	struct gateway_spec other = spec;
 	spec = same_state;
 	fails(-EBUSY);
@@ -366,4 +367,4 @@ static Suite *gateway_suite(void)
 	return suite;
 }
 
-SUITE_MAIN(gateway_suite)
+SUITE_MAIN(gateway_suite, confine_suite)

@@ -475,6 +475,12 @@ START_TEST(a_thousand_sessions_come_and_go)
 }
 END_TEST
 
+static void add_long(TCase *c)
+{
+	tcase_add_loop_test(c, two_datagrams_go_astray, 0, DATAGRAMS);
+	tcase_add_test(c, a_thousand_sessions_come_and_go);
+}
+
 /* What holds in DTLS 1.3 as well. */
 static TCase *in_13(void)
 {
@@ -484,13 +490,11 @@ static TCase *in_13(void)
 	tcase_add_test(c, nobody_there);
 	tcase_add_test(c, an_answer_resets_the_count);
 	tcase_add_loop_test(c, one_datagram_goes_astray, 0, FATES * DATAGRAMS);
-	tcase_add_loop_test(c, two_datagrams_go_astray, 0, DATAGRAMS);
 	tcase_add_test(c, random_fates);
 	tcase_add_test(c, a_forged_alert_does_not_stop_a_server_that_answers);
 	tcase_add_test(c, an_alert_stands_when_nothing_better_comes);
 	tcase_add_test(c, a_warning_ends_nothing);
 	tcase_add_test(c, junk_at_every_state);
-	tcase_add_test(c, a_thousand_sessions_come_and_go);
 	return c;
 }
 
@@ -510,7 +514,6 @@ Suite *handshake_suite(void)
 	SUITE_TEST(s, nobody_there);
 	SUITE_TEST(s, an_answer_resets_the_count);
 	tcase_add_loop_test(c, one_datagram_goes_astray, 0, FATES * DATAGRAMS);
-	tcase_add_loop_test(c, two_datagrams_go_astray, 0, DATAGRAMS);
 	SUITE_TEST(s, random_fates);
 	SUITE_TEST(s, a_repeat_of_the_server_provokes_none_of_ours);
 	SUITE_TEST(s, a_forged_alert_does_not_stop_a_server_that_answers);
@@ -519,9 +522,13 @@ Suite *handshake_suite(void)
 	SUITE_TEST(s, a_handshake_survives_what_is_not_its_own);
 	SUITE_TEST(s, junk_at_every_state);
 	SUITE_TEST(s, randomness_is_drawn_from_base);
-	SUITE_TEST(s, a_thousand_sessions_come_and_go);
 	suite_add_tcase(s, c);
-	if (wolf_peer_has_13())
+	add_long(case_long(s, "long"));
+	if (wolf_peer_has_13()) {
 		suite_add_tcase(s, in_13());
+		TCase *l = case_long(s, "DTLS 1.3, long");
+		tcase_add_checked_fixture(l, wire_speak_13, NULL);
+		add_long(l);
+	}
 	return s;
 }

@@ -42,6 +42,11 @@ START_TEST(test_round_trip)
 	     "\"lifetime_s\":0,\"expires_in_ms\":-1,\"live\":true,\"secured\":true,"
 	     "\"cid\":\"c1d2e3f4\",\"up_messages\":1,\"up_bytes\":2,\"down_messages\":3,"
 	     "\"down_bytes\":4}");
+	same("{\"endpoint\":\"x\",\"server\":\"s\",\"bootstrap\":false,\"port\":40001,"
+	     "\"listener\":\"lan\",\"device\":\"192.168.1.5:5683\",\"called\":\"198.51.100.1\","
+	     "\"called_port\":5783,\"calls\":\"cloud\",\"known_as\":\"192.0.2.1\","
+	     "\"lifetime_s\":0,\"expires_in_ms\":-1,\"live\":true,"
+	     "\"up_messages\":1,\"up_bytes\":2,\"down_messages\":3,\"down_bytes\":4}");
 	same("{\"lwgate_routes\":1,\"saved_at\":1750000000}");
 	same("{\"endpoint\":\"a\",\"server\":\"b\",\"bootstrap\":true,\"port\":65535}");
 	same("{\"endpoint_hex\":\"ff41\",\"server\":\"b\",\"bootstrap\":true,\"port\":1}");
@@ -158,6 +163,11 @@ static const struct {
 	{ "\"expires_in_ms\":547000,", "" },
 	{ "\"live\":true", "\"live\":1" },
 	{ "\"live\":true,", "" },
+	{ "\"live\":true", "\"live\":true,\"calls\":\"\"" },
+	{ "\"live\":true", "\"live\":true,\"calls\":7" },
+	{ "\"live\":true", "\"live\":true,\"called_port\":70000" },
+	{ "\"live\":true", "\"live\":true,\"known_as\":\"192.0.2.1:5\"" },
+	{ "\"live\":true", "\"live\":true,\"known_as\":\"nobody\"" },
 	{ "\"live\":true", "\"live\":true,\"cid\":\"\"" },
 	{ "\"live\":true", "\"live\":true,\"cid\":\"abc\"" },
 	{ "\"live\":true", "\"live\":true,\"cid\":\"xy\"" },

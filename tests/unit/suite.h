@@ -25,3 +25,13 @@
 		tcase_add_test(case_, test);                                                        \
 		suite_add_tcase(suite, case_);                                                      \
 	} while (0)
+
+/* A case of the suite unit-long: what takes a second and more, and what `make check-fast` can wait for. */
+static inline TCase *case_long(Suite *suite, const char *name)
+{
+	TCase *c = tcase_create(name);
+	tcase_set_tags(c, "long");
+	tcase_set_timeout(c, 120);
+	suite_add_tcase(suite, c);
+	return c;
+}

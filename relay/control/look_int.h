@@ -1,0 +1,20 @@
+/* How a rule of nftables, as JSON, fits one captured packet; private to look*.c. */
+#pragma once
+#include <stdint.h>
+
+struct json_object;
+
+/* A packet as a chain on the input hook sees it: the first of its flow, UDP. */
+struct look_packet {
+	const char *interface; /* where it came in */
+	uint16_t port;         /* that it was sent to, host order */
+	uint32_t mark;         /* ours; no other bit is set */
+};
+
+/* What can be said of a match from here. */
+enum look_fit { LOOK_NO, LOOK_PERHAPS, LOOK_YES };
+
+/* How the packet fits a match, the value of "match" in a rule's "expr". */
+enum look_fit look_match(struct json_object *match, const struct look_packet *packet);
+/* The same for the best entry of a map of verdicts, the value of "vmap". */
+enum look_fit look_map(struct json_object *map, const struct look_packet *packet);
