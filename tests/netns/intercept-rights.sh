@@ -38,11 +38,12 @@ serves() {
 # does_not_start WHY
 does_not_start() {
 	conf intercept 1
+	rm -f "$WORK/lwgate.sock"
 	mark relay
 	run gw relay "$RELAY" -c "$WORK/lwgate.conf" -s "$WORK/lwgate.sock" -S "$WORK/state" -l stderr
 	wait "${NETNS_PID[relay]}" && fail 'it starts'
 	unset 'NETNS_PID[relay]'
-	seen relay "$1" || fail "it does not say: $1"
+	seen relay "error: capture: .*$1" || fail "it does not say: $1"
 	claim "a start: ${SEEN#error: }"
 	[ ! -e "$WORK/lwgate.sock" ] || fail 'its socket is left'
 	nothing_is_left 'nothing is left'
