@@ -17,7 +17,8 @@
 # askers_count             makes the counters again
 # askers_register          each registers, as the endpoint of its name; all are in the state file
 # asking CMD..             all ask, again and again, each question once, until the command has ended. For d of them
-#                          SENT[d] were asked, LOST[d] are without an answer, PASSED[4] and [6] went past the relay
+#                          SENT[d] were asked, LOST[d] are without an answer, PASSED[4] and [6] went past the relay.
+#                          The last answers are waited for, SETTLE seconds where many will not come
 # lost_most N D..          none of these lost more, else the test has failed
 # tell_asked D..           prints the three, for people
 # claim TEXT               prints what was just shown
@@ -176,7 +177,7 @@ asking() {
 	# What was sent behind all of it has come.
 	tell d4 "198.51.100.10:6000 5001$(printf '%04x' "$ASKED")"
 	want beside " 5001$(printf '%04x' "$ASKED")\$"
-	eventually 2 is_all_answered $((ASKED - begun)) || :
+	eventually "${SETTLE:-5}" is_all_answered $((ASKED - begun)) || :
 	for d in "${!ASKS[@]}"; do
 		SENT[$d]=$((ASKED - begun))
 		LOST[$d]=$((SENT[$d] - $(answered "$d")))

@@ -22,7 +22,7 @@ conf() { # OPTION VALUE..
 	section gateway main log_level debug enabled "${ENABLED:-1}"
 	section server cloud uri coap://cloud.example
 	section listen lan interface "${LINK:-lan0}" server cloud "$@"
-	for d in "${!ASKS[@]}"; do section endpoint - name "$d" server cloud; done
+	for d in d4 d6 d4own d6own; do section endpoint - name "$d" server cloud; done
 }
 
 start() {
@@ -113,32 +113,33 @@ intercept_hosts
 conf intercept 1 without_relay closed
 start
 askers_register
-asking worker_killed
+SETTLE=1 asking worker_killed
 none_past 'the worker is killed'
 lost_most "$MOST" d4 d6
 lost_most 0 d4own d6own
 tell_asked d4 d6 d4own
 claim 'the worker is killed: nothing goes past'
-asking killed
+unset 'ASKS[d4own]' 'ASKS[d6own]'
+SETTLE=1 asking killed
 dropped 'lwgated is killed'
-asking start
+SETTLE=1 asking start
 captured_at_once 'a start over it'
-asking guard_killed
+SETTLE=1 asking guard_killed
 dropped 'the guard is killed, lwgated leaves'
-asking start
+SETTLE=1 asking start
 captured_at_once 'a start over it'
-asking all_killed
+SETTLE=1 asking all_killed
 dropped 'all are killed'
-asking start
+SETTLE=1 asking start
 captured_at_once 'a start over it'
 second 'Address already in use' lan0
 second 'another process owns the table inet lwgate' lan9
 asking true
 none_past 'the first one goes on'
 lost_most 0 "${!ASKS[@]}"
-asking relay_stop
+SETTLE=1 asking relay_stop
 dropped 'stopped in order'
-asking start
+SETTLE=1 asking start
 captured_at_once 'a start over it'
 ENABLED=0 conf intercept 1 without_relay closed
 relay_reload
