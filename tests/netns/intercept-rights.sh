@@ -1,7 +1,7 @@
 #!/bin/bash
 # Claim: who may not capture is told which right is missing and how it is given, or what is not where it should
 # be: at a start that needs it, which then fails and leaves nothing; and at a reload, which then changes
-# nothing, so that devices which call the gateway are served as before.
+# nothing, so that devices which call the gateway are served as before. So is who finds another one at it already.
 #   dev (rawudp) ---- gw (relay) ---- srv (lwm2m-server cloud)
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/../lib/netns.sh"
@@ -85,4 +85,27 @@ does_not_turn_on 'started without the right to capture.*; start lwgated anew, wi
 RELAY=$WORK/bin/lwgated
 does_not_start "$WORK/bin/lwgate-net.*No such file"
 does_not_turn_on 'lwgate-net can not be started: No such file'
+
+# Only lwgate-net finds out, behind the reload, that the table is somebody else's.
+RELAY=$BUILT
+NET_PARENT=driver
+driver_start
+want_set 'listen lan9 5683'
+NET_PARENT=relay
+conf
+relay_start
+mark own
+tell own "$(coap con 0.02 2 a2 '/rd?ep=d4own&lt=300&lwm2m=1.1&b=U' '</3/0>')"
+hears own ack 2.01 2 a2
+conf intercept 1
+relay_reload
+want relay 'error: capture: another process owns the table .*nothing is captured until lwgated is started anew'
+serves 8
+lwgate --json status | grep -q 'another process owns the table' || fail 'the status does not say it'
+lwgate reload >"$WORK/said" 2>&1 && fail 'another reload is as if all were well'
+grep -q 'another process owns the table.*; start lwgated anew' "$WORK/said" || fail "it says: $(cat "$WORK/said")"
+claim "somebody else's table: told, and who calls the gateway is served as before"
+relay_stop
+at gw nft list table inet lwgate >/dev/null || fail 'the other one lost its table'
+claim 'the other one has its table still'
 pass
