@@ -21,6 +21,7 @@
 #                          The last answers are waited for, SETTLE seconds where many will not come
 # lost_most N D..          none of these lost more, else the test has failed
 # tell_asked D..           prints the three, for people
+# left NAME                the program leaves by itself, in 20 s at most; the result is its exit status
 # claim TEXT               prints what was just shown
 
 claim() { echo "     $*"; }
@@ -85,6 +86,17 @@ carried() {
 	same "$(route "$2" called)" "$3" "the address that $2 called"
 	operations "$1" "$2"
 	claim "$2 called $3, and is carried to $1"
+}
+
+is_over() { ! alive "$1"; }
+
+left() {
+	local pid=${NETNS_PID[$1]} status
+	eventually 20 is_over "$1" || fail "$1 does not leave"
+	wait "$pid"
+	status=$?
+	unset "NETNS_PID[$1]"
+	return $status
 }
 
 declare -gA ASKS=() SENT=() LOST=() PASSED=()

@@ -47,8 +47,7 @@ killed() {
 
 guard_killed() {
 	kill -KILL "$(net_guard)"
-	wait "${NETNS_PID[relay]}"
-	unset 'NETNS_PID[relay]'
+	left relay
 	sleep 0.2
 }
 
@@ -98,8 +97,7 @@ second() {
 	mark second
 	run gw second "${RELAY:-$BUILD/lwgated}" -c "$WORK/other.conf" -s "$WORK/other.sock" \
 		-S "$WORK/other" -l stderr
-	wait "${NETNS_PID[second]}" && fail 'a second one starts'
-	unset 'NETNS_PID[second]'
+	left second && fail 'a second one starts'
 	seen second "$1" || fail "a second one is not told: $1"
 	claim "a second one is told: $SEEN"
 }
@@ -143,8 +141,7 @@ SETTLE=1 asking start
 captured_at_once 'a start over it'
 ENABLED=0 conf intercept 1 without_relay closed
 relay_reload
-wait "${NETNS_PID[relay]}" || fail 'it did not leave in order'
-unset 'NETNS_PID[relay]'
+left relay || fail 'it did not leave in order'
 open "a reload that says enabled '0'"
 nothing_is_left 'and nothing is left'
 conf intercept 1 without_relay closed
@@ -152,8 +149,7 @@ start
 relay_stop
 ENABLED=0 conf intercept 1 without_relay closed
 run gw relay "${RELAY:-$BUILD/lwgated}" -c "$WORK/lwgate.conf" -s "$WORK/lwgate.sock" -S "$WORK/state"
-wait "${NETNS_PID[relay]}" || fail 'it did not leave in order'
-unset 'NETNS_PID[relay]'
+left relay || fail 'it did not leave in order'
 open "stopped, then started with enabled '0'"
 conf intercept 1 without_relay closed
 start

@@ -73,9 +73,8 @@ worker_killed() {
 
 guard_killed() {
 	kill -KILL "$(net_guard)"
-	wait "${NETNS_PID[relay]}"
+	left relay
 	STATUS=$?
-	unset 'NETNS_PID[relay]'
 	eventually 5 none_runs || fail 'the worker outlives its guard'
 	sleep 0.3
 }

@@ -41,8 +41,7 @@ does_not_start() {
 	rm -f "$WORK/lwgate.sock"
 	mark relay
 	run gw relay "$RELAY" -c "$WORK/lwgate.conf" -s "$WORK/lwgate.sock" -S "$WORK/state" -l stderr
-	wait "${NETNS_PID[relay]}" && fail 'it starts'
-	unset 'NETNS_PID[relay]'
+	left relay && fail 'it starts'
 	seen relay "error: capture: .*$1" || fail "it does not say: $1"
 	claim "a start: ${SEEN#error: }"
 	[ ! -e "$WORK/lwgate.sock" ] || fail 'its socket is left'
