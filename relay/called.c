@@ -55,8 +55,9 @@ static const struct called_memo *look_up(struct datapath *dp, const struct lan_p
 	const struct server *s = server_at(dp, port, called, now);
 	*m = (struct called_memo){ .address = *called, .is_set = true };
 	m->address.port = port->bound.port;
-	m->server = s != NULL ? s->number : 0;
-	m->is_ours = s == NULL && is_ours(called);
+	/* Who calls us at a port of ours does not mean a server that we run beside the relay at another. */
+	m->is_ours = (s == NULL || fitness(s, port) == 1) && is_ours(called);
+	m->server = s != NULL && !m->is_ours ? s->number : 0;
 	return m;
 }
 

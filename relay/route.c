@@ -178,6 +178,8 @@ static int fitness(const struct route *r, const struct route_way *way)
 		return 1;
 	if (way->called != NULL && !server_has(r->server, way->called, way->now))
 		return 0;
+	if (way->port != 0 && r->server->port != way->port)
+		return 0;
 	return r->server == way->preferred ? 2 : 1;
 }
 
