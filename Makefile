@@ -67,7 +67,8 @@ netfilter_SRC = $(addprefix netfilter/,plan.c wire.c channel.c helper.c rtnl.c n
               transparent.c rights.c serve.c guard.c)
 control_SRC = $(addprefix relay/control/,claim.c control.c answer.c tally.c show_status.c show_routes.c \
               show_metrics.c tree.c utf8.c text.c state.c row.c rows.c restore.c folder.c ask.c query.c \
-              tables.c table.c units.c look.c look_match.c look_ask.c check.c)
+              tables.c table.c units.c look.c look_match.c look_ask.c look_kernel.c look_ports.c \
+              look_machine.c check.c)
 ROOMS       = base conf lwm2m dtls netfilter trunk control
 
 base_BELOW    = base
