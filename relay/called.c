@@ -1,5 +1,6 @@
 /* Whom a device means by the address that it calls. */
 #include "called.h"
+#include <string.h>
 #include "datapath.h"
 #include "udp.h"
 
@@ -24,16 +25,22 @@ static int fitness(const struct server *s, const struct lan_port *port)
 	return s->is_secure && !port->is_secure && s->port == port->bound.port + 1 ? 2 : 1;
 }
 
-/* The server at the address; of several the one that fits the port best, then the first. */
+/* The server at the address; of several one that is there still rather than one that was, then the one that
+ * fits the port best, then the first. */
 static const struct server *server_at(const struct datapath *dp, const struct lan_port *port,
 	const struct addr *called, struct mono now)
 {
 	const struct server *best = NULL;
+	int most = 0;
 	list_each(node, &((struct datapath *)(uintptr_t)dp)->servers) {
 		const struct server *s = container_of(node, struct server, node);
-		if (server_has(s, called, now) &&
-			(best == NULL || fitness(s, port) > fitness(best, port)))
+		if (!server_has(s, called, now))
+			continue;
+		int fits = fitness(s, port) + (server_is_at(s, called) ? 3 : 0);
+		if (fits > most) {
+			most = fits;
 			best = s;
+		}
 	}
 	return best;
 }
@@ -46,17 +53,28 @@ static bool is_ours(const struct addr *called)
 	return udp_source_for(&asked, NULL, &source) == 0 && addr_same_host(&source, called);
 }
 
+static struct called_memo *memo_of(struct datapath *dp, const struct lan_port *port,
+	const struct addr *called)
+{
+	unsigned sum = port->bound.port;
+	for (size_t i = 0; i < sizeof(called->ip); i++)
+		sum = sum * 31 + called->ip[i];
+	return &dp->called[sum % CALLED_MEMOS];
+}
+
+/* Who calls an address of ours calls us, though a server may be there, too. */
 static const struct called_memo *look_up(struct datapath *dp, const struct lan_port *port,
 	const struct addr *called, struct mono now)
 {
-	struct called_memo *m = &dp->called;
-	if (m->is_set && m->address.port == port->bound.port && addr_same_host(&m->address, called))
+	struct called_memo *m = memo_of(dp, port, called);
+	if (m->address.port == port->bound.port && addr_same_host(&m->address, called) &&
+		!mono_reached(m->until, now))
 		return m;
-	const struct server *s = server_at(dp, port, called, now);
-	*m = (struct called_memo){ .address = *called, .is_set = true };
+	bool is_us = is_ours(called);
+	const struct server *s = is_us ? NULL : server_at(dp, port, called, now);
+	*m = (struct called_memo){ .address = *called, .server = s != NULL ? s->number : 0,
+		.is_ours = is_us, .until = mono_add(now, CALLED_MEMO_MS) };
 	m->address.port = port->bound.port;
-	m->server = s != NULL ? s->number : 0;
-	m->is_ours = s == NULL && is_ours(called);
 	return m;
 }
 
@@ -77,7 +95,7 @@ bool called_read(struct datapath *dp, struct parcel *p)
 
 void called_forget(struct datapath *dp)
 {
-	dp->called.is_set = false;
+	memset(dp->called, 0, sizeof(dp->called));
 }
 
 struct route_way called_way(const struct datapath *dp, const struct lan_key *key,

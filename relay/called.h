@@ -17,12 +17,12 @@ struct parcel;
  * server speaks for (foreign 'relay'). */
 #define CALLED_FOREIGN UINT32_MAX
 
-/* What was found last; most devices call the same server. */
+/* What was found for an address and a port number. Several are kept (CALLED_MEMOS), for a while. */
 struct called_memo {
 	struct addr address; /* with the port of the socket */
 	uint32_t server;     /* for flow keys */
-	bool is_ours;        /* it is an address of this machine, and no server's */
-	bool is_set;         /* all this counts */
+	bool is_ours;        /* it is an address of this machine */
+	struct mono until;   /* it counts no longer; 0: nothing is kept here */
 };
 
 /* Writes into p->key who is called. False when that is a stranger, for whom the listener does not speak; it

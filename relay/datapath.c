@@ -173,7 +173,8 @@ static void datagram(void *who, struct lan_port *port, struct udp_slot *slot, st
 	struct parcel p = { .port = port, .called = slot->called, .bytes = slot->bytes,
 		.n = slot->n, .now = now };
 	p.key = (struct lan_key){ slot->peer, slot->ifindex, port->listener->number, 0, 0 };
-	if (port->is_transparent && !called_read(dp, &p))
+	/* lwgate-net may have made it transparent though we have not read that yet. */
+	if ((port->is_transparent || port->listener->intercepts) && !called_read(dp, &p))
 		return;
 	if (port->is_secure)
 		secure_up(dp, &p);

@@ -19,6 +19,11 @@
 #define SERVER_FORMER 8
 #define SERVER_FORMER_MS (24 * 3600 * 1000LL)
 
+/* Called addresses whose owners are remembered, and for how long, ms: asking the kernel costs five system
+ * calls. */
+#define CALLED_MEMOS 16
+#define CALLED_MEMO_MS 60000
+
 /* Length of an endpoint name in bytes; a longer one is refused with 4.00. */
 #define ENDPOINT_NAME_MAX 255
 /* Length of a Location, "/rd/...", with its end; a longer one is not remembered. */

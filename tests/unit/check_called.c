@@ -286,6 +286,76 @@ START_TEST(rule16_a_host_with_two_servers_serves_who_has_one)
 }
 END_TEST
 
+/* It serves devices that call the gateway, too; they do not mean it by that. */
+START_TEST(rule16_calls_to_the_gateway_are_no_calls_to_a_server_beside_it)
+{
+	struct rig *r = prepare();
+	rig_add_server(r, "beside", OURS, 5783);
+	rig_start(r);
+	make_transparent(r);
+	struct flow *f = rig_register(r, A, "dev", "rd/0");
+	ck_assert_str_eq(f->route->server->name, "cloud");
+	ck_assert_uint_eq(f->key.server, 0);
+	rig_free(r);
+}
+END_TEST
+
+/* It became so before its answer was read: what was captured meanwhile is seen as that. */
+START_TEST(rule16_a_socket_that_may_be_transparent_hears_calls_to_others)
+{
+	struct rig *r = prepare();
+	rig_start(r);
+	call(r, CLOUD2);
+	rig_device(r, A, coap(CON, "0.02", 9, "cc", "rd?ep=both"));
+	rig_expect_server(r, coap(CON, "0.02", 9, "cc", "rd?ep=both"));
+	struct addr field = at(CLOUD2);
+	ck_assert(addr_same_host(&r->to, &field));
+	ck_assert_uint_ne(rig_flow(r, "both")->key.server, 0);
+	rig_free(r);
+}
+END_TEST
+
+/* Two names swapped their addresses: whoever is there now is meant. */
+START_TEST(rule16_a_server_that_is_there_goes_before_one_that_was)
+{
+	struct rig *r = up();
+	struct server *cloud = called_server(r->dp, 1), *field = called_server(r->dp, 2);
+	ck_assert_str_eq(cloud->name, "cloud");
+	server_remember(cloud, &field->address[0], fake_net_now(r->net));
+	rig_settle(r);
+	called_forget(r->dp);
+	call(r, CLOUD2);
+	rig_device(r, A, coap(CON, "0.02", 9, "cc", "rd?ep=both"));
+	rig_expect_server(r, coap(CON, "0.02", 9, "cc", "rd?ep=both"));
+	struct addr to = at(CLOUD2);
+	ck_assert(addr_same_host(&r->to, &to));
+	rig_free(r);
+}
+END_TEST
+
+/* What was found for a call is asked again after a while: a former address is the server's no longer then. */
+START_TEST(rule16_a_former_address_ends_though_it_is_called_all_the_time)
+{
+	struct rig *r = up();
+	struct addr old = at(NOBODY);
+	server_remember(called_server(r->dp, 1), &old, fake_net_now(r->net));
+	rig_settle(r);
+	called_forget(r->dp);
+	call(r, NOBODY);
+	rig_device(r, A, coap(CON, "0.01", 1, "aa", "x"));
+	rig_expect_device(r, A, refusal("4.04", 1, "aa", -1));
+	for (int64_t ms = 0; ms < SERVER_FORMER_MS; ms += CALLED_MEMO_MS / 2) {
+		rig_advance(r, CALLED_MEMO_MS / 2);
+		rig_device(r, A, coap(RST, "0.00", 1, "", NULL));
+	}
+	uint64_t before = rig_drops(r, DROP_LAN_FOREIGN);
+	rig_advance(r, CALLED_MEMO_MS);
+	rig_device(r, A, coap(RST, "0.00", 1, "", NULL));
+	ck_assert_uint_eq(rig_drops(r, DROP_LAN_FOREIGN), before + 1);
+	rig_free(r);
+}
+END_TEST
+
 /* Devices ask for names more rarely than we do. */
 START_TEST(rule16_an_address_that_a_server_had_is_its_own_for_a_day)
 {
@@ -469,6 +539,10 @@ Suite *called_suite(void)
 	SUITE_TEST(s, rule3_location_is_good_for_the_called_server_alone);
 	SUITE_TEST(s, rule16_the_called_port_decides_between_servers_of_one_host);
 	SUITE_TEST(s, rule16_a_host_with_two_servers_serves_who_has_one);
+	SUITE_TEST(s, rule16_calls_to_the_gateway_are_no_calls_to_a_server_beside_it);
+	SUITE_TEST(s, rule16_a_socket_that_may_be_transparent_hears_calls_to_others);
+	SUITE_TEST(s, rule16_a_server_that_is_there_goes_before_one_that_was);
+	SUITE_TEST(s, rule16_a_former_address_ends_though_it_is_called_all_the_time);
 	SUITE_TEST(s, rule16_an_address_that_a_server_had_is_its_own_for_a_day);
 	SUITE_TEST(s, rule18_a_server_of_other_settings_keeps_its_flows_and_addresses);
 	SUITE_TEST(s, rule18_interception_that_is_turned_off_ends_what_came_by_it);
