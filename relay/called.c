@@ -62,30 +62,49 @@ static struct called_memo *memo_of(struct datapath *dp, const struct lan_port *p
 	return &dp->called[sum % CALLED_MEMOS];
 }
 
+/* Asks the kernel, at most so often. Beyond that a stranger is meant, most likely. */
+static bool may_ask(struct datapath *dp, struct mono now)
+{
+	return bucket_take(&dp->asks, CALLED_ASKS_BURST, CALLED_ASKS_PER_SECOND, now);
+}
+
+/* Strangers' addresses, of which there is no end, do not push out others. */
+static void keep(struct called_memo *place, const struct called_memo *found)
+{
+	bool is_strangers = found->server == 0 && !found->is_ours;
+	bool is_same = addr_eq(&place->address, &found->address);
+	if (!is_strangers || is_same || (place->server == 0 && !place->is_ours))
+		*place = *found;
+}
+
 /* Who calls an address of ours calls us, though a server may be there, too. */
-static const struct called_memo *look_up(struct datapath *dp, const struct lan_port *port,
+static struct called_memo look_up(struct datapath *dp, const struct lan_port *port,
 	const struct addr *called, struct mono now)
 {
 	struct called_memo *m = memo_of(dp, port, called);
-	if (m->address.port == port->bound.port && addr_same_host(&m->address, called) &&
-		!mono_reached(m->until, now))
-		return m;
-	bool is_us = is_ours(called);
+	bool is_known = m->until.ms != 0 && m->address.port == port->bound.port &&
+		addr_same_host(&m->address, called);
+	bool may = (!is_known || mono_reached(m->until, now)) && may_ask(dp, now);
+	if (is_known && !may)
+		return *m;
+	bool is_us = may && is_ours(called);
 	const struct server *s = is_us ? NULL : server_at(dp, port, called, now);
-	*m = (struct called_memo){ .address = *called, .server = s != NULL ? s->number : 0,
+	struct called_memo found = { .address = *called, .server = s != NULL ? s->number : 0,
 		.is_ours = is_us, .until = mono_add(now, CALLED_MEMO_MS) };
-	m->address.port = port->bound.port;
-	return m;
+	found.address.port = port->bound.port;
+	if (may)
+		keep(m, &found);
+	return found;
 }
 
 bool called_read(struct datapath *dp, struct parcel *p)
 {
 	const struct listener *l = p->port->listener;
-	const struct called_memo *m = look_up(dp, p->port, &p->called, p->now);
-	p->key.server = m->server;
-	if (m->is_ours || (m->server != 0 && l->intercepts))
+	struct called_memo m = look_up(dp, p->port, &p->called, p->now);
+	p->key.server = m.server;
+	if (m.is_ours || (m.server != 0 && l->intercepts))
 		return true;
-	if (m->server == 0 && l->intercepts && l->relays_foreign && l->server != NULL) {
+	if (m.server == 0 && l->intercepts && l->relays_foreign && l->server != NULL) {
 		p->key.server = CALLED_FOREIGN;
 		return true;
 	}

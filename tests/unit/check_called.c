@@ -2,6 +2,7 @@
  * shown in tests/netns/intercept*.sh. */
 #include "called.h"
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include "intercept.h"
 #include "netfilter/netfilter.h"
@@ -356,6 +357,30 @@ START_TEST(rule16_a_former_address_ends_though_it_is_called_all_the_time)
 }
 END_TEST
 
+/* Strangers choose whom they call, and each new address costs system calls. */
+START_TEST(rule16_strangers_calls_cost_little_and_hinder_nobody)
+{
+	struct rig *r = up();
+	rig_register(r, A, "dev", "rd/0");
+	for (int round = 0; round < 2; round++) {
+		unsigned before = fake_net_sources_asked(r->net);
+		for (unsigned i = 0; i < 4000; i++) {
+			char text[40];
+			snprintf(text, sizeof(text), "203.0.%u.%u", i / 200, i % 200 + 1);
+			call(r, text);
+			rig_device(r, B, coap(CON, "0.02", 1, "aa", "rd?ep=dev"));
+		}
+		ck_assert_uint_le(fake_net_sources_asked(r->net), before + CALLED_ASKS_BURST);
+		call(r, OURS);
+		rig_device(r, A, coap(NON, "0.02", 10, "dd", "rd/0"));
+		rig_expect_server(r, coap(NON, "0.02", 10, "dd", "rd/0"));
+		rig_advance(r, CALLED_MEMO_MS + 1);
+	}
+	ck_assert_uint_eq(rig_drops(r, DROP_LAN_FOREIGN), 8000);
+	rig_free(r);
+}
+END_TEST
+
 /* Devices ask for names more rarely than we do. */
 START_TEST(rule16_an_address_that_a_server_had_is_its_own_for_a_day)
 {
@@ -543,6 +568,7 @@ Suite *called_suite(void)
 	SUITE_TEST(s, rule16_a_socket_that_may_be_transparent_hears_calls_to_others);
 	SUITE_TEST(s, rule16_a_server_that_is_there_goes_before_one_that_was);
 	SUITE_TEST(s, rule16_a_former_address_ends_though_it_is_called_all_the_time);
+	SUITE_TEST(s, rule16_strangers_calls_cost_little_and_hinder_nobody);
 	SUITE_TEST(s, rule16_an_address_that_a_server_had_is_its_own_for_a_day);
 	SUITE_TEST(s, rule18_a_server_of_other_settings_keeps_its_flows_and_addresses);
 	SUITE_TEST(s, rule18_interception_that_is_turned_off_ends_what_came_by_it);
