@@ -33,3 +33,4 @@ Suite *opaque_move_suite(void);
 Suite *record_suite(void);
 Suite *static_suite(void);
 Suite *called_suite(void);
+Suite *intercept_suite(void);
