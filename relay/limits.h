@@ -27,6 +27,10 @@
 #define CALLED_ASKS_BURST 1000
 #define CALLED_ASKS_PER_SECOND 1000
 
+/* DTLS sessions that an endpoint may have besides one by each listener, where one intercepts: each server that
+ * it calls has its own. The oldest goes for a new one. */
+#define SESSIONS_CALLED 4
+
 /* Length of an endpoint name in bytes; a longer one is refused with 4.00. */
 #define ENDPOINT_NAME_MAX 255
 /* Length of a Location, "/rd/...", with its end; a longer one is not remembered. */

@@ -36,6 +36,17 @@ struct listener *wanted_listener_by_number(const struct datapath *dp, uint32_t n
 	return NULL;
 }
 
+size_t wanted_sessions_most(const struct datapath *dp)
+{
+	size_t count = 0;
+	bool intercepts = false;
+	list_each(node, &((struct datapath *)(uintptr_t)dp)->listeners) {
+		count += wanted_entry(node)->is_wanted;
+		intercepts |= wanted_entry(node)->is_wanted && wanted_entry(node)->listener.intercepts;
+	}
+	return count + (intercepts ? SESSIONS_CALLED : 0);
+}
+
 /* ---- listeners and their sockets ---- */
 
 static struct listener_entry *listener_present(const struct plan *plan, const char *name)

@@ -1,5 +1,6 @@
 /* Devices with DTLS that call their servers' own addresses (DESIGN.md 6, rules 16 and 17). */
 #include "called.h"
+#include <stdio.h>
 #include <string.h>
 #include "lan_session.h"
 #include "rig_lan.h"
@@ -121,6 +122,91 @@ START_TEST(rule18_interception_that_is_turned_off_ends_its_sessions)
 }
 END_TEST
 
+/* Each costs memory and a timer. */
+START_TEST(rule16_sessions_of_an_endpoint_are_limited)
+{
+	static char names[10][4], hosts[10][24];
+	struct rig_dtls *d[10];
+	struct rig *r = up();
+	r->takes_strays = true;
+	for (unsigned i = 0; i < 10; i++) {
+		snprintf(names[i], sizeof(names[i]), "s%u", i);
+		snprintf(hosts[i], sizeof(hosts[i]), "203.0.113.%u", i + 1);
+		rig_add_server(r, names[i], hosts[i], 5683);
+	}
+	ck_assert_int_eq(rig_apply(r), 0);
+	make_transparent(r);
+	for (unsigned i = 0; i < 10; i++) {
+		call(r, hosts[i]);
+		d[i] = rig_dtls(r, A, "dev-lan");
+		ck_assert_uint_le(rig_proven(r), 1 + SESSIONS_CALLED);
+	}
+	ck_assert_uint_eq(rig_proven(r), 1 + SESSIONS_CALLED);
+	call(r, CLOUD);
+	struct rig_dtls *again = rig_dtls_register(r, A, "dev");
+	expect_reaches(r, again, CLOUD);
+	rig_dtls_free(again);
+	for (unsigned i = 0; i < 10; i++)
+		rig_dtls_free(d[i]);
+	rig_free(r);
+}
+END_TEST
+
+START_TEST(rule15_there_are_timers_for_a_session_with_each_called_server)
+{
+	size_t reserved[2];
+	static char names[50][4];
+	for (int is_on = 0; is_on < 2; is_on++) {
+		struct rig *r = up();
+		for (unsigned i = 0; i < 50; i++) {
+			snprintf(names[i], sizeof(names[i]), "e%u", i);
+			rig_endpoint(r, names[i], "cloud");
+			rig_lan_secure(r, names[i]);
+		}
+		rig_stop(r);
+		r->listens[0].intercept = is_on;
+		rig_start(r);
+		reserved[is_on] = r->dp->reserved;
+		rig_free(r);
+	}
+	ck_assert_uint_ge(reserved[1], reserved[0] + 50 * SESSIONS_CALLED);
+}
+END_TEST
+
+/* A device that no section names has no route before it registers: two handshakes may come before. */
+START_TEST(rule16_unknown_device_has_a_session_for_each_server_that_it_calls)
+{
+	struct rig *r = up();
+	struct addr to[2] = { at(CLOUD), at(CLOUD2) };
+	struct rig_dtls *d[2];
+	rig_stop(r);
+	rig_lan_pki(r);
+	r->listens[0].server = &r->servers[0];
+	r->listens[0].unknown_endpoints = CONF_UNKNOWN_ACCEPT;
+	rig_start(r);
+	make_transparent(r);
+	for (int i = 0; i < 2; i++) {
+		call(r, i == 0 ? CLOUD : CLOUD2);
+		d[i] = rig_dtls_cert(r, A, "device.pem", "device.key");
+		ck_assert(rig_dtls_is_up(d[i]));
+	}
+	ck_assert_uint_eq(rig_proven(r), 2);
+	for (int i = 0; i < 2; i++) {
+		call(r, i == 0 ? CLOUD : CLOUD2);
+		const char *request = coap(CON, "0.02", 7, "aa", "rd?lt=60");
+		rig_dtls_send(d[i], request);
+		rig_expect_server(r, request);
+		ck_assert(addr_same_host(&r->to, &to[i]));
+		rig_server(r, r->port, located(ACK, "2.01", 7, "aa", "rd/0"));
+		rig_expect_dtls(d[i], located(ACK, "2.01", 7, "aa", "rd/0"));
+	}
+	ck_assert_uint_eq(flows_count(r->dp->flows), 2);
+	rig_dtls_free(d[0]);
+	rig_dtls_free(d[1]);
+	rig_free(r);
+}
+END_TEST
+
 Suite *called_dtls_suite(void)
 {
 	Suite *s = suite_create("called, DTLS");
@@ -128,5 +214,8 @@ Suite *called_dtls_suite(void)
 	SUITE_TEST(s, rule16_connection_id_called_at_another_server_is_a_strangers);
 	SUITE_TEST(s, rule16_record_called_at_another_server_is_a_strangers);
 	SUITE_TEST(s, rule18_interception_that_is_turned_off_ends_its_sessions);
+	SUITE_TEST(s, rule16_sessions_of_an_endpoint_are_limited);
+	SUITE_TEST(s, rule15_there_are_timers_for_a_session_with_each_called_server);
+	SUITE_TEST(s, rule16_unknown_device_has_a_session_for_each_server_that_it_calls);
 	return s;
 }
