@@ -381,6 +381,52 @@ START_TEST(rule16_strangers_calls_cost_little_and_hinder_nobody)
 }
 END_TEST
 
+/* Also when it has called the other one before. */
+START_TEST(rule16_unknown_endpoints_go_to_the_server_of_a_host_that_they_call)
+{
+	struct rig *r = prepare();
+	r->listens[0].unknown_endpoints = CONF_UNKNOWN_ACCEPT;
+	r->listens[0].server = &r->servers[0];
+	rig_add_server(r, "other", CLOUD, 5783);
+	rig_start(r);
+	make_transparent(r);
+	call(r, CLOUD);
+	rig_register(r, A, "who", "rd/0");
+	rig_device_at(r, A, 5783, coap(CON, "0.02", 9, "cc", "rd?ep=who"));
+	rig_expect_server(r, coap(CON, "0.02", 9, "cc", "rd?ep=who"));
+	ck_assert_uint_eq(r->to.port, 5783);
+	ck_assert_uint_eq(flows_count(r->dp->flows), 2);
+	rig_free(r);
+}
+END_TEST
+
+/* A socket that is bound to an interface reaches nobody behind another one. */
+START_TEST(rule19_a_restart_finds_the_socket_of_the_interface)
+{
+	static const char *names[] = { "br-lan", "br-iot" };
+	struct rig *r = prepare();
+	struct life_saved row;
+	char endpoint[] = "dev", location[] = "/rd/0";
+	r->listens[0].interface = (struct conf_list){ names, 2 };
+	fake_net_interface(r->net, "br-iot", 3);
+	rig_start(r);
+	make_transparent(r);
+	call(r, CLOUD);
+	r->ifindex = 3;
+	rig_register(r, A, "dev", "rd/0");
+	life_save(rig_flow(r, "dev"), &row, fake_net_now(r->net));
+	row.endpoint = endpoint;
+	row.location = location;
+	row.server = row.calls = "cloud";
+	row.listener = "lan";
+	rig_stop(r);
+	rig_start(r);
+	ck_assert_int_eq(life_restore(r->dp, &row, 0, fake_net_now(r->net)), 0);
+	ck_assert_str_eq(rig_flow(r, "dev")->port->interface, "br-iot");
+	rig_free(r);
+}
+END_TEST
+
 /* Devices ask for names more rarely than we do. */
 START_TEST(rule16_an_address_that_a_server_had_is_its_own_for_a_day)
 {
@@ -569,6 +615,8 @@ Suite *called_suite(void)
 	SUITE_TEST(s, rule16_a_server_that_is_there_goes_before_one_that_was);
 	SUITE_TEST(s, rule16_a_former_address_ends_though_it_is_called_all_the_time);
 	SUITE_TEST(s, rule16_strangers_calls_cost_little_and_hinder_nobody);
+	SUITE_TEST(s, rule16_unknown_endpoints_go_to_the_server_of_a_host_that_they_call);
+	SUITE_TEST(s, rule19_a_restart_finds_the_socket_of_the_interface);
 	SUITE_TEST(s, rule16_an_address_that_a_server_had_is_its_own_for_a_day);
 	SUITE_TEST(s, rule18_a_server_of_other_settings_keeps_its_flows_and_addresses);
 	SUITE_TEST(s, rule18_interception_that_is_turned_off_ends_what_came_by_it);
