@@ -26,6 +26,7 @@ Suite *secure_move_suite(void);
 Suite *called_dtls_suite(void);
 Suite *secure_hostile_suite(void);
 Suite *soak_suite(void);
+Suite *soak_called_suite(void);
 Suite *soak_dtls_suite(void);
 Suite *silence_suite(void);
 Suite *opaque_suite(void);
