@@ -145,3 +145,11 @@ bool called_stays(const struct datapath *dp, const struct lan_key *key, const st
 		return l->intercepts && l->relays_foreign && l->server != NULL;
 	return l->intercepts && called_server(dp, key->server) != NULL;
 }
+
+bool called_strays(const struct flow *f, const struct parcel *p)
+{
+	const struct server *s = f->route->server;
+	return p->key.server != 0 && p->key.server != CALLED_FOREIGN &&
+		p->key.server != s->number && !addr_same_host(&f->called, &p->called) &&
+		!server_has(s, &p->called, p->now);
+}

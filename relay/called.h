@@ -41,3 +41,6 @@ struct server *called_by_unknown(const struct datapath *dp, const struct lan_key
 	const struct listener *listener);
 /* True when whoever has this key may go on to call by this listener, as it is configured now. */
 bool called_stays(const struct datapath *dp, const struct lan_key *key, const struct listener *listener);
+/* True when the device calls another address than before where the flow's server is not: another server of
+ * the host, for whom it came, has gone there. */
+bool called_strays(const struct flow *flow, const struct parcel *p);

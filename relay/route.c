@@ -179,7 +179,7 @@ static int fitness(const struct route *r, const struct route_way *way)
 	if (way->called != NULL && !server_has(r->server, way->called, way->now))
 		return 0;
 	/* A section may mean another server of the same host; whom none names means what it called. */
-	if (way->called != NULL && r->is_dynamic && r->server != way->preferred)
+	if (way->preferred != NULL && r->is_dynamic && r->server != way->preferred)
 		return 0;
 	return r->server == way->preferred ? 2 : 1;
 }

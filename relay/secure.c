@@ -224,15 +224,18 @@ static const struct route *way_of(const struct datapath *dp, const struct lan_se
 	return route_find(dp->routes, slice_str(s->identity->endpoint), is_bootstrap, &way);
 }
 
-/* A device has one session for each server: both would lead to the same. Where one leads to none yet, what
- * was called counts: an endpoint that no section names has its routes by its Registers. */
+/* A device has one session for each server: both would lead to the same. An endpoint that no section names
+ * has its routes by its Registers. */
 static bool is_same_way(const struct datapath *dp, const struct lan_session *a,
 	const struct lan_session *b)
 {
 	if (a->key.listener == b->key.listener && a->key.server == b->key.server)
 		return true;
 	const struct route *way = way_of(dp, a, false);
-	return way == way_of(dp, b, false) && (way != NULL || a->key.server == b->key.server);
+	if (way != NULL || way_of(dp, b, false) != NULL)
+		return way == way_of(dp, b, false);
+	return called_by_unknown(dp, &a->key, a->port->listener) ==
+		called_by_unknown(dp, &b->key, b->port->listener);
 }
 
 /* The flows of the endpoint that go its way are this session's, wherever they were. */

@@ -427,6 +427,29 @@ START_TEST(rule19_a_restart_finds_the_socket_of_the_interface)
 }
 END_TEST
 
+/* A flow to one server of a host came by the other, which goes elsewhere. The flow does not go along. */
+START_TEST(rule16_a_flow_does_not_follow_another_server_from_its_host)
+{
+	struct rig *r = prepare();
+	rig_add_server(r, "other", CLOUD, 5783);
+	rig_endpoint(r, "elsewhere", "other");
+	rig_start(r);
+	make_transparent(r);
+	call(r, CLOUD);
+	struct flow *f = rig_register(r, A, "elsewhere", "rd/0");
+	ck_assert_str_eq(called_server(r->dp, f->key.server)->name, "cloud");
+	r->servers[0].host = "198.51.100.9";
+	apply(r);
+	ck_assert_ptr_nonnull(rig_flow(r, "elsewhere"));
+	call(r, "198.51.100.9");
+	rig_device(r, A, coap(CON, "0.02", 9, "cc", "rd/0"));
+	rig_device(r, A, coap(CON, "0.02", 10, "cc", "rd?ep=elsewhere"));
+	rig_expect_device(r, A, refusal("4.03", 10, "cc", -1));
+	ck_assert_ptr_null(rig_flow(r, "elsewhere"));
+	rig_free(r);
+}
+END_TEST
+
 /* Devices ask for names more rarely than we do. */
 START_TEST(rule16_an_address_that_a_server_had_is_its_own_for_a_day)
 {
@@ -617,6 +640,7 @@ Suite *called_suite(void)
 	SUITE_TEST(s, rule16_strangers_calls_cost_little_and_hinder_nobody);
 	SUITE_TEST(s, rule16_unknown_endpoints_go_to_the_server_of_a_host_that_they_call);
 	SUITE_TEST(s, rule19_a_restart_finds_the_socket_of_the_interface);
+	SUITE_TEST(s, rule16_a_flow_does_not_follow_another_server_from_its_host);
 	SUITE_TEST(s, rule16_an_address_that_a_server_had_is_its_own_for_a_day);
 	SUITE_TEST(s, rule18_a_server_of_other_settings_keeps_its_flows_and_addresses);
 	SUITE_TEST(s, rule18_interception_that_is_turned_off_ends_what_came_by_it);

@@ -74,7 +74,7 @@ static long mark_of(const char *hex)
 	uint8_t bytes[UDP_ROOM];
 	long n = hex_decode(hex, strlen(hex), bytes, sizeof(bytes));
 	for (long i = 0; i + 6 <= n; i++)
-		if (bytes[i] == 'u' && bytes[i + 1] == '=')
+		if (bytes[i] == 'u' && bytes[i + 1] == '=' && bytes[i + 2] >= '0' && bytes[i + 2] <= '9')
 			return strtol((const char[5]){ (char)bytes[i + 2], (char)bytes[i + 3],
 				(char)bytes[i + 4], (char)bytes[i + 5], 0 }, NULL, 10);
 	return -1;
