@@ -312,6 +312,8 @@ load: all $(LOAD:%=$(BUILD)/%)
 	@BUILD='$(BUILD)' tests/load/run.sh $(ARGS)
 
 # ---- where things go ----------------------------------------------------------------------------
+# It will hold keys, and lwgated reads it again as its own user.
+config_mode = $(if $(shell [ `id -u` = 0 ] && getent group lwgate),-m 640 -g lwgate,-m 600)
 install: all
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(SBINDIR) $(BINDIR) $(SYSCONFDIR)/config $(DOCDIR))
 	for p in $(PROGRAMS); do \
@@ -319,7 +321,7 @@ install: all
 		$(INSTALL) -m 755 $(BUILD)/$$p $(DESTDIR)$$to/ || exit 1; \
 	done
 	test -e $(DESTDIR)$(SYSCONFDIR)/config/lwgate || \
-		$(INSTALL) -m 600 packaging/lwgate.conf $(DESTDIR)$(SYSCONFDIR)/config/lwgate
+		$(INSTALL) $(config_mode) packaging/lwgate.conf $(DESTDIR)$(SYSCONFDIR)/config/lwgate
 	$(INSTALL) -m 644 $(wildcard *.md) LICENSE $(DESTDIR)$(DOCDIR)/
 
 clean:

@@ -1,5 +1,6 @@
 /* What an intercepting listener listens at, and whether two can not stand together. */
 #include <string.h>
+#include <strings.h>
 #include "conf/conf_int.h"
 
 static const struct conf_captured *find(const struct conf_captured *list, size_t n, uint16_t port)
@@ -10,6 +11,14 @@ static const struct conf_captured *find(const struct conf_captured *list, size_t
 	return NULL;
 }
 
+/* Nobody out there can call a server on loopback, and its port is its own. */
+static bool is_beside(const struct conf_server *s)
+{
+	struct addr a;
+	return strcasecmp(s->host, "localhost") == 0 ||
+		(addr_parse(&a, s->host) == 0 && addr_is_loopback(&a));
+}
+
 size_t conf_captured(const struct conf *conf, const struct conf_listen *listen,
 	struct conf_captured list[CONF_CAPTURED_PORTS])
 {
@@ -17,7 +26,7 @@ size_t conf_captured(const struct conf *conf, const struct conf_listen *listen,
 	for (size_t i = 0; listen->intercept && i < conf->server_count; i++) {
 		const struct conf_server *s = &conf->server[i];
 		bool is_own = s->port == listen->coap || s->port == listen->coaps;
-		if (!is_own && n < CONF_CAPTURED_PORTS && find(list, n, s->port) == NULL)
+		if (!is_own && !is_beside(s) && n < CONF_CAPTURED_PORTS && find(list, n, s->port) == NULL)
 			list[n++] = (struct conf_captured){ s->port, s->security != CONF_NOSEC, s };
 	}
 	return n;
@@ -61,8 +70,9 @@ static void check_capturing(struct load *load, const struct conf_listen *listen)
 	struct conf_captured list[CONF_CAPTURED_PORTS];
 	size_t n = conf_captured(load->conf, listen, list);
 	for (size_t i = 0; i < load->conf->server_count; i++)
-		check_kind(load, listen, &load->conf->server[i],
-			find(list, n, load->conf->server[i].port));
+		if (!is_beside(&load->conf->server[i]))
+			check_kind(load, listen, &load->conf->server[i],
+				find(list, n, load->conf->server[i].port));
 	if (n == CONF_CAPTURED_PORTS)
 		report_add(load->report, listen->where, CONF_ERROR,
 			"listen '%s': intercept: the servers have too many different ports; right are "

@@ -165,7 +165,7 @@ struct conf_captured {
 };
 
 /* Lists the servers' ports that an intercepting listener captures besides its own, each once; returns how
- * many. None where it does not intercept. */
+ * many. None where it does not intercept. A server on loopback keeps its port for itself. */
 size_t conf_captured(const struct conf *conf, const struct conf_listen *listen,
 	struct conf_captured list[CONF_CAPTURED_PORTS]);
 

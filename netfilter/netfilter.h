@@ -12,6 +12,8 @@
 #define CAPTURE_INTERFACES 16
 #define CAPTURE_PORTS      32
 #define CAPTURE_SERVERS    64
+/* Buffers of a captured listener's socket, bytes: beyond the kernel's limit for everybody. */
+#define CAPTURE_BUFFER (4 * 1024 * 1024)
 /* Room for a sentence for people, with its end. */
 #define CAPTURE_TEXT 256
 

@@ -77,7 +77,7 @@ static void keep(struct called_memo *place, const struct called_memo *found)
 		*place = *found;
 }
 
-/* Who calls an address of ours calls us, though a server may be there, too. */
+/* Who calls us at a port of ours does not mean a server that we run beside the relay at another. */
 static struct called_memo look_up(struct datapath *dp, const struct lan_port *port,
 	const struct addr *called, struct mono now)
 {
@@ -87,9 +87,9 @@ static struct called_memo look_up(struct datapath *dp, const struct lan_port *po
 	bool may = (!is_known || mono_reached(m->until, now)) && may_ask(dp, now);
 	if (is_known && !may)
 		return *m;
-	bool is_us = may && is_ours(called);
-	const struct server *s = is_us ? NULL : server_at(dp, port, called, now);
-	struct called_memo found = { .address = *called, .server = s != NULL ? s->number : 0,
+	const struct server *s = server_at(dp, port, called, now);
+	bool is_us = may && (s == NULL || fitness(s, port) == 1) && is_ours(called);
+	struct called_memo found = { .address = *called, .server = s != NULL && !is_us ? s->number : 0,
 		.is_ours = is_us, .until = mono_add(now, CALLED_MEMO_MS) };
 	found.address.port = port->bound.port;
 	if (may)

@@ -105,7 +105,8 @@ static void say_buffers(void)
 	bool is_read = fscanf(f, "%ld", &most) == 1;
 	fclose(f);
 	if (is_read && most < LAN_SOCKET_BUFFER)
-		log_info("confine: sockets that a reload opens get buffers of %ld bytes, not %d; right is:"
+		log_info("confine: sockets that a reload opens get buffers of %ld bytes, not %d, unless"
+			" their listener intercepts; right is:"
 			" sysctl -w net.core.rmem_max=%d net.core.wmem_max=%d", most,
 			LAN_SOCKET_BUFFER, LAN_SOCKET_BUFFER, LAN_SOCKET_BUFFER);
 }

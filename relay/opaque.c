@@ -378,12 +378,20 @@ static bool is_barred(const struct route *r, const struct addr *device)
 		(r->address.port == 0 || r->address.port == device->port));
 }
 
+/* Records are for one server alone: another port of its host is somebody else, whom we may serve. */
+static struct route *route_for(const struct datapath *dp, const struct parcel *p)
+{
+	const struct listener *l = p->port->listener;
+	struct route_way way = called_way(dp, &p->key, &p->called, l);
+	way.port = way.called != NULL ? p->port->bound.port : 0;
+	return route_opaque(dp->routes, l->name, &p->key.device, &way);
+}
+
 bool opaque_up(struct datapath *dp, struct parcel *p)
 {
 	if (!routes_have_opaque(dp->routes))
 		return false;
-	struct route_way way = called_way(dp, &p->key, &p->called, p->port->listener);
-	struct route *r = route_opaque(dp->routes, p->port->listener->name, &p->key.device, &way);
+	struct route *r = route_for(dp, p);
 	struct record_view view;
 	p->key.identity = OPAQUE_IDENTITY;
 	struct flow *flow = flow_of(dp, p, r);

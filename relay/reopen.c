@@ -20,17 +20,18 @@ static void reopen_port(struct datapath *dp, struct lan_port *p)
 	bool is_gone = p->interface != NULL && ifindex == 0;
 	if (is_gone || (p->fd >= 0 && p->ifindex == ifindex))
 		return;
+	const char *again = p->interface != NULL && p->ifindex == 0 ? "" : " again";
 	lan_shut(p);
 	int rc = lan_reopen(p);
 	if (rc == 0)
 		dp->ports_changed = true;
 	if (rc == 0)
-		log_info("listen: section '%s' listens on %s%s%s again", p->listener->name,
+		log_info("listen: section '%s' listens on %s%s%s%s", p->listener->name,
 			addr_print(&p->bound, text), p->interface != NULL ? " of " : "",
-			p->interface != NULL ? p->interface : "");
+			p->interface != NULL ? p->interface : "", again);
 	else
-		log_warn("listen: section '%s' can not listen on %s again: %s", p->listener->name,
-			addr_print(&p->bound, text), strerror(-rc));
+		log_warn("listen: section '%s' can not listen on %s%s: %s", p->listener->name,
+			addr_print(&p->bound, text), again, strerror(-rc));
 }
 
 void reopen_ports(struct datapath *dp)

@@ -42,6 +42,7 @@ struct route_way {
 	const struct server *preferred; /* this one rather than others; may be NULL */
 	const struct addr *called; /* only those at this address, which the device calls; or NULL */
 	struct mono now; /* with called */
+	uint16_t port; /* only those of this port; or 0 */
 };
 
 /* How to find the server that a section names. */

@@ -311,18 +311,12 @@ int udp_recv_batch(int fd, struct udp_batch *batch, unsigned most)
 
 /* ---- LAN: send ------------------------------------------------------------------------------- */
 
-static bool is_loopback(const struct addr *a)
-{
-	static const uint8_t one[16] = { [15] = 1 };
-	return addr_is_v4(a) ? a->ip[12] == 127 : memcmp(a->ip, one, sizeof(one)) == 0;
-}
-
 /* The interface that the answer is bound to. What a program of this machine sends comes in, by the
  * kernel's word, through the interface that owns the address which it called; bound to that, the
  * answer would leave by the cable (measured). So such peers are routed. */
 static uint32_t answer_interface(const struct udp_slot *slot)
 {
-	if (slot->ifindex == LOOPBACK_IFINDEX || is_loopback(&slot->peer) ||
+	if (slot->ifindex == LOOPBACK_IFINDEX || addr_is_loopback(&slot->peer) ||
 		addr_same_host(&slot->peer, &slot->called))
 		return 0;
 	return slot->ifindex;

@@ -31,6 +31,12 @@ bool addr_is_multicast(const struct addr *a)
 	return (a->ip[12] & 0xf0) == 0xe0 || memcmp(a->ip + 12, broadcast, 4) == 0;
 }
 
+bool addr_is_loopback(const struct addr *a)
+{
+	static const uint8_t one[16] = { [15] = 1 };
+	return addr_is_v4(a) ? a->ip[12] == 127 : memcmp(a->ip, one, sizeof(one)) == 0;
+}
+
 bool addr_is_link_local(const struct addr *a)
 {
 	return a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80;

@@ -22,6 +22,8 @@ bool addr_is_v4(const struct addr *a);
 bool addr_is_any(const struct addr *a);
 /* True for a multicast address, and for 255.255.255.255. */
 bool addr_is_multicast(const struct addr *a);
+/* True for 127.0.0.0/8 and ::1. */
+bool addr_is_loopback(const struct addr *a);
 /* True for fe80::/10. */
 bool addr_is_link_local(const struct addr *a);
 /* True when address, scope and port are the same. */

@@ -1,6 +1,7 @@
 #!/bin/bash
-# The demo behind `make demo`: four LwM2M devices, the relay and a LwM2M Server, each in a network
-# of its own, and all that goes between them. Each step waits for its evidence at the far end, with
+# The demo behind `make demo`: four LwM2M devices, a gateway with the relay, and a LwM2M Server, each in a
+# network of its own, and all that goes between them. The devices were set up with their server's name;
+# nothing on them names the gateway, which takes what they send on its way. Each step waits for its evidence at the far end, with
 # a time limit; the exit status is 0 only when every step was seen there.
 # BUILD names the folder of the programs; KEEP=1 leaves everything running and says what to type.
 set -u
@@ -12,6 +13,7 @@ set -u
 DEVICES='meter-1 meter-2 sensor-3 valve-4'
 declare -A TEMPERATURE=([meter-1]=21 [meter-2]=22 [sensor-3]=-3 [valve-4]=24) # degrees, each its own
 METER_2_KEY=c81e728d9d4c2f636f067f89cc14862c # that of meter-2 in lwgate.conf, towards the gateway
+NAME=lwm2m.example.org # of the server: all that a device knows
 KEEP=${KEEP:-0}
 RELAY=${RELAY:-$BUILD/lwgated}
 LIFETIME=12 # seconds; at half of it devices send an Update, and find out if they are forgotten
@@ -63,10 +65,10 @@ start_server() {
 }
 
 start_relay() {
-	printf '127.0.0.1 localhost\n198.51.100.10 lwm2m.example.org\n' >"$WORK/hosts"
+	printf '%s\n' '127.0.0.1 localhost' "198.51.100.10 $NAME" "2001:db8:2::10 $NAME" >"$WORK/hosts"
 	mkdir "$WORK/state"
 	certs_begin "$WORK/certs"
-	cert gateway gateway.example.org DNS:gateway.example.org,IP:192.0.2.1
+	cert gateway "$NAME" "DNS:$NAME" # in the server's name, of the owner's own CA
 	cert valve-4
 	# It holds keys, so it is for its owner alone.
 	install -m 600 /dev/null "$WORK/lwgate.conf"
@@ -74,16 +76,20 @@ start_relay() {
 	run_with_hosts "$WORK/hosts" gw relay "$RELAY" -c "$WORK/lwgate.conf" \
 		-s "$WORK/lwgate.sock" -S "$WORK/state" -l stderr
 	expect relay 'ready' 15
+	expect relay 'capture: UDP 5683 5684 from lan0 is captured' 5
 }
 
-# start_device NAME TLS ADDRESS:PORT GATEWAY [ARGS..]: on that TLS library, or notls for plain CoAP.
+# start_device NAME TLS ADDRESS:PORT SERVER [ARGS..]: on that TLS library, or notls for plain CoAP. SERVER
+# is the address that the server's name has for it.
 start_device() {
-	local name=$1 tls=$2 bind=$3 gateway=$4 scheme=coaps
+	local name=$1 tls=$2 bind=$3 server=$4 scheme=coaps
 
 	shift 4
 	[ "$tls" != notls ] || scheme=coap
-	run dev "$name" "$BUILD/tests/lwm2m-device-$tls" --ep "$name" --server "$scheme://$gateway" \
-		--bind "$bind" --lifetime "$LIFETIME" --retry 1 "$@"
+	printf '%s\n' '127.0.0.1 localhost' "$server $NAME" >"$WORK/hosts.$name"
+	run_with_hosts "$WORK/hosts.$name" dev "$name" "$BUILD/tests/lwm2m-device-$tls" --ep "$name" \
+		--server "$scheme://$NAME" --bind "$bind" --lifetime "$LIFETIME" --retry 1 "$@"
+	show '> dev' "$name --server $scheme://$NAME, which is $server"
 }
 
 lwgate() { "$BUILD/lwgate" -s "$WORK/lwgate.sock" "$@"; }
@@ -93,15 +99,16 @@ lwgate() { "$BUILD/lwgate" -s "$WORK/lwgate.sock" "$@"; }
 step_networks() {
 	step 'Three networks: devices, gateway, server'
 	netns_three
+	at gw sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 || broken 'no forwarding'
 	show devices '192.0.2.11  2001:db8:1::13                      plain CoAP'
 	show devices '192.0.2.12                                      CoAP over DTLS, PSK (GnuTLS)'
 	show devices '192.0.2.13                                      CoAP over DTLS, certificate (OpenSSL)'
-	show gateway '192.0.2.1   2001:db8:1::1 | 198.51.100.1        the relay'
-	show server '198.51.100.10 = lwm2m.example.org               CoAP over DTLS, PSK (OpenSSL)'
+	show gateway '192.0.2.1   2001:db8:1::1 | 198.51.100.1        a router with the relay'
+	show server '198.51.100.10 2001:db8:2::10 lwm2m.example.org  CoAP over DTLS, PSK (OpenSSL)'
 }
 
 step_start() {
-	step 'The server and the relay start'
+	step 'The server and the relay start; what devices send to their server is taken to the relay'
 	start_server
 	start_relay
 }
@@ -109,11 +116,11 @@ step_start() {
 step_register() {
 	local name
 
-	step 'Four devices start and register; the relay makes a DTLS session for each'
-	start_device meter-1 notls 192.0.2.11:40001 192.0.2.1
-	start_device meter-2 gnutls 192.0.2.12:40002 192.0.2.1 --psk "meter-2:$METER_2_KEY"
-	start_device sensor-3 notls '[2001:db8:1::13]:40003' '[2001:db8:1::1]' --instances 60 --block 256
-	start_device valve-4 openssl 192.0.2.13:40004 192.0.2.1 --server-name gateway.example.org \
+	step "Four devices start and register at their server's own name; the relay makes a DTLS session for each"
+	start_device meter-1 notls 192.0.2.11:40001 198.51.100.10
+	start_device meter-2 gnutls 192.0.2.12:40002 198.51.100.10 --psk "meter-2:$METER_2_KEY"
+	start_device sensor-3 notls '[2001:db8:1::13]:40003' 2001:db8:2::10 --instances 60 --block 256
+	start_device valve-4 openssl 192.0.2.13:40004 198.51.100.10 --server-name "$NAME" \
 		--cert "$CERTS/valve-4.pem" --key "$CERTS/valve-4.key" --ca "$CERTS/ca.pem"
 	for name in meter-2 valve-4; do
 		expect relay "lan: $name: secure session from " 20
@@ -123,6 +130,25 @@ step_register() {
 		expect server "^registered $name /rd/.* via coaps" 20
 		expect "$name" '^registered /rd/' 5
 	done
+}
+
+# called NAME ADDRESS: the relay carries it, and answers from that address.
+called() {
+	local row
+
+	row=$(lwgate --json routes | grep -F "\"endpoint\":\"$1\"") || broken "the relay does not carry $1"
+	case $row in
+	*"\"called\":\"$2\",\"captured\":true"*) show relay "$1 calls $2, and hears $2" ;;
+	*) broken "$1 did not call $2" ;;
+	esac
+}
+
+step_called() {
+	step 'Nothing on the devices names the gateway: whom they call, as the relay sees it'
+	called meter-1 198.51.100.10
+	called meter-2 198.51.100.10
+	called sensor-3 2001:db8:2::10
+	called valve-4 198.51.100.10
 }
 
 step_read() {
@@ -274,7 +300,7 @@ table() {
 step_tables() {
 	step 'What the relay says of it'
 	table routes meter-1 sensor-3 valve-4 192.0.2.11 2001:db8:1::13 192.0.2.13
-	table status
+	table status 'capture .*in the kernel'
 }
 
 # ---- the end ----
@@ -307,7 +333,8 @@ keep() {
 	  echo 'write meter-1 /3/0/13 1760000000' > $WORK/server.in
 	  echo 'set /3303/0/5700 25.5'           > $WORK/sensor-3.in
 	  echo 'register'                        > $WORK/meter-2.in
-	  ip netns exec $(ns dev) coap-client-notls -m post 'coap://192.0.2.1/rd?ep=stranger'
+	  ip netns exec $(ns dev) coap-client-notls -m post 'coap://198.51.100.10/rd?ep=stranger'
+	  ip netns exec $(ns gw) nft list table inet lwgate      what is captured
 	  tail $WORK/relay.err                   the relay's log
 
 	and to end it:
@@ -323,7 +350,7 @@ main() {
 		echo 'demo: KEEP=1 needs root, since its networks have to outlive this command' >&2
 		exit 1
 	fi
-	for program in "$RELAY" "$BUILD/lwgate" "$BUILD/tests/lwm2m-server-openssl" \
+	for program in "$RELAY" "$BUILD/lwgate" "$BUILD/lwgate-net" "$BUILD/tests/lwm2m-server-openssl" \
 		"$BUILD"/tests/lwm2m-device-{notls,gnutls,openssl}; do
 		if [ ! -x "$program" ]; then
 			echo "demo: $program is not built; use: make demo" >&2
@@ -334,6 +361,7 @@ main() {
 	step_networks
 	step_start
 	step_register
+	step_called
 	step_read
 	step_discover
 	step_observe

@@ -4,8 +4,10 @@
 #
 # intercept_begin NAME     netns_three with forwarding on, and a second address of servers, 198.51.100.20
 #                          and 2001:db8:2::20
-# intercept_servers        our LwM2M servers "cloud" (.10, ::10) and "field" (.20, ::20), both with plain
-#                          CoAP and DTLS for WORK/psk
+# route_to EP SERVER FIELD a field of the endpoint's row for that server; empty: no row
+# flows_of EP              its rows, one a line: server, and what a restart keeps of whom it calls and how
+# intercept_servers [EP..]   our LwM2M servers "cloud" (.10, ::10) and "field" (.20, ::20), both with plain
+#                          CoAP and DTLS for WORK/psk, which has these endpoints (or a usual set)
 # intercept_conf [OPTION VALUE]..   begins WORK/lwgate.conf: servers cloud and field over DTLS, a listener
 #                          that intercepts on lan0 (its options are given); forgets the state file
 # calling ADDRESS          devices call that address from now on
@@ -21,11 +23,18 @@ intercept_begin() {
 }
 
 intercept_servers() {
-	psk one two both four six own dtls4 dtls6 old roam third opaque >"$WORK/psk"
+	[ $# -gt 0 ] || set -- one two both four six own dtls4 dtls6 old roam third opaque
+	psk "$@" >"$WORK/psk"
 	server_start cloud openssl --coap 198.51.100.10 --coap '[2001:db8:2::10]' \
 		--coaps 198.51.100.10 --coaps '[2001:db8:2::10]' --psk "$WORK/psk"
 	server_start field openssl --coap 198.51.100.20 --coap '[2001:db8:2::20]' \
 		--coaps 198.51.100.20 --coaps '[2001:db8:2::20]' --psk "$WORK/psk"
+}
+
+route_to() { row "$1" | grep -aF "\"server\":\"$2\"," | sed -nE "s/.*\"$3\":(\"([^\"]*)\"|([^,}]*)).*/\\2\\3/p"; }
+
+flows_of() {
+	row "$1" | sed -nE 's/.*"device":("[^"]*").*"called":("[^"]*"|null),"captured":([a-z]*).*"server":("[^"]*").*"kind":("[^"]*").*"port":([0-9]*).*/\4 \5 \1 \2 \3 \6/p' | sort
 }
 
 intercept_hosts() {

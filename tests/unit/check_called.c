@@ -101,6 +101,17 @@ START_TEST(rule16_calls_to_the_gateway_itself_are_served_as_ever)
 }
 END_TEST
 
+START_TEST(rule16_a_server_beside_the_relay_is_not_meant_by_who_calls_the_gateway)
+{
+	struct rig *r = prepare();
+	rig_add_server(r, "beside", OURS, 5783);
+	rig_start(r);
+	make_transparent(r);
+	ck_assert_uint_eq(rig_register(r, A, "dev", "rd/0")->key.server, 0);
+	rig_free(r);
+}
+END_TEST
+
 /* The same device, port and endpoint name: two flows, each with its own server's address. */
 START_TEST(rule16_a_device_with_two_servers_has_two_flows)
 {
@@ -624,6 +635,7 @@ Suite *called_suite(void)
 	Suite *s = suite_create("called");
 	SUITE_TEST(s, rule17_answers_leave_from_the_address_that_was_called);
 	SUITE_TEST(s, rule16_calls_to_the_gateway_itself_are_served_as_ever);
+	SUITE_TEST(s, rule16_a_server_beside_the_relay_is_not_meant_by_who_calls_the_gateway);
 	SUITE_TEST(s, rule16_a_device_with_two_servers_has_two_flows);
 	SUITE_TEST(s, rule16_an_endpoint_is_refused_by_a_server_that_is_not_its_own);
 	SUITE_TEST(s, rule16_strangers_calls_are_refused_in_silence_and_counted);

@@ -325,6 +325,10 @@ START_TEST(transparent_is_what_all_copies_share)
 		ck_assert_int_eq(transparent_make(copy), 0);
 		close(copy);
 		ck_assert(is_transparent(fd, v4 == 1));
+		int buffer = 0;
+		socklen_t size = sizeof(buffer);
+		ck_assert_int_eq(getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, &size), 0);
+		ck_assert_int_ge(buffer, CAPTURE_BUFFER); /* whatever net.core.rmem_max says */
 		close(fd);
 	}
 }

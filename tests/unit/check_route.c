@@ -134,6 +134,25 @@ START_TEST(static_addresses_are_found_with_and_without_port)
 }
 END_TEST
 
+START_TEST(opaque_records_are_for_the_called_port_alone)
+{
+	struct world w;
+	world_init(&w);
+	struct conf_endpoint *e = rig_endpoint(w.rig, "dev", "bs");
+	e->mode = CONF_OPAQUE;
+	e->has_address = true;
+	e->address = at(A);
+	world_make(&w);
+	w.server[2].port = 5684;
+	struct addr a = at(A);
+	struct route_way right = { .port = 5684 }, other = { .port = 5685 };
+	ck_assert_ptr_nonnull(route_opaque(w.routes, "lan", &a, &right));
+	ck_assert_ptr_nonnull(route_opaque(w.routes, "lan", &a, &(struct route_way){ 0 }));
+	ck_assert_ptr_null(route_opaque(w.routes, "lan", &a, &other));
+	world_fini(&w);
+}
+END_TEST
+
 START_TEST(dynamic_routes_come_go_and_change_tables)
 {
 	struct world w, next;
@@ -251,6 +270,7 @@ Suite *route_suite(void)
 	SUITE_TEST(s, endpoint_without_any_server_has_no_route);
 	SUITE_TEST(s, static_addresses_are_found_with_and_without_port);
 	SUITE_TEST(s, dynamic_routes_come_go_and_change_tables);
+	SUITE_TEST(s, opaque_records_are_for_the_called_port_alone);
 	SUITE_TEST(s, same_way_is_same_server_identity_and_key);
 	SUITE_TEST(s, credentials_stand_in_memory_for_keys);
 	SUITE_TEST(s, hundreds_of_names_are_all_found);
