@@ -298,20 +298,6 @@ START_TEST(rule16_a_host_with_two_servers_serves_who_has_one)
 }
 END_TEST
 
-/* It serves devices that call the gateway, too; they do not mean it by that. */
-START_TEST(rule16_calls_to_the_gateway_are_no_calls_to_a_server_beside_it)
-{
-	struct rig *r = prepare();
-	rig_add_server(r, "beside", OURS, 5783);
-	rig_start(r);
-	make_transparent(r);
-	struct flow *f = rig_register(r, A, "dev", "rd/0");
-	ck_assert_str_eq(f->route->server->name, "cloud");
-	ck_assert_uint_eq(f->key.server, 0);
-	rig_free(r);
-}
-END_TEST
-
 /* It became so before its answer was read: what was captured meanwhile is seen as that. */
 START_TEST(rule16_a_socket_that_may_be_transparent_hears_calls_to_others)
 {
@@ -645,7 +631,6 @@ Suite *called_suite(void)
 	SUITE_TEST(s, rule3_location_is_good_for_the_called_server_alone);
 	SUITE_TEST(s, rule16_the_called_port_decides_between_servers_of_one_host);
 	SUITE_TEST(s, rule16_a_host_with_two_servers_serves_who_has_one);
-	SUITE_TEST(s, rule16_calls_to_the_gateway_are_no_calls_to_a_server_beside_it);
 	SUITE_TEST(s, rule16_a_socket_that_may_be_transparent_hears_calls_to_others);
 	SUITE_TEST(s, rule16_a_server_that_is_there_goes_before_one_that_was);
 	SUITE_TEST(s, rule16_a_former_address_ends_though_it_is_called_all_the_time);
