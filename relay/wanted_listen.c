@@ -265,11 +265,12 @@ static int port_open(struct plan *plan, struct wanted_port *w)
 	return rc;
 }
 
-/* Opens a kept socket that was lost. */
-static void port_reopen(struct lan_port *port)
+/* Opens a kept socket that was lost. It is another one: what it was made to be is told again. */
+static void port_reopen(struct datapath *dp, struct lan_port *port)
 {
 	char text[ADDR_TEXT];
 	int rc = lan_reopen(port);
+	dp->ports_changed |= rc == 0;
 	if (rc == -ENODEV && port->interface != NULL)
 		return; /* its interface is still to come */
 	if (rc != 0)
@@ -340,7 +341,7 @@ static int prepare_ports(struct plan *plan)
 		if (rc != 0)
 			return rc;
 		if (present != NULL && present->fd < 0)
-			port_reopen(present);
+			port_reopen(plan->dp, present);
 	}
 	return 0;
 }
@@ -439,7 +440,7 @@ static void undo_shut(struct plan *plan)
 		list_each(node, &l->ports) {
 			struct lan_port *p = container_of(node, struct lan_port, node);
 			if (p->fd < 0)
-				port_reopen(p);
+				port_reopen(plan->dp, p);
 		}
 	}
 }

@@ -133,7 +133,9 @@ START_TEST(rule16_sessions_of_an_endpoint_are_limited)
 		snprintf(names[i], sizeof(names[i]), "s%u", i);
 		snprintf(hosts[i], sizeof(hosts[i]), "203.0.113.%u", i + 1);
 		rig_add_server(r, names[i], hosts[i], 5683);
+		rig_endpoint(r, "dev", names[i]);
 	}
+	rig_lan_secure(r, "dev");
 	ck_assert_int_eq(rig_apply(r), 0);
 	make_transparent(r);
 	for (unsigned i = 0; i < 10; i++) {

@@ -149,6 +149,30 @@ START_TEST(rule16_a_new_worker_hears_all_that_is_not_answered)
 }
 END_TEST
 
+/* The sockets that had to make way for it are opened again, and are others. */
+START_TEST(rule18_a_refused_configuration_leaves_capture_as_it_was)
+{
+	struct rig *r = up(1);
+	all_made(0, 0);
+	fake_helper_say_done(0);
+	struct conf_listen before = r->listens[0];
+	r->listens[0].interface.count = 0;
+	r->listens[0].intercept = false;
+	rig_add_listen(r, "second", 6000);
+	fake_net_port_taken(r->net, 6000, true);
+	ck_assert_int_ne(rig_apply(r), 0);
+	r->listens[0] = before;
+	ck_assert_uint_gt(fake_helper.sockets, 4);
+	all_made(4, 0);
+	size_t at = 0;
+	struct listener *l = wanted_listener(r->dp, &at);
+	list_each(node, &l->ports)
+		ck_assert(container_of(node, struct lan_port, node)->is_transparent);
+	ck_assert_uint_eq(fake_helper.sets, 1);
+	down(r);
+}
+END_TEST
+
 /* An answer that comes after the socket was opened anew is not the new one's. */
 START_TEST(rule16_an_answer_for_a_closed_socket_is_nobodys)
 {
@@ -261,6 +285,7 @@ Suite *intercept_suite(void)
 	SUITE_TEST(s, rule16_a_refused_socket_is_tried_again);
 	SUITE_TEST(s, rule16_what_could_not_be_sent_is_tried_again);
 	SUITE_TEST(s, rule16_a_new_worker_hears_all_that_is_not_answered);
+	SUITE_TEST(s, rule18_a_refused_configuration_leaves_capture_as_it_was);
 	SUITE_TEST(s, rule16_an_answer_for_a_closed_socket_is_nobodys);
 	SUITE_TEST(s, rule16_many_sockets_go_in_portions);
 	SUITE_TEST(s, rule16_lwgated_leaves_with_lwgate_net_where_capture_is_wanted);
