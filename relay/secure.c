@@ -561,6 +561,10 @@ void secure_apply(struct datapath *dp, struct identities *identities)
 	while ((next = lan_session_next(dp->sessions, LAN_STRANGERS, NULL)) != NULL ||
 		(next = lan_session_next(dp->sessions, LAN_KNOWN, NULL)) != NULL)
 		close_session(dp, next);
+	/* An identity that was adopted is the same one, and has all of them still: drop_older shall see only
+	 * those that came before. */
+	for (next = NULL; (next = lan_session_next(dp->sessions, LAN_PROVEN, next)) != NULL;)
+		list_remove(&next->same_identity);
 	next = lan_session_next(dp->sessions, LAN_PROVEN, NULL);
 	while (next != NULL) {
 		struct lan_session *s = next;
@@ -571,7 +575,6 @@ void secure_apply(struct datapath *dp, struct identities *identities)
 			close_session(dp, s);
 			continue;
 		}
-		list_remove(&s->same_identity);
 		s->identity = id;
 		list_append(&id->sessions, &s->same_identity);
 		if (drop_older(dp, s)) /* listeners that had different servers have one now */

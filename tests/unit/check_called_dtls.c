@@ -209,6 +209,38 @@ START_TEST(rule16_unknown_device_has_a_session_for_each_server_that_it_calls)
 }
 END_TEST
 
+/* It had one with its server and one with us; now both lead to that server. The newest stays. */
+START_TEST(rule18_sessions_of_an_unknown_device_become_one)
+{
+	struct rig *r = up();
+	struct rig_dtls *d[2];
+	rig_stop(r);
+	rig_lan_pki(r);
+	r->listens[0].server = &r->servers[1];
+	r->listens[0].unknown_endpoints = CONF_UNKNOWN_ACCEPT;
+	rig_start(r);
+	make_transparent(r);
+	for (int i = 0; i < 2; i++) {
+		call(r, i == 0 ? CLOUD : "192.168.1.1");
+		d[i] = rig_dtls_cert(r, A, "device.pem", "device.key");
+		const char *request = coap(CON, "0.02", 7, "aa", "rd?lt=60");
+		rig_dtls_send(d[i], request);
+		rig_expect_server(r, request);
+		rig_server(r, r->port, located(ACK, "2.01", 7, "aa", "rd/0"));
+		rig_expect_dtls(d[i], located(ACK, "2.01", 7, "aa", "rd/0"));
+	}
+	ck_assert_uint_eq(rig_proven(r), 2);
+	r->listens[0].server = &r->servers[0];
+	ck_assert_int_eq(rig_apply(r), 0);
+	ck_assert_uint_eq(rig_proven(r), 1);
+	call(r, "192.168.1.1");
+	rig_dtls_serve(r, d[1]);
+	rig_dtls_free(d[0]);
+	rig_dtls_free(d[1]);
+	rig_free(r);
+}
+END_TEST
+
 Suite *called_dtls_suite(void)
 {
 	Suite *s = suite_create("called, DTLS");
@@ -216,6 +248,7 @@ Suite *called_dtls_suite(void)
 	SUITE_TEST(s, rule16_connection_id_called_at_another_server_is_a_strangers);
 	SUITE_TEST(s, rule16_record_called_at_another_server_is_a_strangers);
 	SUITE_TEST(s, rule18_interception_that_is_turned_off_ends_its_sessions);
+	SUITE_TEST(s, rule18_sessions_of_an_unknown_device_become_one);
 	SUITE_TEST(s, rule16_sessions_of_an_endpoint_are_limited);
 	SUITE_TEST(s, rule15_there_are_timers_for_a_session_with_each_called_server);
 	SUITE_TEST(s, rule16_unknown_device_has_a_session_for_each_server_that_it_calls);
