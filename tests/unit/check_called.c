@@ -313,6 +313,22 @@ START_TEST(rule16_a_socket_that_may_be_transparent_hears_calls_to_others)
 }
 END_TEST
 
+/* A new address of ours, by DHCP. */
+START_TEST(rule16_an_address_that_becomes_ours_is_ours_at_once)
+{
+	struct rig *r = up();
+	struct addr new = at(NOBODY);
+	call(r, NOBODY);
+	rig_device(r, A, coap(CON, "0.01", 1, "aa", "x"));
+	rig_expect_silence(r);
+	fake_net_own(r->net, &new);
+	datapath_addresses_changed(r->dp, fake_net_now(r->net));
+	rig_device(r, A, coap(CON, "0.01", 2, "aa", "x"));
+	rig_expect_device(r, A, refusal("4.04", 2, "aa", -1));
+	rig_free(r);
+}
+END_TEST
+
 /* Two names swapped their addresses: whoever is there now is meant. */
 START_TEST(rule16_a_server_that_is_there_goes_before_one_that_was)
 {
@@ -350,6 +366,10 @@ START_TEST(rule16_a_former_address_ends_though_it_is_called_all_the_time)
 	rig_advance(r, CALLED_MEMO_MS);
 	rig_device(r, A, coap(RST, "0.00", 1, "", NULL));
 	ck_assert_uint_eq(rig_drops(r, DROP_LAN_FOREIGN), before + 1);
+	unsigned asked = fake_net_sources_asked(r->net);
+	rig_device(r, A, coap(RST, "0.00", 1, "", NULL));
+	ck_assert_uint_eq(rig_drops(r, DROP_LAN_FOREIGN), before + 2);
+	ck_assert_uint_eq(fake_net_sources_asked(r->net), asked);
 	rig_free(r);
 }
 END_TEST
@@ -374,6 +394,18 @@ START_TEST(rule16_strangers_calls_cost_little_and_hinder_nobody)
 		rig_advance(r, CALLED_MEMO_MS + 1);
 	}
 	ck_assert_uint_eq(rig_drops(r, DROP_LAN_FOREIGN), 8000);
+	/* Nor is what could not be asked taken for a stranger's for long. */
+	struct addr new = at("192.168.1.2");
+	fake_net_own(r->net, &new);
+	for (unsigned i = 0; i < CALLED_ASKS_BURST; i++) {
+		call(r, i % 2 == 0 ? "203.0.113.1" : "203.0.113.17");
+		rig_device(r, B, coap(RST, "0.00", 1, "", NULL));
+	}
+	call(r, "192.168.1.2");
+	rig_device(r, B, coap(NON, "0.01", 1, "aa", "x"));
+	rig_advance(r, 1000);
+	rig_device(r, B, coap(CON, "0.01", 1, "aa", "x"));
+	rig_expect_device(r, B, refusal("4.04", 1, "aa", -1));
 	rig_free(r);
 }
 END_TEST
@@ -435,6 +467,14 @@ START_TEST(rule16_a_flow_does_not_follow_another_server_from_its_host)
 	call(r, CLOUD);
 	struct flow *f = rig_register(r, A, "elsewhere", "rd/0");
 	ck_assert_str_eq(called_server(r->dp, f->key.server)->name, "cloud");
+	/* Both may be called at another address of the host. */
+	struct addr more = at("198.51.100.8");
+	server_remember(called_server(r->dp, 1), &more, fake_net_now(r->net));
+	server_remember((struct server *)(uintptr_t)f->route->server, &more, fake_net_now(r->net));
+	call(r, "198.51.100.8");
+	rig_device(r, A, coap(CON, "0.02", 8, "cc", "rd/0"));
+	rig_expect_server(r, coap(CON, "0.02", 8, "cc", "rd/0"));
+	ck_assert_ptr_eq(rig_flow(r, "elsewhere"), f);
 	r->servers[0].host = "198.51.100.9";
 	apply(r);
 	ck_assert_ptr_nonnull(rig_flow(r, "elsewhere"));
@@ -632,6 +672,7 @@ Suite *called_suite(void)
 	SUITE_TEST(s, rule16_the_called_port_decides_between_servers_of_one_host);
 	SUITE_TEST(s, rule16_a_host_with_two_servers_serves_who_has_one);
 	SUITE_TEST(s, rule16_a_socket_that_may_be_transparent_hears_calls_to_others);
+	SUITE_TEST(s, rule16_an_address_that_becomes_ours_is_ours_at_once);
 	SUITE_TEST(s, rule16_a_server_that_is_there_goes_before_one_that_was);
 	SUITE_TEST(s, rule16_a_former_address_ends_though_it_is_called_all_the_time);
 	SUITE_TEST(s, rule16_strangers_calls_cost_little_and_hinder_nobody);

@@ -136,13 +136,17 @@ START_TEST(rule16_sessions_of_an_endpoint_are_limited)
 		rig_endpoint(r, "dev", names[i]);
 	}
 	rig_lan_secure(r, "dev");
+	rig_add_listen(r, "more", 7000);
 	ck_assert_int_eq(rig_apply(r), 0);
 	make_transparent(r);
 	for (unsigned i = 0; i < 10; i++) {
 		call(r, hosts[i]);
 		d[i] = rig_dtls(r, A, "dev-lan");
-		ck_assert_uint_le(rig_proven(r), 1 + SESSIONS_CALLED);
+		ck_assert_uint_le(rig_proven(r), 2 + SESSIONS_CALLED);
 	}
+	ck_assert_uint_eq(rig_proven(r), 2 + SESSIONS_CALLED);
+	r->conf.listen_count--;
+	ck_assert_int_eq(rig_apply(r), 0);
 	ck_assert_uint_eq(rig_proven(r), 1 + SESSIONS_CALLED);
 	call(r, CLOUD);
 	struct rig_dtls *again = rig_dtls_register(r, A, "dev");
