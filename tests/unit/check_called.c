@@ -329,6 +329,61 @@ START_TEST(rule16_an_address_that_becomes_ours_is_ours_at_once)
 }
 END_TEST
 
+/* By the answer of a name server; by a reload, the host stays the same one by name. */
+START_TEST(rule16_a_server_goes_on_to_be_called_where_it_was)
+{
+	struct rig *r = prepare();
+	struct addr first = at(CLOUD), second = at("198.51.100.3");
+	r->servers[0].host = "cloud.example";
+	fake_name_set(r->net, "cloud.example", &first, 1);
+	rig_start(r);
+	make_transparent(r);
+	call(r, CLOUD);
+	rig_register(r, A, "dev", "rd/0");
+	r->dp->env.servers_changed = false;
+	fake_name_set(r->net, "cloud.example", &second, 1);
+	rig_advance(r, 3600 * 1000);
+	ck_assert(r->dp->env.servers_changed); /* for what is captured */
+	called_forget(r->dp);
+	rig_register(r, A, "dev", "rd/0");
+	fake_name_forget(r->net, "cloud.example");
+	r->servers[0].handshake_timeout = 30;
+	apply(r);
+	rig_device(r, A, coap(RST, "0.00", 1, "", NULL));
+	call(r, "198.51.100.3");
+	rig_device(r, A, coap(RST, "0.00", 1, "", NULL));
+	ck_assert_uint_eq(rig_drops(r, DROP_LAN_FOREIGN), 0);
+	r->servers[0].host = "198.51.100.9";
+	apply(r);
+	call(r, CLOUD);
+	rig_device(r, A, coap(RST, "0.00", 1, "", NULL));
+	ck_assert_uint_eq(rig_drops(r, DROP_LAN_FOREIGN), 1);
+	rig_stop(r);
+	while (*rig_server_got(r) != '\0')
+		;
+	rig_free(r);
+}
+END_TEST
+
+/* Nobody could answer from there. */
+START_TEST(rule18_a_port_that_is_captured_no_more_ends_its_flows)
+{
+	struct rig *r = prepare();
+	rig_add_server(r, "other", CLOUD, 5783);
+	rig_endpoint(r, "elsewhere", "other");
+	rig_start(r);
+	make_transparent(r);
+	call(r, CLOUD);
+	rig_device_at(r, A, 5783, coap(CON, "0.02", 9, "cc", "rd?ep=elsewhere"));
+	rig_expect_server(r, coap(CON, "0.02", 9, "cc", "rd?ep=elsewhere"));
+	ck_assert_uint_eq(rig_flow(r, "elsewhere")->port->bound.port, 5783);
+	rig_conf_server(r, "other")->port = 5793;
+	apply(r);
+	ck_assert_ptr_null(rig_flow(r, "elsewhere"));
+	rig_free(r);
+}
+END_TEST
+
 /* Two names swapped their addresses: whoever is there now is meant. */
 START_TEST(rule16_a_server_that_is_there_goes_before_one_that_was)
 {
@@ -673,6 +728,8 @@ Suite *called_suite(void)
 	SUITE_TEST(s, rule16_a_host_with_two_servers_serves_who_has_one);
 	SUITE_TEST(s, rule16_a_socket_that_may_be_transparent_hears_calls_to_others);
 	SUITE_TEST(s, rule16_an_address_that_becomes_ours_is_ours_at_once);
+	SUITE_TEST(s, rule16_a_server_goes_on_to_be_called_where_it_was);
+	SUITE_TEST(s, rule18_a_port_that_is_captured_no_more_ends_its_flows);
 	SUITE_TEST(s, rule16_a_server_that_is_there_goes_before_one_that_was);
 	SUITE_TEST(s, rule16_a_former_address_ends_though_it_is_called_all_the_time);
 	SUITE_TEST(s, rule16_strangers_calls_cost_little_and_hinder_nobody);
