@@ -62,12 +62,13 @@ dtls_SRC    = $(addprefix dtls/,header.c header13.c number13.c listener.c sessio
 trunk_SRC   = $(addprefix relay/,timer.c loop.c udp.c resolve.c stat.c lan.c server.c wan.c \
               wan_round.c wan_socket.c classify.c limit.c msg.c track.c assist.c held.c reason.c lan_session.c identity.c identify.c \
               secure.c record.c cid.c opaque.c flow.c route.c newcomer.c move.c forward.c \
-              notice.c called.c life.c reopen.c wanted_listen.c wanted.c datapath.c intercept.c confine.c)
+              notice.c called.c life.c reopen.c wanted_listen.c wanted.c datapath.c closed.c intercept.c confine.c)
 netfilter_SRC = $(addprefix netfilter/,plan.c wire.c channel.c helper.c rtnl.c nft.c policy.c ct.c \
               transparent.c rights.c serve.c guard.c)
 control_SRC = $(addprefix relay/control/,claim.c control.c answer.c tally.c show_status.c show_routes.c \
               show_metrics.c tree.c utf8.c text.c state.c row.c rows.c restore.c folder.c ask.c query.c \
-              tables.c table.c units.c look.c look_match.c look_ask.c check.c)
+              tables.c table.c units.c look.c look_match.c look_ask.c look_kernel.c look_ports.c \
+              look_machine.c check.c)
 ROOMS       = base conf lwm2m dtls netfilter trunk control
 
 base_BELOW    = base

@@ -79,10 +79,13 @@ int channel_receive(int fd, struct wire *w, int *passed)
 		.msg_controllen = sizeof(control.room) };
 	*passed = -1;
 	ssize_t n = recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	/* The other end went and left something of ours unread. This is told once; what it said comes after. */
+	if (n < 0 && errno == ECONNRESET)
+		n = recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return -EAGAIN;
 	if (n < 0)
-		return errno == ECONNRESET ? 0 : -errno;
+		return -errno;
 	*passed = detach(&m);
 	if (n == 0)
 		return 0;

@@ -211,7 +211,9 @@ static int say(struct helper *h, int passed)
 	if (h->fd < 0)
 		return -ENOTCONN;
 	h->is_woken = true;
-	return channel_send(h->fd, &h->sent, passed);
+	int rc = channel_send(h->fd, &h->sent, passed);
+	/* It is gone: helper_read tells it, and why. */
+	return rc == -EPIPE || rc == -ECONNRESET ? 0 : rc;
 }
 
 int helper_wake(struct helper *h)

@@ -40,6 +40,7 @@ struct policy {
 	char interface[PLAN_INTERFACES][IF_NAMESIZE];
 	size_t count;
 	bool is_set; /* policy_set was called */
+	bool keeps; /* rules that are not in the plan stay for now */
 	bool is_touched; /* somebody changed something */
 	bool is_spoiled[FAMILIES]; /* and that family's route may be another one now */
 	struct found found;
@@ -181,7 +182,7 @@ static int set_rules(struct policy *p, int family, uint32_t *added)
 		*added += rc == 0;
 		rc = rc == -EEXIST ? 0 : rc;
 	}
-	for (size_t i = 0; rc == 0 && i < f->stale_count; i++) {
+	for (size_t i = 0; rc == 0 && !p->keeps && i < f->stale_count; i++) {
 		rc = ask_rule(p, RTM_DELRULE, 0, family, f->stale[i].name, f->stale[i].mark,
 			f->stale[i].mask);
 		rc = rc == -ENOENT ? 0 : rc;
@@ -365,6 +366,17 @@ static void take_plan(struct policy *p, const struct plan *plan)
 	p->count = plan->interface_count;
 	p->mark = plan->mark;
 	p->mask = plan->mask;
+}
+
+int policy_add(struct policy *p, const struct plan *plan, char why[CAPTURE_TEXT])
+{
+	why[0] = '\0';
+	if (plan->interface_count == 0)
+		return 0;
+	p->keeps = true;
+	int rc = policy_set(p, plan, why);
+	p->keeps = false;
+	return rc;
 }
 
 int policy_set(struct policy *p, const struct plan *plan, char why[CAPTURE_TEXT])

@@ -12,6 +12,9 @@ struct policy;
 int policy_open(struct policy **policy) MUST_CHECK;
 /* A descriptor that is readable when something happened. */
 int policy_fd(const struct policy *policy);
+/* Adds what the plan has to what is there, so that captured packets of before find their way as well, until
+ * policy_set. Returns as that does. */
+int policy_add(struct policy *policy, const struct plan *plan, char why[CAPTURE_TEXT]) MUST_CHECK;
 /* Makes rules and routes as the plan has them, whatever was there, also a dead predecessor's. Returns
  * 0, or -errno with a sentence in `why`. */
 int policy_set(struct policy *policy, const struct plan *plan, char why[CAPTURE_TEXT]) MUST_CHECK;

@@ -85,13 +85,15 @@ static int run_rules(struct worker *w, const struct plan *plan, char why[CAPTURE
 	return rc;
 }
 
-/* What is marked must find its way: the way is laid before, and taken away after. */
+/* What is marked must find its way, by the rules of before and by those of now: the way is laid before, and taken
+ * away after. */
 static int swap(struct worker *w, char why[CAPTURE_TEXT])
 {
-	bool is_less = w->next->interface_count < w->now->interface_count;
-	int rc = is_less ? run_rules(w, w->next, why) : policy_set(w->policy, w->next, why);
+	int rc = policy_add(w->policy, w->next, why);
 	if (rc == 0)
-		rc = is_less ? policy_set(w->policy, w->next, why) : run_rules(w, w->next, why);
+		rc = run_rules(w, w->next, why);
+	if (rc == 0)
+		rc = policy_set(w->policy, w->next, why);
 	if (rc == 0) {
 		struct plan *old = w->now;
 		w->now = w->next;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "base/log.h"
 #include "base/machine.h"
+#include "closed.h"
 #include "conf/conf.h"
 #include "confine.h"
 #include "control/control.h"
@@ -143,6 +144,7 @@ static int conf_up(struct gateway *g)
 		return -EINVAL;
 	if (!g->conf->gateway.enabled) {
 		log_info("gateway: %s says enabled '0': nothing to do", g->spec.conf_path);
+		closed_take_away(g->spec.state_dir);
 		conf_free(g->conf);
 		g->conf = NULL;
 		return 1;

@@ -8,7 +8,6 @@
  * LAN sockets stay lwgated's: lwgate-net makes them transparent where they are. */
 #include "intercept.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/capability.h>
 #include <poll.h>
 #include <stdio.h>
@@ -18,14 +17,14 @@
 #include <unistd.h>
 #include "base/log.h"
 #include "called.h"
+#include "closed.h"
 #include "conf/conf.h"
 #include "datapath.h"
+#include "limits.h"
 #include "netfilter/helper.h"
 #include "udp.h"
 #include "wanted.h"
 
-/* How long a start may take, ms; a predecessor that is just leaving is waited for. */
-#define START_MS 5000
 /* Before what the kernel refused is tried again, ms; doubled each time. */
 #define RETRY_MS      1000
 #define RETRY_LAST_MS 60000
@@ -36,7 +35,6 @@ struct intercept {
 	struct intercept_spec spec;
 	struct datapath *dp;
 	char program[256];
-	char closed[256];           /* path of that file, or "" */
 	struct helper *helper;
 	struct watch watch;
 	struct flush flush;
@@ -148,21 +146,6 @@ static bool drops_without_us(const struct capture *c)
 	return false;
 }
 
-static void note_closed(const struct intercept *i, bool is_closed)
-{
-	int fd = -1;
-	if (i->closed[0] == '\0')
-		return;
-	if (!is_closed)
-		(void)unlinkat(AT_FDCWD, i->closed, 0);
-	else if ((fd = open(i->closed, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)) < 0 &&
-		errno != EEXIST)
-		log_warn("capture: can not write %s: %s; should capture be turned off while lwgated does "
-			"not run, what drops stays", i->closed, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-}
-
 /* ---- to lwgate-net ---- */
 
 /* Something can not be had now, and may be later. Many sockets may be refused at once: the first one is told. */
@@ -224,6 +207,9 @@ static void send_state(struct intercept *i)
 	i->has_sent = true;
 	i->is_done = false;
 	i->next.generation = ++i->generation;
+	/* It may be there before we hear of it. */
+	if (drops_without_us(&i->next))
+		closed_note(i->spec.dir, true);
 	int rc = helper_set(i->helper, &i->next);
 	if (rc != 0 && rc != -ENOTCONN) { /* that is told by on_gone */
 		i->has_sent = false;
@@ -248,8 +234,7 @@ static void update(struct intercept *i, struct mono now)
 		return;
 	intercept_want(i->dp, now, &i->next);
 	tell_full(i);
-	bool is_left = i->closed[0] != '\0' && access(i->closed, F_OK) == 0;
-	if (!i->is_awake && (i->next.listen_count > 0 || is_left))
+	if (!i->is_awake && (i->next.listen_count > 0 || closed_is_left(i->spec.dir)))
 		i->is_awake = helper_wake(i->helper) == 0;
 	if (!i->is_ready)
 		return;
@@ -375,7 +360,7 @@ static void on_done(void *arg, uint32_t generation, int code, const char *text)
 	}
 	i->is_done = true;
 	settle(i);
-	note_closed(i, drops_without_us(&i->sent));
+	closed_note(i->spec.dir, drops_without_us(&i->sent));
 	make_ordinary(i->dp);
 	tell_done(&i->sent);
 }
@@ -399,15 +384,17 @@ static void on_counts(void *arg, const struct capture_counts *counts)
 static void on_gone(void *arg, const char *why)
 {
 	struct intercept *i = arg;
-	bool was_wanted = i->next.listen_count > 0;
+	bool is_wanted = i->next.listen_count > 0, was_ready = i->is_ready;
 	i->is_gone = true;
 	i->is_ready = i->is_done = false;
 	loop_unwatch(i->dp->env.loop, &i->watch);
 	timer_disarm(i->dp->env.timers, &i->again);
 	snprintf(i->fault, sizeof(i->fault), "%s", why);
-	if (was_wanted) {
+	if (is_wanted && was_ready) {
 		log_err("capture: %s; nobody without rights can start it again, so lwgated leaves", why);
 		i->spec.broken(i->spec.who);
+	} else if (is_wanted) { /* asked for by a reload: who calls us is served as before */
+		log_err("capture: %s; nothing is captured until lwgated is started anew", why);
 	}
 }
 
@@ -439,7 +426,8 @@ const char *intercept_program(char *path, size_t size)
  * needed. */
 static bool has_right(void)
 {
-	return geteuid() == 0 || prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, CAP_NET_ADMIN, 0, 0) == 1;
+	return (geteuid() == 0 && prctl(PR_CAPBSET_READ, CAP_NET_ADMIN, 0, 0, 0) == 1) ||
+		prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, CAP_NET_ADMIN, 0, 0) == 1;
 }
 
 /* Waits for the first worker, so that what hinders it is told where the gateway starts. */
@@ -449,7 +437,7 @@ static int wait_ready(struct intercept *i)
 	int rc = helper_wake(i->helper);
 	i->is_awake = rc == 0;
 	while (rc == 0 && !i->is_ready && !i->is_gone) {
-		if (poll(&p, 1, START_MS) <= 0)
+		if (poll(&p, 1, CAPTURE_START_MS) <= 0)
 			rc = -ETIMEDOUT;
 		else
 			helper_read(i->helper);
@@ -504,8 +492,6 @@ int intercept_create(struct intercept **intercept, const struct intercept_spec *
 		free(i);
 		return rc;
 	}
-	if (spec->dir != NULL)
-		snprintf(i->closed, sizeof(i->closed), "%s/closed", spec->dir);
 	loop_on_flush(i->dp->env.loop, &i->flush);
 	rc = helper_create(&i->helper, i->program, &events, i);
 	if (rc == 0)
@@ -529,7 +515,7 @@ void intercept_free(struct intercept *i, bool keep_closed)
 	if (i->helper != NULL)
 		helper_stop(i->helper, keep_closed);
 	if (!keep_closed && !i->is_gone)
-		note_closed(i, false);
+		closed_note(i->spec.dir, false);
 	helper_free(i->helper);
 	free(i);
 }

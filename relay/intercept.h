@@ -13,7 +13,7 @@ struct intercept;
 struct intercept_spec {
 	struct datapath *datapath; /* borrowed */
 	const char *program; /* path of lwgate-net; NULL: beside the program that runs */
-	const char *dir; /* where it stands across starts that something of ours drops; see below; borrowed */
+	const char *dir; /* of the state file; closed.h says what for; borrowed, or NULL */
 	void (*broken)(void *who); /* lwgate-net is gone for good; start again, nobody else can */
 	void *who; /* handed to broken */
 };
@@ -24,9 +24,6 @@ const char *intercept_program(char *path, size_t size);
 void intercept_want(const struct datapath *dp, struct mono now, struct capture *capture);
 /* True when a listener of the configuration intercepts. */
 bool intercept_is_asked(const struct conf *conf);
-
-/* What drops captured traffic while nobody serves has no owner in the kernel, and outlives us. A file "closed"
- * in dir says that there may be such a thing, so that a start which does not want it takes it away. */
 
 /* Starts lwgate-net where there is a right to give, or where it is needed now: whoever has dropped his rights
  * can start none that has. Needed, it must come up within seconds. Returns 0 or -errno, said in the log. */

@@ -160,3 +160,6 @@
 #define CONTROL_CLIENTS 16
 #define CONTROL_LINE 4096
 #define CONTROL_IDLE_MS 10000
+
+/* How long a start of lwgate-net may take, ms; a predecessor that is just leaving is waited for. */
+#define CAPTURE_START_MS 5000

@@ -72,6 +72,18 @@ void server_remember(struct server *s, const struct addr *address, struct mono n
 	s->env->servers_changed = true;
 }
 
+/* What it had too long ago is whosoever's by now: nobody is to capture it for the server any more. */
+static void forget_formers(struct server *s, struct mono now)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < s->formers; i++)
+		if (!mono_reached(s->former[i].until, now))
+			s->former[kept++] = s->former[i];
+	if (kept < s->formers)
+		s->env->servers_changed = true;
+	s->formers = kept;
+}
+
 void server_inherit(struct server *s, const struct server *before)
 {
 	struct mono now = loop_now(s->env->loop);
@@ -96,6 +108,7 @@ static void answered(struct resolve *question, const struct addr *list, size_t c
 	const char *why, struct mono now)
 {
 	struct server *s = container_of(question, struct server, question);
+	forget_formers(s, now);
 	if (count == 0) {
 		not_found(s, why, now);
 		return;

@@ -90,7 +90,8 @@ replay_TESTS  = $(addprefix tests/unit/,check_replay.c capture.c) $(RIG)
 replay_BELOW  = $(trunk_BELOW)
 replay_LIBS   = $(WOLFSSL_LIBS)
 control_TESTS = $(addprefix tests/unit/,check_control.c check_answers.c check_state.c check_rows.c \
-                check_lwgate.c check_look.c check_tree.c small_relay.c) $(FAKE_NET)
+                check_lwgate.c check_look.c check_look_kernel.c check_look_ports.c \
+                check_tree.c small_relay.c) $(FAKE_NET)
 control_LIBS  = $(JSON_LIBS) $(WOLFSSL_LIBS)
 # The daemon as a whole, all rooms of it.
 gateway_TESTS = tests/unit/check_gateway.c tests/unit/check_confine.c relay/gateway.c

@@ -40,7 +40,7 @@ static void print_conf(const struct command *c, const struct conf *conf)
 	char line[LINE];
 	if (lacks(conf, line, sizeof(line)))
 		fprintf(c->err, "%s: warning: on this machine, %s\n", c->file, line);
-	look_machine(conf, print_warning, (void *)c);
+	look_machine(conf, c->socket, print_warning, (void *)c);
 	if (!c->print)
 		fprintf(c->out, "%s: ok (%zu endpoint%s, %zu server%s)\n", c->file,
 			conf->endpoint_count, conf->endpoint_count == 1 ? "" : "s",
@@ -78,7 +78,7 @@ static struct json_object *all_faults(const struct command *c, const struct conf
 	if (conf != NULL && lacks(conf, line, sizeof(line)))
 		tree_put(&o, NULL, fault(c->file, 0, false, line));
 	if (conf != NULL)
-		look_machine(conf, add_warning, &o);
+		look_machine(conf, c->socket, add_warning, &o);
 	return o;
 }
 

@@ -57,6 +57,15 @@ static bool is_alive(const struct sockaddr_un *at)
 	return rc != ECONNREFUSED && rc != ENOENT;
 }
 
+bool claim_is_served(const char *path)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	if (strlen(path) >= sizeof(at.sun_path))
+		return false;
+	memcpy(at.sun_path, path, strlen(path) + 1);
+	return is_alive(&at);
+}
+
 /* Takes away a socket that nobody serves. */
 static int remove_dead(const struct sockaddr_un *at)
 {

@@ -1,5 +1,6 @@
 /* The path of the control socket, claimed against other daemons. */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 #include "base/bug.h"
 
@@ -19,3 +20,5 @@ int claim_open(struct claim *claim, const char *path) MUST_CHECK;
 /* Removes the socket, unless another took its place. In a folder that is not ours to write it stays; the
  * next start takes it away. */
 void claim_close(struct claim *claim);
+/* True when a daemon accepts connections at this path, or when that can not be told. */
+bool claim_is_served(const char *path) MUST_CHECK;

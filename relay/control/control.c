@@ -241,12 +241,20 @@ int control_create(struct control **control, const struct control_spec *spec)
 	return 0;
 }
 
+/* What is made goes out, as far as it takes it: a reload that ends us is answered too. */
+static void client_part(struct client *c)
+{
+	if (c->out.n > 0 && send(c->watch.fd, text_str(&c->out), c->out.n, MSG_NOSIGNAL) < 0)
+		log_debug("control: a client was left without its answer");
+	client_close(c);
+}
+
 void control_free(struct control *c)
 {
 	if (c == NULL)
 		return;
 	list_each(node, &c->clients)
-		client_close(container_of(node, struct client, node));
+		client_part(container_of(node, struct client, node));
 	timer_disarm(loop_timers(c->loop), &c->again);
 	loop_unwatch(c->loop, &c->watch);
 	claim_close(&c->claim);

@@ -4,7 +4,6 @@
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
-#include "conf/conf.h"
 #include "look_int.h"
 
 /* Chains that jump into each other, and objects that are looked at for one packet in one base chain. */
@@ -156,31 +155,46 @@ static enum verdict walk_chain(struct walk *w, const char *chain, unsigned depth
 
 /* ---- what is told ------------------------------------------------------------------------------ */
 
-/* Whether a name can stand in a command as it is. */
+/* Whether a name can stand in a command and in a path as it is. */
 static bool is_plain(const char *name)
 {
-	return name[0] != '\0' && name[0] != '-' &&
+	return name[0] != '\0' && name[0] != '-' && strlen(name) <= 64 &&
 		name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")] ==
 		'\0';
+}
+
+/* How the rule is there after a restart of the firewall: fw4 makes its table anew and includes what lies
+ * in folders named as the chains; others read files of their own. */
+static void say_lasting(char *text, size_t size, const char *table, const char *chain, const char *rule)
+{
+	if (strcmp(table, "fw4") == 0)
+		snprintf(text, size, "and, to last, mkdir -p /usr/share/nftables.d/chain-pre/%s && echo "
+			"'%s' >/usr/share/nftables.d/chain-pre/%s/lwgate.nft", chain, rule, chain);
+	else
+		snprintf(text, size, "and, to last, '%s' first in that chain in the firewall's own file "
+			"(Debian: /etc/nftables.conf)", rule);
 }
 
 static void say_drop(const struct walk *w, const struct conf *conf, const struct conf_listen *listen,
 	look_warn *warn, void *arg)
 {
-	char text[LOOK_TEXT];
+	char text[LOOK_TEXT], rule[64], lasting[384];
 	const char *family = word(w->base, "family"), *table = word(w->base, "table"),
 		   *chain = word(w->base, "name");
 	bool is_name = is_plain(family) && is_plain(table) && is_plain(chain);
 	const char *sure = w->perhaps ? "may drop" : "drops";
-	if (!is_name)
-		snprintf(text, sizeof(text), "a chain on the input hook %s what listen '%s' captures on '%s'; "
-			"right is a rule there that accepts the mark 0x%x", sure, listen->name,
-			w->packet.interface, conf->gateway.mark);
-	else
-		snprintf(text, sizeof(text), "chain '%s' of table '%s %s' %s what listen '%s' captures on '%s' "
-			"(port %u); right is: nft insert rule %s %s %s meta mark and 0x%x == 0x%x accept",
-			chain, family, table, sure, listen->name, w->packet.interface, w->packet.port,
-			family, table, chain, conf->gateway.mark_mask, conf->gateway.mark);
+	snprintf(rule, sizeof(rule), "meta mark and 0x%x == 0x%x accept", conf->gateway.mark_mask,
+		conf->gateway.mark);
+	if (!is_name) {
+		snprintf(text, sizeof(text), "a chain on the input hook %s what listen '%.64s' captures on "
+			"'%.16s'; right is a rule there: %s", sure, listen->name, w->packet.interface, rule);
+	} else {
+		say_lasting(lasting, sizeof(lasting), table, chain, rule);
+		snprintf(text, sizeof(text), "chain '%s' of table '%s %s' %s what listen '%.64s' captures on "
+			"'%.16s' (port %u); right is: nft insert rule %s %s %s %s; %s", chain, family, table,
+			sure, listen->name, w->packet.interface, w->packet.port, family, table, chain, rule,
+			lasting);
+	}
 	warn(arg, listen, text);
 }
 
@@ -195,25 +209,11 @@ static bool is_dropped(struct walk *w, const char *interface, uint16_t port)
 	return v == DROPPED || (v == THROUGH && strcmp(word(w->base, "policy"), "drop") == 0);
 }
 
-static size_t ports_of(const struct conf *conf, const struct conf_listen *listen,
-	uint16_t port[CONF_CAPTURED_PORTS + 2])
-{
-	struct conf_captured captured[CONF_CAPTURED_PORTS];
-	size_t n = 0, more = conf_captured(conf, listen, captured);
-	if (listen->coap != 0)
-		port[n++] = listen->coap;
-	if (listen->coaps != 0)
-		port[n++] = listen->coaps;
-	for (size_t i = 0; i < more; i++)
-		port[n++] = captured[i].port;
-	return n;
-}
-
 static void look_chain(struct walk *w, const struct conf *conf, const struct conf_listen *listen,
 	look_warn *warn, void *arg)
 {
-	uint16_t port[CONF_CAPTURED_PORTS + 2];
-	size_t n = ports_of(conf, listen, port);
+	uint16_t port[LOOK_PORTS];
+	size_t n = look_ports_of(conf, listen, port);
 	for (size_t i = 0; i < listen->interface.count; i++)
 		for (size_t k = 0; k < n; k++)
 			if (is_dropped(w, listen->interface.item[i], port[k])) {

@@ -1,29 +1,25 @@
-/* Asks for the rules of nftables: a child `nft`, of which little is believed and for which nobody waits long. */
+/* Asks nftables: a child `nft`, of which little is believed and for which nobody waits long. */
 #include "look.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <json-c/json.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "conf/conf.h"
 #include "control/text.h"
+#include "look_int.h"
 
-/* Bytes that a listing may have, and seconds that it may take. */
-#define LISTED  (16u << 20)
+/* Seconds that an answer may take. */
 #define SECONDS 5
+/* Between two looks whether it has ended. */
+#define MOMENT_MS 5
 
-/* Begins nft, whose output is *out. Returns 0 or -errno. */
-static int begin(pid_t *pid, int *out)
+/* Begins nft with these words, whose output is *out. Returns 0 or -errno. */
+static int begin(pid_t *pid, int *out, char *const args[])
 {
 	static const char *const places[] = { "/usr/sbin/nft", "/sbin/nft", "/usr/bin/nft" };
-	char *const args[] = { (char[]){ "nft" }, (char[]){ "-j" }, (char[]){ "list" },
-		(char[]){ "ruleset" }, NULL };
 	char *const environment[] = { (char[]){ "LC_ALL=C" }, NULL };
 	posix_spawn_file_actions_t actions;
 	int pipes[2], r = ENOENT;
@@ -70,69 +66,62 @@ static int read_all(struct text *t, int fd, int timer)
 		text_bytes(t, bytes, (size_t)n);
 		if (t->broken)
 			return -ENOMEM;
-		if (t->n > LISTED)
+		if (t->n > LOOK_BYTES)
 			return -EMSGSIZE;
 	}
 }
 
-/* Sees the child end. */
-static int end(pid_t pid, bool is_read)
+/* Sees the child end, which may have said all and yet go on: it has as long as the timer. */
+static int end(pid_t pid, int timer, bool is_read)
 {
+	struct pollfd p = { .fd = timer, .events = POLLIN };
 	int status = 0;
-	if (!is_read)
-		kill(pid, SIGKILL);
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EPERM;
+	pid_t ended;
+	while (is_read && (ended = waitpid(pid, &status, WNOHANG)) == 0)
+		is_read = poll(&p, 1, MOMENT_MS) <= 0;
+	if (is_read)
+		return ended == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EPERM;
+	kill(pid, SIGKILL);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return -ETIME;
 }
 
-int look_ask(char **text, size_t *n)
+/* Runs nft to its end; what it said is t's, of which nothing is left on failure. */
+static int run(struct text *t, char *const args[])
 {
 	const struct itimerspec limit = { .it_value.tv_sec = SECONDS };
-	struct text t = { 0 };
 	pid_t pid;
 	int out = -1, timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
-	*text = NULL;
 	if (timer < 0)
 		return -errno;
-	int r = timerfd_settime(timer, 0, &limit, NULL) != 0 ? -errno : begin(&pid, &out);
+	int r = timerfd_settime(timer, 0, &limit, NULL) != 0 ? -errno : begin(&pid, &out, args);
 	if (r == 0) {
-		r = read_all(&t, out, timer);
+		r = read_all(t, out, timer);
 		close(out);
-		int ended = end(pid, r == 0);
+		int ended = end(pid, timer, r == 0);
 		r = r != 0 ? r : ended;
 	}
 	close(timer);
-	if (r != 0) {
-		text_fini(&t);
-		return r;
-	}
-	*text = t.p;
-	*n = t.n;
-	return 0;
+	if (r != 0)
+		text_fini(t);
+	return r;
 }
 
-void look_machine(const struct conf *conf, look_warn *warn, void *arg)
+int look_ask(struct text *t)
 {
-	const struct conf_listen *first = NULL;
-	char *text = NULL;
-	size_t n = 0;
-	for (size_t i = 0; first == NULL && i < conf->listen_count; i++)
-		first = conf->listen[i].intercept ? &conf->listen[i] : NULL;
-	if (first == NULL)
-		return;
-	int r = look_ask(&text, &n);
-	struct json_object *rules = r == 0 && text != NULL ? look_read(text, n) : NULL;
-	if (rules != NULL)
-		look_rules(rules, conf, warn, arg);
-	else if (r == -ENOENT)
-		warn(arg, first, "there is no nft, so other rules of nftables were not looked at");
-	else if (r == -EPERM)
-		warn(arg, first, "nft did not list the rules of nftables, so they were not looked at; "
-			"right is lwgate check as root");
-	else
-		warn(arg, first, "the rules of nftables could not be read, so they were not looked at");
-	json_object_put(rules);
-	free(text);
+	char *const args[] = { (char[]){ "nft" }, (char[]){ "-j" }, (char[]){ "list" },
+		(char[]){ "ruleset" }, NULL };
+	return run(t, args);
+}
+
+int look_try(const char *rules)
+{
+	struct text said = { 0 }, words = { 0 };
+	text_add(&words, rules);
+	char *const args[] = { (char[]){ "nft" }, (char[]){ "-c" }, words.p, NULL };
+	int r = words.broken ? -ENOMEM : run(&said, args);
+	text_fini(&said);
+	text_fini(&words);
+	return r;
 }

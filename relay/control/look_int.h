@@ -1,6 +1,8 @@
-/* How a rule of nftables, as JSON, fits one captured packet; private to look*.c. */
+/* What look*.c share: how a rule of nftables, as JSON, fits one captured packet; which ports are opened. */
 #pragma once
+#include <stddef.h>
 #include <stdint.h>
+#include "conf/conf.h"
 
 struct json_object;
 
@@ -18,3 +20,12 @@ enum look_fit { LOOK_NO, LOOK_PERHAPS, LOOK_YES };
 enum look_fit look_match(struct json_object *match, const struct look_packet *packet);
 /* The same for the best entry of a map of verdicts, the value of "vmap". */
 enum look_fit look_map(struct json_object *map, const struct look_packet *packet);
+
+/* Ports of one listener, at most: its own, and the servers' that it captures. */
+#define LOOK_PORTS (CONF_CAPTURED_PORTS + 2)
+/* Lists the ports that a listener opens, host order; returns how many. */
+size_t look_ports_of(const struct conf *conf, const struct conf_listen *listen,
+	uint16_t port[LOOK_PORTS]);
+
+/* Rules for look_try that use this part of the kernel, or all of them for LOOK_PARTS, in size bytes. */
+void look_part_rules(unsigned part, char *rules, size_t size);

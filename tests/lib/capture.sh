@@ -12,7 +12,8 @@
 # captured DEV FROM TO TEXT      that comes back from TO, and the driver saw FROM and TO
 # forwarded DEV FROM TO TEXT     that reaches the server as it is, or behind NAT, and not the driver
 # lost_on_way DEV FROM TO TEXT   that reaches neither
-# net_pids                       guard and worker of lwgate-net, one a line
+# net_pids                       guard and worker of lwgate-net, one a line; NET_PARENT is the program that
+#                                started it, where that is not driver
 # table                          our table as nft lists it
 # claim TEXT                     prints what was just shown
 
@@ -124,9 +125,9 @@ lost_on_way() {
 	claim "$4"
 }
 
-# netdriver's child, and its child.
+# The child of whoever started it, and its child.
 net_pids() {
-	local pid=${NETNS_PID[driver]:-0}
+	local pid=${NETNS_PID[${NET_PARENT:-driver}]:-0}
 	pid=$(pgrep -P "$pid" -x lwgate-net) || return 1
 	echo "$pid"
 	pgrep -P "$pid" -x lwgate-net

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Claim: `lwgate check` tells which chain of another table drops what is to be captured; after the
-# command that it prints, run as printed, it says so no more, and says the rest as before.
+# command that it prints, run as printed, it says so no more, and says the rest as before; so it is with the
+# line that lasts, where fw4 includes it.
 #   gw: tables of others, no traffic
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/../lib/netns.sh"
@@ -49,7 +50,8 @@ looks --json
 grep -q '"severity":"warning".*nft insert rule inet fw4' "$WORK/said" || fail "JSON: $(cat "$WORK/said")"
 
 looks
-sed -n 's/.*right is: \(nft insert .*\)$/\1/p' "$WORK/said" >"$WORK/mend"
+sed -n 's/.*right is: \(nft insert .*\); and, to last, .*$/\1/p' "$WORK/said" >"$WORK/mend"
+sed -n "s|.* && echo '\\(.*\\)' >/usr/share/nftables.d/chain-pre/input/lwgate.nft\$|\\1|p" "$WORK/said" >"$WORK/lwgate.nft"
 [ "$(wc -l <"$WORK/mend")" = 2 ] || fail "two commands: $(cat "$WORK/mend")"
 while read -r command; do
 	left=$(warns)
@@ -57,5 +59,20 @@ while read -r command; do
 	looks
 	[ "$(warns)" = $((left - 1)) ] || fail "after $command: $(cat "$WORK/said")"
 done <"$WORK/mend"
+
+[ "$(wc -l <"$WORK/lwgate.nft")" = 1 ] || fail "no line to last: $(cat "$WORK/said")"
+at gw nft -f - <<RULES || fail 'the line to last is none'
+delete table ip filter
+delete table inet fw4
+table inet fw4 {
+	chain input {
+		type filter hook input priority filter; policy drop;
+		include "$WORK/lwgate.nft"
+		reject
+	}
+}
+RULES
+looks
+[ "$(warns)" = 0 ] || fail "after a restart of the firewall: $(cat "$WORK/said")"
 
 pass

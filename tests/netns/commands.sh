@@ -65,7 +65,7 @@ wrong_usage() {
 tables() {
 	local word
 	exits 0 status
-	out_has '^cloud +1 +1 +198\.51\.100\.10:5684 ' '^plain +1 +1 ' '^lan +coap +lan0 +0\.0\.0\.0:5683' '2 live'
+	out_has '^cloud +1 +1 +198\.51\.100\.10:5684 ' '^plain +1 +1 ' '^lan +coap +no +lan0 +0\.0\.0\.0:5683' '2 live'
 	exits 0 routes
 	out_has 'up .*AES_128_CCM_8 .*/rd/.*cloud.*192\.0\.2\.11:[0-9]+ +one$' \
 		'up +- .*/rd/.*plain.*192\.0\.2\.11:[0-9]+ +two$'

@@ -11,29 +11,6 @@
 . "$(dirname "$0")/../lib/intercept.sh"
 set -u
 
-# operations SERVER EP: what a server does to a device.
-operations() {
-	local sum
-	asks "$1" "read $2 /3/0/2" "^read $2 /3/0/2 2\\.05 \"$2\"\$"
-	asks "$1" "observe $2 /3303/0/5700" "^observe $2 /3303/0/5700 2\\.05 "
-	tell "$2" 'set /3303/0/5700 31.5'
-	want "$1" "^notify $2 /3303/0/5700 \"31\\.5\" "
-	asks "$1" "write-block $2 /5/0/0 20000" "^write-block $2 /5/0/0 2\\.04 20000 bytes crc32="
-	sum=${SEEN##* }
-	want "$2" "^write /5/0/0 20000 bytes $sum\$"
-	tell "$2" update
-	want "$1" "^updated $2 /rd/"
-}
-
-# carried SERVER EP CALLED: it is registered through the relay, which it does not know.
-carried() {
-	want "$1" "^registered $2 /rd/"
-	eventually 5 is "route $2 captured" = true || fail "$2 was not captured"
-	same "$(route "$2" called)" "$3" "the address that $2 called"
-	operations "$1" "$2"
-	claim "$2 called $3, and is carried to $1"
-}
-
 intercept_begin intercept
 intercept_servers
 intercept_conf coap 5683

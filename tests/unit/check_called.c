@@ -76,6 +76,15 @@ static struct flow *flow_to(struct rig *r, const char *name, const char *server)
 	return flow_by_id(r->dp->flows, route->flow);
 }
 
+/* What the kernel is to do. */
+static struct capture wanted;
+
+static const struct capture *want(struct rig *r)
+{
+	intercept_want(r->dp, fake_net_now(r->net), &wanted);
+	return &wanted;
+}
+
 START_TEST(rule17_answers_leave_from_the_address_that_was_called)
 {
 	struct rig *r = up();
@@ -565,6 +574,28 @@ START_TEST(rule16_an_address_that_a_server_had_is_its_own_for_a_day)
 }
 END_TEST
 
+/* Whoever has it then is a stranger, and foreign 'pass' leaves him alone. */
+START_TEST(rule16_an_address_of_before_is_captured_for_a_day)
+{
+	struct rig *r = prepare();
+	struct addr old = at(NOBODY);
+	r->listens[0].foreign = CONF_FOREIGN_PASS;
+	rig_start(r);
+	rig_advance(r, 1000);
+	size_t servers = want(r)->listen[0].server_count;
+	server_remember(called_server(r->dp, 1), &old, fake_net_now(r->net));
+	ck_assert_uint_eq(want(r)->listen[0].server_count, servers + 1);
+	r->dp->env.servers_changed = false;
+	rig_advance(r, SERVER_FORMER_MS - RESOLVE_AGAIN_MS);
+	ck_assert(!r->dp->env.servers_changed);
+	ck_assert_uint_eq(want(r)->listen[0].server_count, servers + 1);
+	rig_advance(r, 2 * RESOLVE_AGAIN_MS);
+	ck_assert(r->dp->env.servers_changed); /* so that lwgate-net is told */
+	ck_assert_uint_eq(want(r)->listen[0].server_count, servers);
+	rig_free(r);
+}
+END_TEST
+
 START_TEST(rule18_a_server_of_other_settings_keeps_its_flows_and_addresses)
 {
 	struct rig *r = up();
@@ -656,14 +687,6 @@ END_TEST
 
 /* ---- what the kernel is to do ---- */
 
-static struct capture wanted;
-
-static const struct capture *want(struct rig *r)
-{
-	intercept_want(r->dp, fake_net_now(r->net), &wanted);
-	return &wanted;
-}
-
 START_TEST(rule16_wanted_state_follows_from_listeners_and_servers)
 {
 	struct rig *r = prepare();
@@ -737,6 +760,7 @@ Suite *called_suite(void)
 	SUITE_TEST(s, rule19_a_restart_finds_the_socket_of_the_interface);
 	SUITE_TEST(s, rule16_a_flow_does_not_follow_another_server_from_its_host);
 	SUITE_TEST(s, rule16_an_address_that_a_server_had_is_its_own_for_a_day);
+	SUITE_TEST(s, rule16_an_address_of_before_is_captured_for_a_day);
 	SUITE_TEST(s, rule18_a_server_of_other_settings_keeps_its_flows_and_addresses);
 	SUITE_TEST(s, rule18_interception_that_is_turned_off_ends_what_came_by_it);
 	SUITE_TEST(s, rule19_a_restart_knows_whom_devices_call);

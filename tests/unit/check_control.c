@@ -21,6 +21,8 @@ Suite *state_suite(void);
 Suite *answers_suite(void);
 Suite *lwgate_suite(void);
 Suite *look_suite(void);
+Suite *look_kernel_suite(void);
+Suite *look_ports_suite(void);
 
 static struct small_relay relay;
 static struct control *control;
@@ -461,4 +463,4 @@ static Suite *control_suite(void)
 }
 
 SUITE_MAIN(control_suite, tree_suite, rows_suite, state_suite, answers_suite, lwgate_suite,
-	look_suite)
+	look_suite, look_kernel_suite, look_ports_suite)

@@ -191,6 +191,29 @@ START_TEST(policy_is_set_and_cleared)
 }
 END_TEST
 
+/* Captured packets of before, with another mark, find their way until the rules are changed as well. */
+START_TEST(policy_of_before_stays_until_it_is_set)
+{
+	set_policy();
+	uint32_t mark = plan.mark;
+	plan.mark = plan.mask = 0x40;
+	ck_assert_int_eq(policy_add(policy, &plan, why), 0);
+	has(4, 1);
+	ck_assert_int_eq(policy_set(policy, &plan, why), 0);
+	has(2, 1);
+	netns_run("ip rule | grep -q 'fwmark 0x40/0x40 iif br-lan.7'");
+	plan.mark = plan.mask = mark;
+	plan.interface_count = 0;
+	ck_assert_int_eq(policy_add(policy, &plan, why), 0);
+	has(2, 1);
+	ck_assert_int_eq(policy_set(policy, &plan, why), 0);
+	has(0, 0);
+	read_events();
+	ck_assert_uint_eq(counts.rules + counts.routes, 0);
+	policy_close(policy);
+}
+END_TEST
+
 START_TEST(policy_takes_leftovers_over)
 {
 	netns_enter();
@@ -418,6 +441,7 @@ Suite *doors_suite(void)
 	SUITE_TEST(s, nft_says_that_another_owns_the_table);
 	SUITE_TEST(s, nft_tells_of_our_table_only);
 	SUITE_TEST(s, policy_is_set_and_cleared);
+	SUITE_TEST(s, policy_of_before_stays_until_it_is_set);
 	SUITE_TEST(s, policy_takes_leftovers_over);
 	SUITE_TEST(s, policy_mends_and_counts);
 	SUITE_TEST(s, policy_mends_when_events_were_lost);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include "base/log.h"
 #include "base/secret.h"
@@ -318,6 +319,29 @@ START_TEST(a_reload_that_disables_it_ends_the_run)
 }
 END_TEST
 
+/* Who asked for it is told, though nobody runs on to send it. */
+START_TEST(a_reload_that_disables_it_is_answered)
+{
+	static const char line[] = "{\"cmd\":\"reload\"}\n";
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	struct gateway *g;
+	char answer[512];
+	ck_assert_int_eq(gateway_up(&g, &spec), 0);
+	write_file(conf, "config gateway 'main'\n\toption enabled '0'\n");
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s", sock);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	ck_assert_int_eq(send(fd, line, sizeof(line) - 1, 0), sizeof(line) - 1);
+	ck_assert_int_eq(gateway_run(g), 0);
+	gateway_down(g);
+	ssize_t n = recv(fd, answer, sizeof(answer) - 1, 0);
+	ck_assert_int_gt(n, 0);
+	answer[n] = '\0';
+	ck_assert_ptr_nonnull(strstr(answer, "the relay leaves"));
+	close(fd);
+}
+END_TEST
+
 static Suite *gateway_suite(void)
 {
 	Suite *suite = suite_create("gateway");
@@ -327,6 +351,7 @@ static Suite *gateway_suite(void)
 		a_bad_configuration_leaves_nothing,
 		a_disabled_one_leaves_nothing,
 		a_reload_that_disables_it_ends_the_run,
+		a_reload_that_disables_it_is_answered,
 		a_taken_port_leaves_nothing,
 		a_second_daemon_leaves_nothing_and_the_first_in_peace,
 		a_socket_that_can_not_be_had_leaves_nothing,

@@ -230,6 +230,29 @@ START_TEST(helper_tells_why_the_other_is_gone)
 }
 END_TEST
 
+/* It went before it read what we said, or before we said it: what it said first counts. */
+START_TEST(helper_tells_why_though_it_was_just_asked)
+{
+	const struct wire refused = { .type = WIRE_REFUSED, .answer = { .code = EPERM, .text = "no right" } };
+	setup();
+	ck_assert_int_eq(helper_wake(helper), 0);
+	ck_assert_int_eq(channel_send(peer, &refused, -1), 0);
+	close(peer); /* with our word unread in it */
+	helper_read(helper);
+	ck_assert_int_eq(told.gone, 1);
+	ck_assert_str_eq(told.text, "no right");
+	join();
+	ck_assert_int_eq(channel_send(peer, &refused, -1), 0);
+	close(peer);
+	ck_assert_int_eq(helper_wake(helper), 0);
+	helper_read(helper);
+	ck_assert_int_eq(told.gone, 2);
+	ck_assert_str_eq(told.text, "no right");
+	peer = -1;
+	teardown();
+}
+END_TEST
+
 START_TEST(helper_waits_longer_after_each_death)
 {
 	setup();
@@ -409,6 +432,7 @@ Suite *helper_suite(void)
 	SUITE_TEST(s, helper_has_room_for_many_sockets);
 	SUITE_TEST(s, helper_may_be_set_from_a_callback);
 	SUITE_TEST(s, helper_tells_why_the_other_is_gone);
+	SUITE_TEST(s, helper_tells_why_though_it_was_just_asked);
 	SUITE_TEST(s, helper_waits_longer_after_each_death);
 	SUITE_TEST(s, helper_refuses_what_is_no_message);
 	SUITE_TEST(s, helper_keeps_no_descriptor);

@@ -48,7 +48,7 @@ static void look(const char *text, bool intercept)
 {
 	const char *names[] = { "br-lan" };
 	struct conf_listen listen = { .name = "lan", .interface = { names, 1 }, .coap = 5683,
-		.coaps = 5684, .intercept = intercept };
+		.coaps = 5684, .coaps_is_set = true, .intercept = intercept };
 	struct conf conf = { .gateway = { .mark = 0x8000000, .mark_mask = 0x8000000 },
 		.listen = &listen, .listen_count = 1 };
 	struct json_object *rules = look_read(text, strlen(text));
@@ -144,6 +144,56 @@ START_TEST(a_name_that_a_shell_would_read_stands_in_no_command)
 }
 END_TEST
 
+START_TEST(a_name_that_is_too_long_stands_in_no_command)
+{
+	char text[1024], name[241] = "";
+	memset(name, 'n', sizeof(name) - 1);
+	snprintf(text, sizeof(text), "{\"nftables\":[{\"chain\":{\"family\":\"inet\",\"table\":\"%s\","
+		"\"name\":\"%s\",\"type\":\"filter\",\"hook\":\"input\",\"policy\":\"drop\"}}]}", name, name);
+	look(text, true);
+	ck_assert_uint_eq(warnings, 1);
+	ck_assert_ptr_null(strstr(said, "insert"));
+	ck_assert_ptr_nonnull(strstr(said, "meta mark and 0x8000000 == 0x8000000 accept"));
+}
+END_TEST
+
+START_TEST(what_mends_is_told_for_now_and_to_last)
+{
+	look("{\"nftables\":[" CHAIN("drop") "]}", true);
+	ck_assert_ptr_nonnull(strstr(said, MEND "; and, to last, mkdir -p /usr/share/nftables.d/chain-pre/input"
+		" && echo 'meta mark and 0x8000000 == 0x8000000 accept' "
+		">/usr/share/nftables.d/chain-pre/input/lwgate.nft\n"));
+	look("{\"nftables\":[{\"chain\":{\"family\":\"inet\",\"table\":\"filter\",\"name\":\"input\","
+		"\"type\":\"filter\",\"hook\":\"input\",\"policy\":\"drop\"}}]}", true);
+	ck_assert_ptr_nonnull(strstr(said, "; and, to last, 'meta mark and 0x8000000 == 0x8000000 accept' "
+		"first in that chain in the firewall's own file (Debian: /etc/nftables.conf)\n"));
+}
+END_TEST
+
+/* Without who would come by DTLS its port is not opened, so rules for it do not matter. */
+START_TEST(a_port_that_is_not_opened_is_not_looked_at)
+{
+	const char *names[] = { "br-lan" };
+	const struct conf_endpoint endpoint = { .lan_identity = "meter" };
+	struct conf_listen listen = { .name = "lan", .interface = { names, 1 }, .coap = 5683,
+		.coaps = 5684, .intercept = true };
+	struct conf conf = { .gateway = { .mark = 0x8000000, .mark_mask = 0x8000000 },
+		.listen = &listen, .listen_count = 1 };
+	static const char text[] = "{\"nftables\":["
+		CHAIN("drop") RULE(MATCH("==", DPORT, "5683") ACCEPT) "]}";
+	for (unsigned i = 0; i < 2; i++) {
+		struct json_object *rules = look_read(text, strlen(text));
+		conf.endpoint = (struct conf_endpoint *)(uintptr_t)&endpoint;
+		conf.endpoint_count = i;
+		said[0] = '\0';
+		warnings = 0;
+		look_rules(rules, &conf, note, NULL);
+		json_object_put(rules);
+		ck_assert_uint_eq(warnings, i);
+	}
+}
+END_TEST
+
 START_TEST(what_is_no_listing_is_refused)
 {
 	static const char *const texts[] = { "", "{", "[]", "{}", "{\"nftables\":{}}", "7" };
@@ -184,6 +234,9 @@ Suite *look_suite(void)
 	suite_add_tcase(s, c);
 	SUITE_TEST(s, flows_that_are_offloaded_are_told);
 	SUITE_TEST(s, a_name_that_a_shell_would_read_stands_in_no_command);
+	SUITE_TEST(s, a_name_that_is_too_long_stands_in_no_command);
+	SUITE_TEST(s, what_mends_is_told_for_now_and_to_last);
+	SUITE_TEST(s, a_port_that_is_not_opened_is_not_looked_at);
 	SUITE_TEST(s, what_is_no_listing_is_refused);
 	SUITE_TEST(s, chains_without_end_are_not_walked_to_their_end);
 	return s;

@@ -186,10 +186,11 @@ static void write_conf(const char *text)
 	ck_assert_int_eq(fclose(f), 0);
 }
 
+/* At a port that nobody holds where this runs. */
 static const char good_conf[] =
 	"config gateway 'main'\n\toption max_endpoints '10'\n\n"
 	"config server 'cloud'\n\toption uri 'coap://192.0.2.1'\n\n"
-	"config listen 'lan'\n\n"
+	"config listen 'lan'\n\toption coap '61'\n\n"
 	"config endpoint\n\toption name 'meter'\n\toption server 'cloud'\n";
 
 START_TEST(test_check_good)
