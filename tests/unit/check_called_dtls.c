@@ -4,6 +4,7 @@
 #include <string.h>
 #include "lan_session.h"
 #include "rig_lan.h"
+#include "rig_opaque.h"
 #include "suite.h"
 #include "trunk.h"
 
@@ -245,6 +246,50 @@ START_TEST(rule18_sessions_of_an_unknown_device_become_one)
 }
 END_TEST
 
+/* Its connection id is good where it was given; and who calls us instead is on trial as anybody else. */
+START_TEST(rule16_opaque_device_is_known_where_it_calls_alone)
+{
+	static const char *names[] = { "br-lan" };
+	struct addr cloud = at(CLOUD), ours = at("192.168.1.1");
+	struct rig *r = rig_create();
+	struct conf_server *s = rig_add_server(r, "raw", CLOUD, RAW_PORT);
+	s->scheme = CONF_COAPS;
+	s->security = CONF_PSK;
+	rig_add_server(r, "field", CLOUD2, 5683);
+	opaque_endpoint(r, "raw", "192.168.1.10");
+	r->listens[0].interface = (struct conf_list){ names, 1 };
+	r->listens[0].intercept = true;
+	fake_net_interface(r->net, "br-lan", r->ifindex);
+	fake_net_own(r->net, &ours);
+	rig_start(r);
+	make_transparent(r);
+	call(r, CLOUD);
+	const char *up[] = { HELLO, cid_record(0) }, *down[] = { TAKEN, record(0) };
+	for (int i = 0; i < 2; i++) {
+		rig_device_at(r, A, RAW_PORT, up[i]);
+		rig_expect_server(r, up[i]);
+		rig_server_raw(r, r->port, down[i]);
+		rig_expect_device(r, A, down[i]);
+		ck_assert(addr_same_host(&r->sent_from, &cloud));
+	}
+	call(r, CLOUD2);
+	rig_device_at(r, B, RAW_PORT, cid_record(1));
+	rig_expect_server(r, "");
+	call(r, CLOUD);
+	rig_device_at(r, A, RAW_PORT, cid_record(2));
+	rig_expect_server(r, cid_record(2));
+	call(r, "192.168.1.1");
+	rig_device_at(r, A, RAW_PORT, cid_record(3));
+	rig_expect_server(r, cid_record(3));
+	rig_server_raw(r, r->port, record(1));
+	rig_expect_device(r, A, record(1));
+	ck_assert(addr_same_host(&r->sent_from, &cloud));
+	rig_expect_device(r, A, record(1));
+	ck_assert(addr_same_host(&r->sent_from, &ours));
+	rig_free(r);
+}
+END_TEST
+
 Suite *called_dtls_suite(void)
 {
 	Suite *s = suite_create("called, DTLS");
@@ -253,6 +298,7 @@ Suite *called_dtls_suite(void)
 	SUITE_TEST(s, rule16_record_called_at_another_server_is_a_strangers);
 	SUITE_TEST(s, rule18_interception_that_is_turned_off_ends_its_sessions);
 	SUITE_TEST(s, rule18_sessions_of_an_unknown_device_become_one);
+	SUITE_TEST(s, rule16_opaque_device_is_known_where_it_calls_alone);
 	SUITE_TEST(s, rule16_sessions_of_an_endpoint_are_limited);
 	SUITE_TEST(s, rule15_there_are_timers_for_a_session_with_each_called_server);
 	SUITE_TEST(s, rule16_unknown_device_has_a_session_for_each_server_that_it_calls);

@@ -375,7 +375,7 @@ static void check_session(const struct rig *r, struct lan_session *s)
 		struct flow *f = flow_by_id(r->dp->flows, route->flow);
 		const struct lan_session *own = session_of(r, id, route);
 		ck_assert(own != s || f == NULL || f->session == s || f->key.identity == 0 ||
-			route->is_bootstrap);
+			route->is_bootstrap || (route->is_dynamic && route->server->is_secure));
 	}
 }
 
