@@ -287,6 +287,10 @@ START_TEST(rule16_the_called_port_decides_between_servers_of_one_host)
 	apply(r);
 	ck_assert(called_read(r->dp, &p));
 	ck_assert_str_eq(called_server(r->dp, p.key.server)->name, "other");
+	rig_add_server(r, "later", "198.51.100.7", 5793);
+	apply(r);
+	ck_assert(called_read(r->dp, &p));
+	ck_assert_str_eq(called_server(r->dp, p.key.server)->name, "other");
 	rig_free(r);
 }
 END_TEST
@@ -344,9 +348,12 @@ START_TEST(rule16_a_server_goes_on_to_be_called_where_it_was)
 	struct rig *r = prepare();
 	struct addr first = at(CLOUD), second = at("198.51.100.3");
 	r->servers[0].host = "cloud.example";
-	fake_name_set(r->net, "cloud.example", &first, 1);
 	rig_start(r);
 	make_transparent(r);
+	r->dp->env.servers_changed = false;
+	fake_name_set(r->net, "cloud.example", &first, 1);
+	rig_settle(r);
+	ck_assert(r->dp->env.servers_changed);
 	call(r, CLOUD);
 	rig_register(r, A, "dev", "rd/0");
 	r->dp->env.servers_changed = false;

@@ -173,6 +173,40 @@ START_TEST(rule18_a_refused_configuration_leaves_capture_as_it_was)
 }
 END_TEST
 
+/* The one before was refused, or done: what is wanted now is under way. */
+START_TEST(rule16_an_answer_for_the_state_before_says_nothing)
+{
+	struct rig *r = up(1);
+	all_made(0, 0);
+	uint32_t before = fake_helper.set.generation;
+	r->listens[0].without_relay = CONF_FAIL_CLOSED;
+	ck_assert_int_eq(rig_apply(r), 0);
+	ck_assert_uint_eq(fake_helper.sets, 2);
+	fake_helper_say_done_of(before, 0);
+	ck_assert(!intercept_status(intercept).is_captured);
+	fake_helper_say_done_of(before, -EINVAL);
+	ck_assert_str_eq(fault(), "");
+	rig_advance(r, 5000);
+	ck_assert_uint_eq(fake_helper.sets, 2);
+	fake_helper_say_done(0);
+	ck_assert(intercept_status(intercept).is_captured);
+	down(r);
+}
+END_TEST
+
+/* A socket's retry sends no state again that is done. */
+START_TEST(rule16_a_state_that_is_done_is_not_sent_for_a_socket)
+{
+	struct rig *r = up(1);
+	fake_helper_say_done(0);
+	all_made(0, -EPERM);
+	rig_advance(r, 3000);
+	ck_assert_uint_gt(fake_helper.sockets, 4);
+	ck_assert_uint_eq(fake_helper.sets, 1);
+	down(r);
+}
+END_TEST
+
 /* An answer that comes after the socket was opened anew is not the new one's. */
 START_TEST(rule16_an_answer_for_a_closed_socket_is_nobodys)
 {
@@ -286,6 +320,8 @@ Suite *intercept_suite(void)
 	SUITE_TEST(s, rule16_what_could_not_be_sent_is_tried_again);
 	SUITE_TEST(s, rule16_a_new_worker_hears_all_that_is_not_answered);
 	SUITE_TEST(s, rule18_a_refused_configuration_leaves_capture_as_it_was);
+	SUITE_TEST(s, rule16_an_answer_for_the_state_before_says_nothing);
+	SUITE_TEST(s, rule16_a_state_that_is_done_is_not_sent_for_a_socket);
 	SUITE_TEST(s, rule16_an_answer_for_a_closed_socket_is_nobodys);
 	SUITE_TEST(s, rule16_many_sockets_go_in_portions);
 	SUITE_TEST(s, rule16_lwgated_leaves_with_lwgate_net_where_capture_is_wanted);

@@ -88,9 +88,14 @@ void fake_helper_say_ready(void)
 	one.events->on_ready(one.arg);
 }
 
+void fake_helper_say_done_of(uint32_t generation, int code)
+{
+	one.events->on_done(one.arg, generation, code, "the kernel said no");
+}
+
 void fake_helper_say_done(int code)
 {
-	one.events->on_done(one.arg, fake_helper.set.generation, code, "the kernel said no");
+	fake_helper_say_done_of(fake_helper.set.generation, code);
 }
 
 void fake_helper_say_made(uint32_t id, int code)

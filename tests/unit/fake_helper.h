@@ -19,5 +19,6 @@ extern struct fake_helper fake_helper;
 /* What it says. */
 void fake_helper_say_ready(void);
 void fake_helper_say_done(int code);
+void fake_helper_say_done_of(uint32_t generation, int code);
 void fake_helper_say_made(uint32_t id, int code);
 void fake_helper_say_gone(void);
