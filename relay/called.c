@@ -25,8 +25,8 @@ static int fitness(const struct server *s, const struct lan_port *port)
 	return s->is_secure && !port->is_secure && s->port == port->bound.port + 1 ? 2 : 1;
 }
 
-/* The server at the address; of several one that is there still rather than one that was, then the one that
- * fits the port best, then the first. */
+/* The server at the address; of several the one that fits the port best, then one that is there still rather
+ * than one that was, or whose name is not resolved as yet, then the first. */
 static const struct server *server_at(const struct datapath *dp, const struct lan_port *port,
 	const struct addr *called, struct mono now)
 {
@@ -36,7 +36,7 @@ static const struct server *server_at(const struct datapath *dp, const struct la
 		const struct server *s = container_of(node, struct server, node);
 		if (!server_has(s, called, now))
 			continue;
-		int fits = fitness(s, port) + (server_is_at(s, called) ? 3 : 0);
+		int fits = 2 * fitness(s, port) + server_is_at(s, called);
 		if (fits > most) {
 			most = fits;
 			best = s;

@@ -400,6 +400,27 @@ START_TEST(rule18_a_port_that_is_captured_no_more_ends_its_flows)
 }
 END_TEST
 
+/* Before its name is resolved, a restarted relay knows it by saved rows alone. */
+START_TEST(rule16_a_server_that_was_goes_before_another_port_of_the_host)
+{
+	struct rig *r = prepare();
+	struct addr host = at(CLOUD);
+	r->servers[0].host = "cloud.example";
+	rig_add_server(r, "left", CLOUD, 5803);
+	rig_start(r);
+	make_transparent(r);
+	server_remember(called_server(r->dp, 1), &host, fake_net_now(r->net));
+	struct listener *l = wanted_listener(r->dp, &(size_t){ 0 });
+	struct parcel p = { .called = host, .now = fake_net_now(r->net) };
+	list_each(node, &l->ports)
+		if (container_of(node, struct lan_port, node)->bound.port == 5683)
+			p.port = container_of(node, struct lan_port, node);
+	ck_assert(called_read(r->dp, &p));
+	ck_assert_str_eq(called_server(r->dp, p.key.server)->name, "cloud");
+	rig_free(r);
+}
+END_TEST
+
 /* Two names swapped their addresses: whoever is there now is meant. */
 START_TEST(rule16_a_server_that_is_there_goes_before_one_that_was)
 {
@@ -760,6 +781,7 @@ Suite *called_suite(void)
 	SUITE_TEST(s, rule16_an_address_that_becomes_ours_is_ours_at_once);
 	SUITE_TEST(s, rule16_a_server_goes_on_to_be_called_where_it_was);
 	SUITE_TEST(s, rule18_a_port_that_is_captured_no_more_ends_its_flows);
+	SUITE_TEST(s, rule16_a_server_that_was_goes_before_another_port_of_the_host);
 	SUITE_TEST(s, rule16_a_server_that_is_there_goes_before_one_that_was);
 	SUITE_TEST(s, rule16_a_former_address_ends_though_it_is_called_all_the_time);
 	SUITE_TEST(s, rule16_strangers_calls_cost_little_and_hinder_nobody);
