@@ -112,6 +112,13 @@ bool called_read(struct datapath *dp, struct parcel *p)
 	return false;
 }
 
+void called_used(struct datapath *dp, const struct flow *flow, struct mono now)
+{
+	struct server *s = called_server(dp, flow->key.server);
+	if (s != NULL)
+		server_touch(s, &flow->called, now);
+}
+
 void called_forget(struct datapath *dp)
 {
 	memset(dp->called, 0, sizeof(dp->called));

@@ -28,6 +28,8 @@ struct called_memo {
 /* Writes into p->key who is called. False when that is a stranger, for whom the listener does not speak; it
  * is counted. */
 bool called_read(struct datapath *dp, struct parcel *p);
+/* A server accepted a flow's device: what that calls goes on to be the server's. */
+void called_used(struct datapath *dp, const struct flow *flow, struct mono now);
 /* Addresses of servers or of this machine changed: nothing that was found counts any more. */
 void called_forget(struct datapath *dp);
 /* The server of this number in a flow key, or NULL: 0, CALLED_FOREIGN, or gone. */

@@ -375,7 +375,8 @@ static void on_counts(void *arg, const struct capture_counts *counts)
 	count[COUNT_CAPTURE_FLOWS] += counts->flows - i->counts.flows;
 	if (counts->rules + counts->routes + counts->tables >
 		i->counts.rules + i->counts.routes + i->counts.tables)
-		log_warn("capture: somebody removed what was ours from the kernel: it was mended (%u "
+		notice(&i->dp->notices, NOTICE_MENDED, LOG_LEVEL_WARN, loop_now(i->dp->env.loop),
+			"capture: somebody removed what was ours from the kernel: it was mended (%u "
 			"policy rules, %u routes, %u tables so far)", counts->rules, counts->routes,
 			counts->tables);
 	i->counts = *counts;

@@ -15,7 +15,7 @@
 #define LOOP_TIMERS 512
 
 /* Addresses that a server had before and that devices may still call; the oldest is forgotten for a new
- * one, or after this, ms. */
+ * one, or after this, ms, in which no device registered or updated that calls it. */
 #define SERVER_FORMER 8
 #define SERVER_FORMER_MS (24 * 3600 * 1000LL)
 

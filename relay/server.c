@@ -72,6 +72,13 @@ void server_remember(struct server *s, const struct addr *address, struct mono n
 	s->env->servers_changed = true;
 }
 
+void server_touch(struct server *s, const struct addr *address, struct mono now)
+{
+	for (size_t i = 0; i < s->formers; i++)
+		if (addr_same_host(&s->former[i].address, address))
+			s->former[i].until = mono_add(now, SERVER_FORMER_MS);
+}
+
 /* What it had too long ago is whosoever's by now: nobody is to capture it for the server any more. */
 static void forget_formers(struct server *s, struct mono now)
 {

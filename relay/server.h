@@ -76,6 +76,9 @@ bool server_is_at(const struct server *server, const struct addr *address);
 bool server_has(const struct server *server, const struct addr *address, struct mono now);
 /* The address is the server's, as far as a device knows: it is kept for SERVER_FORMER_MS. */
 void server_remember(struct server *server, const struct addr *address, struct mono now);
+/* A device of the server still calls this former address: it stays the server's for SERVER_FORMER_MS more.
+ * Any other address is left alone. */
+void server_touch(struct server *server, const struct addr *address, struct mono now);
 /* Takes over what devices may call, where the other is the same host by name. */
 void server_inherit(struct server *server, const struct server *before);
 /* Joins; found is called when addresses come or change, never from within. */

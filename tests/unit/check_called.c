@@ -602,6 +602,29 @@ START_TEST(rule16_an_address_that_a_server_had_is_its_own_for_a_day)
 }
 END_TEST
 
+/* A device that asked for the name once, years ago. */
+START_TEST(rule16_an_address_that_a_device_still_calls_stays_its_servers)
+{
+	struct rig *r = up();
+	struct server *s = called_server(r->dp, 1);
+	struct addr old = at(NOBODY);
+	server_remember(s, &old, fake_net_now(r->net));
+	call(r, NOBODY);
+	rig_register(r, A, "dev", "rd/0");
+	for (int i = 0; i < 4; i++) {
+		rig_advance(r, SERVER_FORMER_MS / 2);
+		ck_assert(server_has(s, &old, fake_net_now(r->net)));
+		rig_device(r, A, coap(CON, "0.02", 10 + i, "dd", "rd?ep=dev&lt=86400"));
+		rig_expect_server(r, coap(CON, "0.02", 10 + i, "dd", "rd?ep=dev&lt=86400"));
+		rig_server(r, r->port, located(ACK, "2.01", 10 + i, "dd", "rd/0"));
+		expect_from(r, A, NOBODY, located(ACK, "2.01", 10 + i, "dd", "rd/0"));
+	}
+	rig_advance(r, SERVER_FORMER_MS);
+	ck_assert(!server_has(s, &old, fake_net_now(r->net)));
+	rig_free(r);
+}
+END_TEST
+
 /* Whoever has it then is a stranger, and foreign 'pass' leaves him alone. */
 START_TEST(rule16_an_address_of_before_is_captured_for_a_day)
 {
@@ -789,6 +812,7 @@ Suite *called_suite(void)
 	SUITE_TEST(s, rule19_a_restart_finds_the_socket_of_the_interface);
 	SUITE_TEST(s, rule16_a_flow_does_not_follow_another_server_from_its_host);
 	SUITE_TEST(s, rule16_an_address_that_a_server_had_is_its_own_for_a_day);
+	SUITE_TEST(s, rule16_an_address_that_a_device_still_calls_stays_its_servers);
 	SUITE_TEST(s, rule16_an_address_of_before_is_captured_for_a_day);
 	SUITE_TEST(s, rule18_a_server_of_other_settings_keeps_its_flows_and_addresses);
 	SUITE_TEST(s, rule18_interception_that_is_turned_off_ends_what_came_by_it);
