@@ -1,5 +1,6 @@
 /* Whom a device means by the address that it calls. */
 #include "called.h"
+#include <string.h>
 #include "datapath.h"
 #include "udp.h"
 
@@ -24,16 +25,22 @@ static int fitness(const struct server *s, const struct lan_port *port)
 	return s->is_secure && !port->is_secure && s->port == port->bound.port + 1 ? 2 : 1;
 }
 
-/* The server at the address; of several the one that fits the port best, then the first. */
+/* The server at the address; of several the one that fits the port best, then one that is there still rather
+ * than one that was, or whose name is not resolved as yet, then the first. */
 static const struct server *server_at(const struct datapath *dp, const struct lan_port *port,
 	const struct addr *called, struct mono now)
 {
 	const struct server *best = NULL;
+	int most = 0;
 	list_each(node, &((struct datapath *)(uintptr_t)dp)->servers) {
 		const struct server *s = container_of(node, struct server, node);
-		if (server_has(s, called, now) &&
-			(best == NULL || fitness(s, port) > fitness(best, port)))
+		if (!server_has(s, called, now))
+			continue;
+		int fits = 2 * fitness(s, port) + server_is_at(s, called);
+		if (fits > most) {
+			most = fits;
 			best = s;
+		}
 	}
 	return best;
 }
@@ -46,29 +53,58 @@ static bool is_ours(const struct addr *called)
 	return udp_source_for(&asked, NULL, &source) == 0 && addr_same_host(&source, called);
 }
 
-static const struct called_memo *look_up(struct datapath *dp, const struct lan_port *port,
+static struct called_memo *memo_of(struct datapath *dp, const struct lan_port *port,
+	const struct addr *called)
+{
+	unsigned sum = port->bound.port;
+	for (size_t i = 0; i < sizeof(called->ip); i++)
+		sum = sum * 31 + called->ip[i];
+	return &dp->called[sum % CALLED_MEMOS];
+}
+
+/* Asks the kernel, at most so often. Beyond that a stranger is meant, most likely. */
+static bool may_ask(struct datapath *dp, struct mono now)
+{
+	return bucket_take(&dp->asks, CALLED_ASKS_BURST, CALLED_ASKS_PER_SECOND, now);
+}
+
+/* Strangers' addresses, of which there is no end, do not push out others. */
+static void keep(struct called_memo *place, const struct called_memo *found)
+{
+	bool is_strangers = found->server == 0 && !found->is_ours;
+	bool is_same = addr_eq(&place->address, &found->address);
+	if (!is_strangers || is_same || (place->server == 0 && !place->is_ours))
+		*place = *found;
+}
+
+/* Who calls us at a port of ours does not mean a server that we run beside the relay at another. */
+static struct called_memo look_up(struct datapath *dp, const struct lan_port *port,
 	const struct addr *called, struct mono now)
 {
-	struct called_memo *m = &dp->called;
-	if (m->is_set && m->address.port == port->bound.port && addr_same_host(&m->address, called))
-		return m;
+	struct called_memo *m = memo_of(dp, port, called);
+	bool is_known = m->until.ms != 0 && m->address.port == port->bound.port &&
+		addr_same_host(&m->address, called);
+	bool may = (!is_known || mono_reached(m->until, now)) && may_ask(dp, now);
+	if (is_known && !may)
+		return *m;
 	const struct server *s = server_at(dp, port, called, now);
-	*m = (struct called_memo){ .address = *called, .is_set = true };
-	m->address.port = port->bound.port;
-	/* Who calls us at a port of ours does not mean a server that we run beside the relay at another. */
-	m->is_ours = (s == NULL || fitness(s, port) == 1) && is_ours(called);
-	m->server = s != NULL && !m->is_ours ? s->number : 0;
-	return m;
+	bool is_us = may && (s == NULL || fitness(s, port) == 1) && is_ours(called);
+	struct called_memo found = { .address = *called, .server = s != NULL && !is_us ? s->number : 0,
+		.is_ours = is_us, .until = mono_add(now, CALLED_MEMO_MS) };
+	found.address.port = port->bound.port;
+	if (may)
+		keep(m, &found);
+	return found;
 }
 
 bool called_read(struct datapath *dp, struct parcel *p)
 {
 	const struct listener *l = p->port->listener;
-	const struct called_memo *m = look_up(dp, p->port, &p->called, p->now);
-	p->key.server = m->server;
-	if (m->is_ours || (m->server != 0 && l->intercepts))
+	struct called_memo m = look_up(dp, p->port, &p->called, p->now);
+	p->key.server = m.server;
+	if (m.is_ours || (m.server != 0 && l->intercepts))
 		return true;
-	if (m->server == 0 && l->intercepts && l->relays_foreign && l->server != NULL) {
+	if (m.server == 0 && l->intercepts && l->relays_foreign && l->server != NULL) {
 		p->key.server = CALLED_FOREIGN;
 		return true;
 	}
@@ -76,9 +112,16 @@ bool called_read(struct datapath *dp, struct parcel *p)
 	return false;
 }
 
+void called_used(struct datapath *dp, const struct flow *flow, struct mono now)
+{
+	struct server *s = called_server(dp, flow->key.server);
+	if (s != NULL)
+		server_touch(s, &flow->called, now);
+}
+
 void called_forget(struct datapath *dp)
 {
-	dp->called.is_set = false;
+	memset(dp->called, 0, sizeof(dp->called));
 }
 
 struct route_way called_way(const struct datapath *dp, const struct lan_key *key,
@@ -108,4 +151,12 @@ bool called_stays(const struct datapath *dp, const struct lan_key *key, const st
 	if (key->server == CALLED_FOREIGN)
 		return l->intercepts && l->relays_foreign && l->server != NULL;
 	return l->intercepts && called_server(dp, key->server) != NULL;
+}
+
+bool called_strays(const struct flow *f, const struct parcel *p)
+{
+	const struct server *s = f->route->server;
+	return p->key.server != 0 && p->key.server != CALLED_FOREIGN &&
+		p->key.server != s->number && !addr_same_host(&f->called, &p->called) &&
+		!server_has(s, &p->called, p->now);
 }

@@ -17,17 +17,19 @@ struct parcel;
  * server speaks for (foreign 'relay'). */
 #define CALLED_FOREIGN UINT32_MAX
 
-/* What was found last; most devices call the same server. */
+/* What was found for an address and a port number. Several are kept (CALLED_MEMOS), for a while. */
 struct called_memo {
 	struct addr address; /* with the port of the socket */
 	uint32_t server;     /* for flow keys */
-	bool is_ours;        /* it is an address of this machine, and no server's */
-	bool is_set;         /* all this counts */
+	bool is_ours;        /* it is an address of this machine */
+	struct mono until;   /* it counts no longer; 0: nothing is kept here */
 };
 
 /* Writes into p->key who is called. False when that is a stranger, for whom the listener does not speak; it
  * is counted. */
 bool called_read(struct datapath *dp, struct parcel *p);
+/* A server accepted a flow's device: what that calls goes on to be the server's. */
+void called_used(struct datapath *dp, const struct flow *flow, struct mono now);
 /* Addresses of servers or of this machine changed: nothing that was found counts any more. */
 void called_forget(struct datapath *dp);
 /* The server of this number in a flow key, or NULL: 0, CALLED_FOREIGN, or gone. */
@@ -41,3 +43,6 @@ struct server *called_by_unknown(const struct datapath *dp, const struct lan_key
 	const struct listener *listener);
 /* True when whoever has this key may go on to call by this listener, as it is configured now. */
 bool called_stays(const struct datapath *dp, const struct lan_key *key, const struct listener *listener);
+/* True when the device calls another address than before where the flow's server is not: another server of
+ * the host, for whom it came, has gone there. */
+bool called_strays(const struct flow *flow, const struct parcel *p);

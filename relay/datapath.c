@@ -144,11 +144,25 @@ static struct flow *flow_of_parcel(struct datapath *dp, const struct parcel *p)
 	return flow;
 }
 
+/* Ends those that lead elsewhere than where the device calls; returns the first that is left, or NULL. */
+static struct flow *end_strays(struct datapath *dp, struct flow *first, const struct parcel *p)
+{
+	bool did_end = false;
+	for (struct flow *next, *f = first; f != NULL; f = next) {
+		next = f->sibling;
+		if (!called_strays(f, p))
+			continue;
+		life_end(dp, f, "its device calls where its server is not");
+		did_end = true;
+	}
+	return did_end ? flow_find(dp->flows, &p->key) : first;
+}
+
 void datapath_up(struct datapath *dp, struct parcel *p)
 {
 	if (check_message(dp, p) != PASS || check_name(dp, p) != PASS)
 		return;
-	struct flow *flow = flow_of_parcel(dp, p);
+	struct flow *flow = end_strays(dp, flow_of_parcel(dp, p), p);
 	if (flow == NULL || newcomer_is_other(flow, p)) {
 		newcomer_up(dp, p);
 		return;
@@ -178,7 +192,8 @@ static void datagram(void *who, struct lan_port *port, struct udp_slot *slot, st
 	struct parcel p = { .port = port, .called = slot->called, .bytes = slot->bytes,
 		.n = slot->n, .now = now };
 	p.key = (struct lan_key){ slot->peer, slot->ifindex, port->listener->number, 0, 0 };
-	if (port->is_transparent && !called_read(dp, &p))
+	/* lwgate-net may have made it transparent though we have not read that yet. */
+	if ((port->is_transparent || port->listener->intercepts) && !called_read(dp, &p))
 		return;
 	if (port->is_secure)
 		secure_up(dp, &p);

@@ -3,6 +3,7 @@
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
+#include "base/bucket.h"
 #include "base/bug.h"
 #include "base/list.h"
 #include "called.h"
@@ -63,7 +64,8 @@ struct datapath {
 	uint32_t port_numbers;        /* the same, of LAN sockets */
 	uint32_t mark, mark_mask;     /* of captured packets */
 	bool ports_changed;           /* a LAN socket was opened; whoever acts on it clears it */
-	struct called_memo called;    /* whom the last one called */
+	struct called_memo called[CALLED_MEMOS]; /* whom the last ones called */
+	struct bucket asks;           /* for asking the kernel whose a called address is */
 	size_t moving_at;             /* how far sockets were looked at after an address change */
 	struct timer moving;          /* goes on with it */
 	struct mono move_by;          /* it begins no later; MONO_NEVER: no event waits for it */

@@ -28,6 +28,8 @@
 /* Before what the kernel refused is tried again, ms; doubled each time. */
 #define RETRY_MS      1000
 #define RETRY_LAST_MS 60000
+/* Sockets that are sent before the first is answered: neither side may wait for the other to read. */
+#define SOCKETS_UNDER_WAY 100
 
 struct intercept {
 	struct intercept_spec spec;
@@ -41,6 +43,8 @@ struct intercept {
 	bool is_awake, is_ready, is_gone; /* see above */
 	bool is_done;               /* the last generation is in the kernel */
 	bool has_sent;              /* sent counts */
+	bool has_more;              /* sockets wait until others have been answered */
+	bool is_told;               /* that there are too many addresses */
 	uint32_t generation;
 	struct capture sent, next;
 	struct capture_counts counts; /* of this worker, as told last */
@@ -80,12 +84,17 @@ static void add_server(struct capture_listen *to, const struct addr *address)
 	a->scope = address->scope;
 }
 
+/* Where there are too many, former ones are left out. */
 static void add_servers(struct capture_listen *to, const struct datapath *dp, struct mono now)
 {
-	list_each(node, &((struct datapath *)(uintptr_t)dp)->servers) {
+	struct list *servers = &((struct datapath *)(uintptr_t)dp)->servers;
+	list_each(node, servers) {
 		const struct server *s = container_of(node, struct server, node);
 		for (size_t i = 0; i < s->addresses; i++)
 			add_server(to, &s->address[i]);
+	}
+	list_each(node, servers) {
+		const struct server *s = container_of(node, struct server, node);
 		for (size_t i = 0; i < s->formers; i++)
 			if (!mono_reached(s->former[i].until, now))
 				add_server(to, &s->former[i].address);
@@ -139,9 +148,11 @@ static bool drops_without_us(const struct capture *c)
 
 /* ---- to lwgate-net ---- */
 
-/* Something can not be had now, and may be later. */
+/* Something can not be had now, and may be later. Many sockets may be refused at once: the first one is told. */
 static void later(struct intercept *i, const char *why)
 {
+	if (i->again.place != 0)
+		return;
 	snprintf(i->fault, sizeof(i->fault), "%s", why);
 	log_err("capture: %s; next try in %lld s", why, (long long)i->retry_ms / 1000);
 	timer_arm(i->dp->env.timers, &i->again,
@@ -149,17 +160,43 @@ static void later(struct intercept *i, const char *why)
 	i->retry_ms = i->retry_ms * 2 < RETRY_LAST_MS ? i->retry_ms * 2 : RETRY_LAST_MS;
 }
 
-static void send_sockets(struct intercept *i)
+static bool is_to_send(const struct listener *l, const struct lan_port *p)
+{
+	return l->intercepts && p->fd >= 0 && !p->is_transparent && !p->is_asked;
+}
+
+/* The first socket that is to become transparent, or NULL; counts those that were asked for. */
+static struct lan_port *next_socket(const struct intercept *i, size_t *asked)
 {
 	struct listener *l;
+	struct lan_port *first = NULL;
+	*asked = 0;
 	for (size_t at = 0; (l = wanted_listener(i->dp, &at)) != NULL;) {
 		list_each(node, &l->ports) {
 			struct lan_port *p = container_of(node, struct lan_port, node);
-			if (!l->intercepts || p->fd < 0 || p->is_transparent || p->is_asked)
-				continue;
-			p->is_asked = helper_socket(i->helper, p->number, p->fd) == 0;
+			*asked += p->is_asked;
+			if (first == NULL && is_to_send(l, p))
+				first = p;
 		}
 	}
+	return first;
+}
+
+/* False while some are still to be sent: rules without them would wait for nobody. */
+static bool send_sockets(struct intercept *i)
+{
+	size_t asked;
+	struct lan_port *p;
+	while ((p = next_socket(i, &asked)) != NULL && asked < SOCKETS_UNDER_WAY) {
+		int rc = helper_socket(i->helper, p->number, p->fd);
+		p->is_asked = rc == 0;
+		if (rc != 0 && rc != -ENOTCONN)
+			later(i, strerror(-rc));
+		if (rc != 0)
+			return true;
+	}
+	i->has_more = p != NULL;
+	return p == NULL;
 }
 
 static void send_state(struct intercept *i)
@@ -180,17 +217,29 @@ static void send_state(struct intercept *i)
 	}
 }
 
+static void tell_full(struct intercept *i)
+{
+	bool is_full = false;
+	for (size_t k = 0; k < i->next.listen_count; k++)
+		is_full |= i->next.listen[k].server_count == CAPTURE_SERVERS;
+	if (is_full && !i->is_told)
+		log_warn("capture: %d addresses of servers are known by now, which is as many as foreign "
+			"'pass' captures; calls to others pass by; right is foreign 'refuse'", CAPTURE_SERVERS);
+	i->is_told = is_full;
+}
+
 static void update(struct intercept *i, struct mono now)
 {
 	if (i->is_gone)
 		return;
 	intercept_want(i->dp, now, &i->next);
+	tell_full(i);
 	if (!i->is_awake && (i->next.listen_count > 0 || closed_is_left(i->spec.dir)))
 		i->is_awake = helper_wake(i->helper) == 0;
 	if (!i->is_ready)
 		return;
-	send_sockets(i);
-	send_state(i);
+	if (send_sockets(i))
+		send_state(i);
 }
 
 static void flush_run(struct flush *flush, struct mono now)
@@ -239,17 +288,31 @@ static struct lan_port *port_of(const struct datapath *dp, uint32_t number)
 	return NULL;
 }
 
+/* All is as it is wanted. */
+static void settle(struct intercept *i)
+{
+	size_t asked;
+	if (!i->is_done || next_socket(i, &asked) != NULL)
+		return;
+	i->fault[0] = '\0';
+	i->retry_ms = RETRY_MS;
+	timer_disarm(i->dp->env.timers, &i->again);
+}
+
 static void on_socket(void *arg, uint32_t id, int code)
 {
 	struct intercept *i = arg;
 	char why[CAPTURE_TEXT], at[ADDR_TEXT];
 	struct lan_port *p = port_of(i->dp, id);
+	i->dp->ports_changed |= i->has_more;
 	if (p == NULL)
 		return; /* it was closed meanwhile */
 	p->is_asked = false;
 	p->is_transparent = code == 0;
-	if (code == 0)
+	if (code == 0) {
+		settle(i);
 		return;
+	}
 	snprintf(why, sizeof(why), "the socket at %s can not be made transparent: %s",
 		addr_print(&p->bound, at), strerror(-code));
 	later(i, why);
@@ -296,9 +359,7 @@ static void on_done(void *arg, uint32_t generation, int code, const char *text)
 		return;
 	}
 	i->is_done = true;
-	i->fault[0] = '\0';
-	i->retry_ms = RETRY_MS;
-	timer_disarm(i->dp->env.timers, &i->again);
+	settle(i);
 	closed_note(i->spec.dir, drops_without_us(&i->sent));
 	make_ordinary(i->dp);
 	tell_done(&i->sent);
@@ -314,7 +375,8 @@ static void on_counts(void *arg, const struct capture_counts *counts)
 	count[COUNT_CAPTURE_FLOWS] += counts->flows - i->counts.flows;
 	if (counts->rules + counts->routes + counts->tables >
 		i->counts.rules + i->counts.routes + i->counts.tables)
-		log_warn("capture: somebody removed what was ours from the kernel: it was mended (%u "
+		notice(&i->dp->notices, NOTICE_MENDED, LOG_LEVEL_WARN, loop_now(i->dp->env.loop),
+			"capture: somebody removed what was ours from the kernel: it was mended (%u "
 			"policy rules, %u routes, %u tables so far)", counts->rules, counts->routes,
 			counts->tables);
 	i->counts = *counts;

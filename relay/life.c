@@ -331,9 +331,11 @@ void life_save(const struct flow *f, struct life_saved *saved, struct mono now)
 		saved->expires_in_ms = f->expires.ms > now.ms ? mono_since(now, f->expires) : 0;
 }
 
+/* Rather one that hears the interface of the device. */
 static struct lan_port *port_of(struct datapath *dp, const struct life_saved *saved)
 {
 	struct listener *listener;
+	struct lan_port *fitting = NULL;
 	for (size_t at = 0; (listener = wanted_listener(dp, &at)) != NULL;) {
 		if (strcmp(listener->name, saved->listener) != 0)
 			continue;
@@ -343,11 +345,14 @@ static struct lan_port *port_of(struct datapath *dp, const struct life_saved *sa
 				(saved->called_port != 0 && saved->called_port != p->bound.port) ||
 				addr_is_v4(&p->bound) != addr_is_v4(&saved->device))
 				continue;
-			if (addr_is_any(&p->bound) || addr_same_host(&p->bound, &saved->called))
+			if (!addr_is_any(&p->bound) && !addr_same_host(&p->bound, &saved->called))
+				continue;
+			if (p->ifindex == 0 || p->ifindex == saved->ifindex)
 				return p;
+			fitting = fitting == NULL ? p : fitting;
 		}
 	}
-	return NULL;
+	return fitting;
 }
 
 /* The route that the configuration of today has for a saved row; NULL when it wants none. */

@@ -15,9 +15,21 @@
 #define LOOP_TIMERS 512
 
 /* Addresses that a server had before and that devices may still call; the oldest is forgotten for a new
- * one, or after this, ms. */
+ * one, or after this, ms, in which no device registered or updated that calls it. */
 #define SERVER_FORMER 8
 #define SERVER_FORMER_MS (24 * 3600 * 1000LL)
+
+/* Called addresses whose owners are remembered, and for how long, ms. */
+#define CALLED_MEMOS 16
+#define CALLED_MEMO_MS 60000
+/* How often the kernel is asked for one, at once and a second: it costs some 14 us, and strangers choose
+ * whom they call. */
+#define CALLED_ASKS_BURST 1000
+#define CALLED_ASKS_PER_SECOND 1000
+
+/* DTLS sessions that an endpoint may have besides one by each listener, where one intercepts: each server that
+ * it calls has its own. The oldest goes for a new one. */
+#define SESSIONS_CALLED 4
 
 /* Length of an endpoint name in bytes; a longer one is refused with 4.00. */
 #define ENDPOINT_NAME_MAX 255

@@ -13,6 +13,7 @@ enum notice {
 	NOTICE_REFUSED,   /* a device could not prove who it is */
 	NOTICE_REFUSES_US, /* a device does not take our certificate */
 	NOTICE_ASSIST,    /* an Update of our own came to nothing */
+	NOTICE_MENDED,    /* somebody removed what was ours from the kernel */
 	NOTICE_COUNT
 };
 

@@ -207,7 +207,8 @@ static struct flow *flow_of(const struct datapath *dp, const struct parcel *p, c
 	if (r != NULL)
 		return flow_by_id(dp->flows, r->flow);
 	struct flow *flow = flow_find(dp->flows, &p->key);
-	return flow != NULL ? flow : flow_by_cid(dp, p);
+	flow = flow != NULL ? flow : flow_by_cid(dp, p);
+	return flow != NULL && called_strays(flow, p) ? NULL : flow;
 }
 
 static bool is_at(const struct lan_key *place, const struct lan_key *from)

@@ -178,6 +178,9 @@ static int fitness(const struct route *r, const struct route_way *way)
 		return 1;
 	if (way->called != NULL && !server_has(r->server, way->called, way->now))
 		return 0;
+	/* A section may mean another server of the same host; whom none names means what it called. */
+	if (way->preferred != NULL && r->is_dynamic && r->server != way->preferred)
+		return 0;
 	if (way->port != 0 && r->server->port != way->port)
 		return 0;
 	return r->server == way->preferred ? 2 : 1;

@@ -14,6 +14,7 @@
 #include "newcomer.h"
 #include "opaque.h"
 #include "reason.h"
+#include "wanted.h"
 
 /* RFC 4279 6. */
 #define UNKNOWN_PSK_IDENTITY 115
@@ -223,12 +224,18 @@ static const struct route *way_of(const struct datapath *dp, const struct lan_se
 	return route_find(dp->routes, slice_str(s->identity->endpoint), is_bootstrap, &way);
 }
 
-/* A device has one session for each server: both would lead to the same. */
+/* A device has one session for each server: both would lead to the same. An endpoint that no section names
+ * has its routes by its Registers. */
 static bool is_same_way(const struct datapath *dp, const struct lan_session *a,
 	const struct lan_session *b)
 {
-	bool is_same = a->key.listener == b->key.listener && a->key.server == b->key.server;
-	return is_same || way_of(dp, a, false) == way_of(dp, b, false);
+	if (a->key.listener == b->key.listener && a->key.server == b->key.server)
+		return true;
+	const struct route *way = way_of(dp, a, false);
+	if (way != NULL || way_of(dp, b, false) != NULL)
+		return way == way_of(dp, b, false);
+	return called_by_unknown(dp, &a->key, a->port->listener) ==
+		called_by_unknown(dp, &b->key, b->port->listener);
 }
 
 /* The flows of the endpoint that go its way are this session's, wherever they were. */
@@ -280,6 +287,16 @@ static bool drop_older(struct datapath *dp, const struct lan_session *s)
 	return dropped;
 }
 
+/* A device may call many servers: the oldest sessions go. */
+static void trim(struct datapath *dp, struct identity *id)
+{
+	size_t count = 0, most = wanted_sessions_most(dp);
+	list_each(node, &id->sessions)
+		count++;
+	for (; count > most; count--)
+		evict(container_of(id->sessions.next, struct lan_session, same_identity));
+}
+
 /* The handshake is done. */
 static void proven(struct datapath *dp, struct lan_session *s, struct mono now)
 {
@@ -297,6 +314,7 @@ static void proven(struct datapath *dp, struct lan_session *s, struct mono now)
 	s->heard = now;
 	take_flows(dp, s, now);
 	bool again = drop_older(dp, s);
+	trim(dp, id);
 	count(dp, COUNT_DEVICE_HANDSHAKES_DONE);
 	tell_proven(dp, s, again, now);
 	look_idle(dp, s, now);
@@ -543,6 +561,10 @@ void secure_apply(struct datapath *dp, struct identities *identities)
 	while ((next = lan_session_next(dp->sessions, LAN_STRANGERS, NULL)) != NULL ||
 		(next = lan_session_next(dp->sessions, LAN_KNOWN, NULL)) != NULL)
 		close_session(dp, next);
+	/* An identity that was adopted is the same one, and has all of them still: drop_older shall see only
+	 * those that came before. */
+	for (next = NULL; (next = lan_session_next(dp->sessions, LAN_PROVEN, next)) != NULL;)
+		list_remove(&next->same_identity);
 	next = lan_session_next(dp->sessions, LAN_PROVEN, NULL);
 	while (next != NULL) {
 		struct lan_session *s = next;
@@ -553,11 +575,11 @@ void secure_apply(struct datapath *dp, struct identities *identities)
 			close_session(dp, s);
 			continue;
 		}
-		list_remove(&s->same_identity);
 		s->identity = id;
 		list_append(&id->sessions, &s->same_identity);
 		if (drop_older(dp, s)) /* listeners that had different servers have one now */
 			take_flows(dp, s, loop_now(dp->env.loop));
+		trim(dp, id);
 	}
 	identities_free(dp->identities);
 	dp->identities = identities;

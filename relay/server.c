@@ -32,11 +32,18 @@ static bool is_same_list(const struct server *s, const struct addr *list, size_t
 	return true;
 }
 
-bool server_has(const struct server *s, const struct addr *address, struct mono now)
+bool server_is_at(const struct server *s, const struct addr *address)
 {
 	for (size_t i = 0; i < s->addresses; i++)
 		if (addr_same_host(&s->address[i], address))
 			return true;
+	return false;
+}
+
+bool server_has(const struct server *s, const struct addr *address, struct mono now)
+{
+	if (server_is_at(s, address))
+		return true;
 	for (size_t i = 0; i < s->formers; i++)
 		if (addr_same_host(&s->former[i].address, address) &&
 			!mono_reached(s->former[i].until, now))
@@ -63,6 +70,13 @@ void server_remember(struct server *s, const struct addr *address, struct mono n
 	host.port = 0;
 	*former_place(s, &host) = (struct server_former){ host, mono_add(now, SERVER_FORMER_MS) };
 	s->env->servers_changed = true;
+}
+
+void server_touch(struct server *s, const struct addr *address, struct mono now)
+{
+	for (size_t i = 0; i < s->formers; i++)
+		if (addr_same_host(&s->former[i].address, address))
+			s->former[i].until = mono_add(now, SERVER_FORMER_MS);
 }
 
 /* What it had too long ago is whosoever's by now: nobody is to capture it for the server any more. */

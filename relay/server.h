@@ -70,10 +70,15 @@ bool server_matches(const struct server *server, const struct conf_server *conf)
 /* The server could not be reached: its name may mean another address by now, and is looked up again
  * soon, whoever says so how often. */
 void server_doubt(struct server *server, struct mono now);
-/* True when the address, whatever its port, is the server's, or was lately. */
+/* True when the address, whatever its port, is the server's now. */
+bool server_is_at(const struct server *server, const struct addr *address);
+/* The same, or it was lately. */
 bool server_has(const struct server *server, const struct addr *address, struct mono now);
 /* The address is the server's, as far as a device knows: it is kept for SERVER_FORMER_MS. */
 void server_remember(struct server *server, const struct addr *address, struct mono now);
+/* A device of the server still calls this former address: it stays the server's for SERVER_FORMER_MS more.
+ * Any other address is left alone. */
+void server_touch(struct server *server, const struct addr *address, struct mono now);
 /* Takes over what devices may call, where the other is the same host by name. */
 void server_inherit(struct server *server, const struct server *before);
 /* Joins; found is called when addresses come or change, never from within. */

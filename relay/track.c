@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "assist.h"
+#include "called.h"
 #include "datapath.h"
 #include "life.h"
 
@@ -122,6 +123,7 @@ static void succeeded(struct datapath *dp, struct flow *flow, const struct flow_
 	case REG_RD_OTHER:
 		break;
 	}
+	called_used(dp, flow, now);
 	life_prove(dp, flow, now);
 }
 

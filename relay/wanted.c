@@ -291,7 +291,18 @@ static void undo(struct plan *plan)
 			server_free(plan->server[i]);
 }
 
-/* Room for two timers of each flow, one of each device's session by each listener, two of each server and listener for
+/* Some listener intercepts, or did. */
+static bool captures(const struct plan *plan)
+{
+	bool does = false;
+	for (size_t i = 0; i < plan->conf->listen_count; i++)
+		does |= plan->conf->listen[i].intercept;
+	list_each(node, &plan->dp->listeners)
+		does |= wanted_entry(node)->listener.intercepts;
+	return does;
+}
+
+/* Room for two timers of each flow, one of each device's session (wanted_sessions_most), two of each server and listener for
  * as long as the old ones stand beside the new. It only grows: the old ones are there until the change
  * is made. */
 static int reserve_timers(struct plan *plan, size_t most)
@@ -307,6 +318,8 @@ static int reserve_timers(struct plan *plan, size_t most)
 	list_each(at, &dp->listeners)
 		listeners++;
 	size_t ways = listeners > plan->conf->listen_count ? listeners : plan->conf->listen_count;
+	if (captures(plan))
+		ways += SESSIONS_CALLED;
 	size_t wanted = flows * 2 + (sessions > before ? sessions : before) * ways +
 		2 * HALF_OPEN_MAX + MOVES_MAX + listeners +
 		(plan->conf->server_count + plan->conf->listen_count) * 2 + 1;

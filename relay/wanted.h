@@ -20,3 +20,5 @@ void wanted_nothing(struct datapath *dp);
 struct listener *wanted_listener(const struct datapath *dp, size_t *at);
 /* The listener of a flow key, or NULL. */
 struct listener *wanted_listener_by_number(const struct datapath *dp, uint32_t number);
+/* How many DTLS sessions an endpoint may have, by the listeners that are wanted. */
+size_t wanted_sessions_most(const struct datapath *dp);

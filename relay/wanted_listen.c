@@ -36,6 +36,17 @@ struct listener *wanted_listener_by_number(const struct datapath *dp, uint32_t n
 	return NULL;
 }
 
+size_t wanted_sessions_most(const struct datapath *dp)
+{
+	size_t count = 0;
+	bool intercepts = false;
+	list_each(node, &((struct datapath *)(uintptr_t)dp)->listeners) {
+		count += wanted_entry(node)->is_wanted;
+		intercepts |= wanted_entry(node)->is_wanted && wanted_entry(node)->listener.intercepts;
+	}
+	return count + (intercepts ? SESSIONS_CALLED : 0);
+}
+
 /* ---- listeners and their sockets ---- */
 
 static struct listener_entry *listener_present(const struct plan *plan, const char *name)
@@ -254,11 +265,12 @@ static int port_open(struct plan *plan, struct wanted_port *w)
 	return rc;
 }
 
-/* Opens a kept socket that was lost. */
-static void port_reopen(struct lan_port *port)
+/* Opens a kept socket that was lost. It is another one: what it was made to be is told again. */
+static void port_reopen(struct datapath *dp, struct lan_port *port)
 {
 	char text[ADDR_TEXT];
 	int rc = lan_reopen(port);
+	dp->ports_changed |= rc == 0;
 	if (rc == -ENODEV && port->interface != NULL)
 		return; /* its interface is still to come */
 	if (rc != 0)
@@ -329,7 +341,7 @@ static int prepare_ports(struct plan *plan)
 		if (rc != 0)
 			return rc;
 		if (present != NULL && present->fd < 0)
-			port_reopen(present);
+			port_reopen(plan->dp, present);
 	}
 	return 0;
 }
@@ -428,7 +440,7 @@ static void undo_shut(struct plan *plan)
 		list_each(node, &l->ports) {
 			struct lan_port *p = container_of(node, struct lan_port, node);
 			if (p->fd < 0)
-				port_reopen(p);
+				port_reopen(plan->dp, p);
 		}
 	}
 }

@@ -77,12 +77,13 @@ RIG           = $(addprefix tests/unit/,rig.c rig_coap.c rig_far.c rig_lan.c pki
 trunk_TESTS   = $(addprefix tests/unit/,trunk.c check_limit.c check_held.c check_flow.c \
                 check_route.c check_newcomer.c check_move.c check_life.c \
                 check_track.c check_notice.c check_reopen.c check_datapath.c \
-                check_lan.c check_static.c check_called.c check_record.c capture.c) $(RIG)
+                check_lan.c check_static.c check_called.c check_intercept.c check_record.c \
+                capture.c fake_helper.c) $(RIG)
 trunk_LIBS    = $(WOLFSSL_LIBS)
 trunk-dtls_TESTS = $(addprefix tests/unit/,trunk_dtls.c check_wan.c check_wan_silence.c check_wan_move.c check_assist.c \
                 check_wan_round.c check_wanted.c check_secure.c check_secure_move.c \
                 check_secure_cert.c check_called_dtls.c check_secure_hostile.c check_opaque.c check_opaque_move.c check_frugal.c \
-                check_soak.c check_soak_dtls.c) $(RIG)
+                check_soak.c check_soak_called.c check_soak_dtls.c) $(RIG)
 trunk-dtls_BELOW = $(trunk_BELOW)
 trunk-dtls_LIBS  = $(WOLFSSL_LIBS)
 replay_TESTS  = $(addprefix tests/unit/,check_replay.c capture.c) $(RIG)

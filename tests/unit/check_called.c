@@ -2,6 +2,7 @@
  * shown in tests/netns/intercept*.sh. */
 #include "called.h"
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include "intercept.h"
 #include "netfilter/netfilter.h"
@@ -286,6 +287,10 @@ START_TEST(rule16_the_called_port_decides_between_servers_of_one_host)
 	apply(r);
 	ck_assert(called_read(r->dp, &p));
 	ck_assert_str_eq(called_server(r->dp, p.key.server)->name, "other");
+	rig_add_server(r, "later", "198.51.100.7", 5793);
+	apply(r);
+	ck_assert(called_read(r->dp, &p));
+	ck_assert_str_eq(called_server(r->dp, p.key.server)->name, "other");
 	rig_free(r);
 }
 END_TEST
@@ -302,6 +307,274 @@ START_TEST(rule16_a_host_with_two_servers_serves_who_has_one)
 	rig_device(r, A, coap(CON, "0.02", 9, "cc", "rd?ep=elsewhere"));
 	rig_expect_server(r, coap(CON, "0.02", 9, "cc", "rd?ep=elsewhere"));
 	ck_assert_uint_eq(r->to.port, 5783);
+	rig_free(r);
+}
+END_TEST
+
+/* It became so before its answer was read: what was captured meanwhile is seen as that. */
+START_TEST(rule16_a_socket_that_may_be_transparent_hears_calls_to_others)
+{
+	struct rig *r = prepare();
+	rig_start(r);
+	call(r, CLOUD2);
+	rig_device(r, A, coap(CON, "0.02", 9, "cc", "rd?ep=both"));
+	rig_expect_server(r, coap(CON, "0.02", 9, "cc", "rd?ep=both"));
+	struct addr field = at(CLOUD2);
+	ck_assert(addr_same_host(&r->to, &field));
+	ck_assert_uint_ne(rig_flow(r, "both")->key.server, 0);
+	rig_free(r);
+}
+END_TEST
+
+/* A new address of ours, by DHCP. */
+START_TEST(rule16_an_address_that_becomes_ours_is_ours_at_once)
+{
+	struct rig *r = up();
+	struct addr new = at(NOBODY);
+	call(r, NOBODY);
+	rig_device(r, A, coap(CON, "0.01", 1, "aa", "x"));
+	rig_expect_silence(r);
+	fake_net_own(r->net, &new);
+	datapath_addresses_changed(r->dp, fake_net_now(r->net));
+	rig_device(r, A, coap(CON, "0.01", 2, "aa", "x"));
+	rig_expect_device(r, A, refusal("4.04", 2, "aa", -1));
+	rig_free(r);
+}
+END_TEST
+
+/* By the answer of a name server; by a reload, the host stays the same one by name. */
+START_TEST(rule16_a_server_goes_on_to_be_called_where_it_was)
+{
+	struct rig *r = prepare();
+	struct addr first = at(CLOUD), second = at("198.51.100.3");
+	r->servers[0].host = "cloud.example";
+	rig_start(r);
+	make_transparent(r);
+	r->dp->env.servers_changed = false;
+	fake_name_set(r->net, "cloud.example", &first, 1);
+	rig_settle(r);
+	ck_assert(r->dp->env.servers_changed);
+	call(r, CLOUD);
+	rig_register(r, A, "dev", "rd/0");
+	r->dp->env.servers_changed = false;
+	fake_name_set(r->net, "cloud.example", &second, 1);
+	rig_advance(r, 3600 * 1000);
+	ck_assert(r->dp->env.servers_changed); /* for what is captured */
+	called_forget(r->dp);
+	rig_register(r, A, "dev", "rd/0");
+	fake_name_forget(r->net, "cloud.example");
+	r->servers[0].handshake_timeout = 30;
+	apply(r);
+	rig_device(r, A, coap(RST, "0.00", 1, "", NULL));
+	call(r, "198.51.100.3");
+	rig_device(r, A, coap(RST, "0.00", 1, "", NULL));
+	ck_assert_uint_eq(rig_drops(r, DROP_LAN_FOREIGN), 0);
+	r->servers[0].host = "198.51.100.9";
+	apply(r);
+	call(r, CLOUD);
+	rig_device(r, A, coap(RST, "0.00", 1, "", NULL));
+	ck_assert_uint_eq(rig_drops(r, DROP_LAN_FOREIGN), 1);
+	rig_stop(r);
+	while (*rig_server_got(r) != '\0')
+		;
+	rig_free(r);
+}
+END_TEST
+
+/* Nobody could answer from there. */
+START_TEST(rule18_a_port_that_is_captured_no_more_ends_its_flows)
+{
+	struct rig *r = prepare();
+	rig_add_server(r, "other", CLOUD, 5783);
+	rig_endpoint(r, "elsewhere", "other");
+	rig_start(r);
+	make_transparent(r);
+	call(r, CLOUD);
+	rig_device_at(r, A, 5783, coap(CON, "0.02", 9, "cc", "rd?ep=elsewhere"));
+	rig_expect_server(r, coap(CON, "0.02", 9, "cc", "rd?ep=elsewhere"));
+	ck_assert_uint_eq(rig_flow(r, "elsewhere")->port->bound.port, 5783);
+	rig_conf_server(r, "other")->port = 5793;
+	apply(r);
+	ck_assert_ptr_null(rig_flow(r, "elsewhere"));
+	rig_free(r);
+}
+END_TEST
+
+/* Before its name is resolved, a restarted relay knows it by saved rows alone. */
+START_TEST(rule16_a_server_that_was_goes_before_another_port_of_the_host)
+{
+	struct rig *r = prepare();
+	struct addr host = at(CLOUD);
+	r->servers[0].host = "cloud.example";
+	rig_add_server(r, "left", CLOUD, 5803);
+	rig_start(r);
+	make_transparent(r);
+	server_remember(called_server(r->dp, 1), &host, fake_net_now(r->net));
+	struct listener *l = wanted_listener(r->dp, &(size_t){ 0 });
+	struct parcel p = { .called = host, .now = fake_net_now(r->net) };
+	list_each(node, &l->ports)
+		if (container_of(node, struct lan_port, node)->bound.port == 5683)
+			p.port = container_of(node, struct lan_port, node);
+	ck_assert(called_read(r->dp, &p));
+	ck_assert_str_eq(called_server(r->dp, p.key.server)->name, "cloud");
+	rig_free(r);
+}
+END_TEST
+
+/* Two names swapped their addresses: whoever is there now is meant. */
+START_TEST(rule16_a_server_that_is_there_goes_before_one_that_was)
+{
+	struct rig *r = up();
+	struct server *cloud = called_server(r->dp, 1), *field = called_server(r->dp, 2);
+	ck_assert_str_eq(cloud->name, "cloud");
+	server_remember(cloud, &field->address[0], fake_net_now(r->net));
+	rig_settle(r);
+	called_forget(r->dp);
+	call(r, CLOUD2);
+	rig_device(r, A, coap(CON, "0.02", 9, "cc", "rd?ep=both"));
+	rig_expect_server(r, coap(CON, "0.02", 9, "cc", "rd?ep=both"));
+	struct addr to = at(CLOUD2);
+	ck_assert(addr_same_host(&r->to, &to));
+	rig_free(r);
+}
+END_TEST
+
+/* What was found for a call is asked again after a while: a former address is the server's no longer then. */
+START_TEST(rule16_a_former_address_ends_though_it_is_called_all_the_time)
+{
+	struct rig *r = up();
+	struct addr old = at(NOBODY);
+	server_remember(called_server(r->dp, 1), &old, fake_net_now(r->net));
+	rig_settle(r);
+	called_forget(r->dp);
+	call(r, NOBODY);
+	rig_device(r, A, coap(CON, "0.01", 1, "aa", "x"));
+	rig_expect_device(r, A, refusal("4.04", 1, "aa", -1));
+	for (int64_t ms = 0; ms < SERVER_FORMER_MS; ms += CALLED_MEMO_MS / 2) {
+		rig_advance(r, CALLED_MEMO_MS / 2);
+		rig_device(r, A, coap(RST, "0.00", 1, "", NULL));
+	}
+	uint64_t before = rig_drops(r, DROP_LAN_FOREIGN);
+	rig_advance(r, CALLED_MEMO_MS);
+	rig_device(r, A, coap(RST, "0.00", 1, "", NULL));
+	ck_assert_uint_eq(rig_drops(r, DROP_LAN_FOREIGN), before + 1);
+	unsigned asked = fake_net_sources_asked(r->net);
+	rig_device(r, A, coap(RST, "0.00", 1, "", NULL));
+	ck_assert_uint_eq(rig_drops(r, DROP_LAN_FOREIGN), before + 2);
+	ck_assert_uint_eq(fake_net_sources_asked(r->net), asked);
+	rig_free(r);
+}
+END_TEST
+
+/* Strangers choose whom they call, and each new address costs system calls. */
+START_TEST(rule16_strangers_calls_cost_little_and_hinder_nobody)
+{
+	struct rig *r = up();
+	rig_register(r, A, "dev", "rd/0");
+	for (int round = 0; round < 2; round++) {
+		unsigned before = fake_net_sources_asked(r->net);
+		for (unsigned i = 0; i < 4000; i++) {
+			char text[40];
+			snprintf(text, sizeof(text), "203.0.%u.%u", i / 200, i % 200 + 1);
+			call(r, text);
+			rig_device(r, B, coap(CON, "0.02", 1, "aa", "rd?ep=dev"));
+		}
+		ck_assert_uint_le(fake_net_sources_asked(r->net), before + CALLED_ASKS_BURST);
+		call(r, OURS);
+		rig_device(r, A, coap(NON, "0.02", 10, "dd", "rd/0"));
+		rig_expect_server(r, coap(NON, "0.02", 10, "dd", "rd/0"));
+		rig_advance(r, CALLED_MEMO_MS + 1);
+	}
+	ck_assert_uint_eq(rig_drops(r, DROP_LAN_FOREIGN), 8000);
+	/* Nor is what could not be asked taken for a stranger's for long. */
+	struct addr new = at("192.168.1.2");
+	fake_net_own(r->net, &new);
+	for (unsigned i = 0; i < CALLED_ASKS_BURST; i++) {
+		call(r, i % 2 == 0 ? "203.0.113.1" : "203.0.113.17");
+		rig_device(r, B, coap(RST, "0.00", 1, "", NULL));
+	}
+	call(r, "192.168.1.2");
+	rig_device(r, B, coap(NON, "0.01", 1, "aa", "x"));
+	rig_advance(r, 1000);
+	rig_device(r, B, coap(CON, "0.01", 1, "aa", "x"));
+	rig_expect_device(r, B, refusal("4.04", 1, "aa", -1));
+	rig_free(r);
+}
+END_TEST
+
+/* Also when it has called the other one before. */
+START_TEST(rule16_unknown_endpoints_go_to_the_server_of_a_host_that_they_call)
+{
+	struct rig *r = prepare();
+	r->listens[0].unknown_endpoints = CONF_UNKNOWN_ACCEPT;
+	r->listens[0].server = &r->servers[0];
+	rig_add_server(r, "other", CLOUD, 5783);
+	rig_start(r);
+	make_transparent(r);
+	call(r, CLOUD);
+	rig_register(r, A, "who", "rd/0");
+	rig_device_at(r, A, 5783, coap(CON, "0.02", 9, "cc", "rd?ep=who"));
+	rig_expect_server(r, coap(CON, "0.02", 9, "cc", "rd?ep=who"));
+	ck_assert_uint_eq(r->to.port, 5783);
+	ck_assert_uint_eq(flows_count(r->dp->flows), 2);
+	rig_free(r);
+}
+END_TEST
+
+/* A socket that is bound to an interface reaches nobody behind another one. */
+START_TEST(rule19_a_restart_finds_the_socket_of_the_interface)
+{
+	static const char *names[] = { "br-lan", "br-iot" };
+	struct rig *r = prepare();
+	struct life_saved row;
+	char endpoint[] = "dev", location[] = "/rd/0";
+	r->listens[0].interface = (struct conf_list){ names, 2 };
+	fake_net_interface(r->net, "br-iot", 3);
+	rig_start(r);
+	make_transparent(r);
+	call(r, CLOUD);
+	r->ifindex = 3;
+	rig_register(r, A, "dev", "rd/0");
+	life_save(rig_flow(r, "dev"), &row, fake_net_now(r->net));
+	row.endpoint = endpoint;
+	row.location = location;
+	row.server = row.calls = "cloud";
+	row.listener = "lan";
+	rig_stop(r);
+	rig_start(r);
+	ck_assert_int_eq(life_restore(r->dp, &row, 0, fake_net_now(r->net)), 0);
+	ck_assert_str_eq(rig_flow(r, "dev")->port->interface, "br-iot");
+	rig_free(r);
+}
+END_TEST
+
+/* A flow to one server of a host came by the other, which goes elsewhere. The flow does not go along. */
+START_TEST(rule16_a_flow_does_not_follow_another_server_from_its_host)
+{
+	struct rig *r = prepare();
+	rig_add_server(r, "other", CLOUD, 5783);
+	rig_endpoint(r, "elsewhere", "other");
+	rig_start(r);
+	make_transparent(r);
+	call(r, CLOUD);
+	struct flow *f = rig_register(r, A, "elsewhere", "rd/0");
+	ck_assert_str_eq(called_server(r->dp, f->key.server)->name, "cloud");
+	/* Both may be called at another address of the host. */
+	struct addr more = at("198.51.100.8");
+	server_remember(called_server(r->dp, 1), &more, fake_net_now(r->net));
+	server_remember((struct server *)(uintptr_t)f->route->server, &more, fake_net_now(r->net));
+	call(r, "198.51.100.8");
+	rig_device(r, A, coap(CON, "0.02", 8, "cc", "rd/0"));
+	rig_expect_server(r, coap(CON, "0.02", 8, "cc", "rd/0"));
+	ck_assert_ptr_eq(rig_flow(r, "elsewhere"), f);
+	r->servers[0].host = "198.51.100.9";
+	apply(r);
+	ck_assert_ptr_nonnull(rig_flow(r, "elsewhere"));
+	call(r, "198.51.100.9");
+	rig_device(r, A, coap(CON, "0.02", 9, "cc", "rd/0"));
+	rig_device(r, A, coap(CON, "0.02", 10, "cc", "rd?ep=elsewhere"));
+	rig_expect_device(r, A, refusal("4.03", 10, "cc", -1));
+	ck_assert_ptr_null(rig_flow(r, "elsewhere"));
 	rig_free(r);
 }
 END_TEST
@@ -325,6 +598,29 @@ START_TEST(rule16_an_address_that_a_server_had_is_its_own_for_a_day)
 		server_remember(s, &more, mono_add(now, 1 + i));
 	}
 	ck_assert(!server_has(s, &old, now)); /* the oldest went for the newest */
+	rig_free(r);
+}
+END_TEST
+
+/* A device that asked for the name once, years ago. */
+START_TEST(rule16_an_address_that_a_device_still_calls_stays_its_servers)
+{
+	struct rig *r = up();
+	struct server *s = called_server(r->dp, 1);
+	struct addr old = at(NOBODY);
+	server_remember(s, &old, fake_net_now(r->net));
+	call(r, NOBODY);
+	rig_register(r, A, "dev", "rd/0");
+	for (int i = 0; i < 4; i++) {
+		rig_advance(r, SERVER_FORMER_MS / 2);
+		ck_assert(server_has(s, &old, fake_net_now(r->net)));
+		rig_device(r, A, coap(CON, "0.02", 10 + i, "dd", "rd?ep=dev&lt=86400"));
+		rig_expect_server(r, coap(CON, "0.02", 10 + i, "dd", "rd?ep=dev&lt=86400"));
+		rig_server(r, r->port, located(ACK, "2.01", 10 + i, "dd", "rd/0"));
+		expect_from(r, A, NOBODY, located(ACK, "2.01", 10 + i, "dd", "rd/0"));
+	}
+	rig_advance(r, SERVER_FORMER_MS);
+	ck_assert(!server_has(s, &old, fake_net_now(r->net)));
 	rig_free(r);
 }
 END_TEST
@@ -504,7 +800,19 @@ Suite *called_suite(void)
 	SUITE_TEST(s, rule3_location_is_good_for_the_called_server_alone);
 	SUITE_TEST(s, rule16_the_called_port_decides_between_servers_of_one_host);
 	SUITE_TEST(s, rule16_a_host_with_two_servers_serves_who_has_one);
+	SUITE_TEST(s, rule16_a_socket_that_may_be_transparent_hears_calls_to_others);
+	SUITE_TEST(s, rule16_an_address_that_becomes_ours_is_ours_at_once);
+	SUITE_TEST(s, rule16_a_server_goes_on_to_be_called_where_it_was);
+	SUITE_TEST(s, rule18_a_port_that_is_captured_no_more_ends_its_flows);
+	SUITE_TEST(s, rule16_a_server_that_was_goes_before_another_port_of_the_host);
+	SUITE_TEST(s, rule16_a_server_that_is_there_goes_before_one_that_was);
+	SUITE_TEST(s, rule16_a_former_address_ends_though_it_is_called_all_the_time);
+	SUITE_TEST(s, rule16_strangers_calls_cost_little_and_hinder_nobody);
+	SUITE_TEST(s, rule16_unknown_endpoints_go_to_the_server_of_a_host_that_they_call);
+	SUITE_TEST(s, rule19_a_restart_finds_the_socket_of_the_interface);
+	SUITE_TEST(s, rule16_a_flow_does_not_follow_another_server_from_its_host);
 	SUITE_TEST(s, rule16_an_address_that_a_server_had_is_its_own_for_a_day);
+	SUITE_TEST(s, rule16_an_address_that_a_device_still_calls_stays_its_servers);
 	SUITE_TEST(s, rule16_an_address_of_before_is_captured_for_a_day);
 	SUITE_TEST(s, rule18_a_server_of_other_settings_keeps_its_flows_and_addresses);
 	SUITE_TEST(s, rule18_interception_that_is_turned_off_ends_what_came_by_it);

@@ -38,13 +38,15 @@ START_TEST(every_part_of_the_key_counts)
 	struct lan_key k = key_of(1, 5683, 1);
 	struct flow *f = flow_add(t, &k);
 	ck_assert_ptr_eq(flow_find(t, &k), f);
-	struct lan_key other[5] = { k, k, k, k, k };
+	struct lan_key other[7] = { k, k, k, k, k, k, k };
 	other[0].device.port++;
 	other[1].device.ip[15]++;
 	other[2].device.scope++;
 	other[3].ifindex++;
 	other[4].listener++;
-	for (int i = 0; i < 5; i++)
+	other[5].server++;
+	other[6].server = 1U << 16; /* the same in the hash */
+	for (int i = 0; i < 7; i++)
 		ck_assert_ptr_null(flow_find(t, &other[i]));
 	clear(t);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include "base/rand.h"
+#include "called.h"
 #include "identity.h"
 #include "lan_session.h"
 #include "opaque.h"
@@ -24,7 +25,7 @@ static struct rig_dtls *device[DEVICES];
 /* A row of the table as a state file would hold it. */
 struct row {
 	struct life_saved saved;
-	char endpoint[24], server[8], listener[8], location[24];
+	char endpoint[24], server[8], listener[8], location[24], calls[8];
 	uint8_t cid[256];
 };
 
@@ -55,6 +56,35 @@ static const char *some_message(void)
 	if (strcmp(code, "0.00") == 0)
 		return empty((int)rand_below(4), mid);
 	return coap((int)rand_below(kind < 4 ? 2 : 4), code, mid, rand_below(2) ? "aa" : "", uri);
+}
+
+/* ---- whom devices call ---- */
+
+/* In some rounds the first listener intercepts. */
+static void make_transparent(struct rig *r)
+{
+	struct listener *l;
+	for (size_t at = 0; (l = wanted_listener(r->dp, &at)) != NULL;)
+		list_each(node, &l->ports)
+			container_of(node, struct lan_port, node)->is_transparent = l->intercepts;
+}
+
+static void call_another(struct rig *r)
+{
+	const char *v4[] = { "192.168.1.1", CLOUD, CLOUD2, "203.0.113.9" };
+	bool is_captured = r->listens[0].intercept;
+	r->called[true] = at(v4[is_captured ? rand_below(4) : 0]);
+	r->called[false] = at(is_captured && rand_below(2) ? "2001:db8::5" : "fd00::1");
+}
+
+static void turn_intercept(struct rig *r)
+{
+	static const char *links[] = { "br-lan", "br-iot" };
+	struct conf_listen *l = &r->listens[0];
+	l->intercept = !l->intercept && l->coaps == DEVICE_PORT;
+	l->foreign = l->intercept ? (int)rand_below(3) : 0;
+	l->interface = (struct conf_list){ links, l->intercept ? 2 : 0 };
+	call_another(r);
 }
 
 /* ---- what happens ---- */
@@ -188,6 +218,8 @@ static void turn_opaque(struct rig *r, struct conf_endpoint *e)
 static void swap_ports(struct rig *r)
 {
 	uint16_t first = r->listens[0].coaps;
+	if (r->listens[0].intercept)
+		return; /* it listens at servers' ports, too */
 	r->listens[0].coaps = r->listens[1].coaps;
 	r->listens[1].coaps = first;
 }
@@ -229,7 +261,10 @@ static void change_listener(struct rig *r)
 static void reconfigure(struct rig *r)
 {
 	struct conf_endpoint *e = &r->endpoints[rand_below((uint32_t)r->conf.endpoint_count)];
-	switch (rand_below(7)) {
+	switch (rand_below(8)) {
+	case 7:
+		turn_intercept(r);
+		break;
 	case 0:
 		r->conf.endpoint_count = 3 + rand_below(5);
 		break;
@@ -258,6 +293,7 @@ static void reconfigure(struct rig *r)
 	fake_net_fail_opens(r->net, 0, 0);
 	fake_net_fail_watches(r->net, 0, 0);
 	ck_assert_int_eq(rig_apply(r), 0);
+	make_transparent(r);
 }
 
 static void keep_text(char *to, size_t size, const char **from)
@@ -278,6 +314,7 @@ static void restart(struct rig *r)
 		keep_text(row->server, sizeof(row->server), &row->saved.server);
 		keep_text(row->listener, sizeof(row->listener), &row->saved.listener);
 		keep_text(row->location, sizeof(row->location), &row->saved.location);
+		keep_text(row->calls, sizeof(row->calls), &row->saved.calls);
 		if (row->saved.cid.n > 0)
 			memcpy(row->cid, row->saved.cid.p, row->saved.cid.n);
 		row->saved.cid.p = row->cid;
@@ -293,6 +330,7 @@ static void restart(struct rig *r)
 	if (rand_below(3) == 0)
 		change_listener(r);
 	rig_start(r);
+	make_transparent(r);
 	for (i = 0; i < count; i++) {
 		int rc = life_restore(r->dp, &rows[i].saved, (int64_t)i, fake_net_now(r->net));
 		ck_assert(rc == 0 || rc == -ENOENT || rc == -EEXIST || rc == -ENOSPC);
@@ -309,11 +347,13 @@ static const struct lan_session *session_of(const struct rig *r, const struct id
 	list_each(node, (struct list *)(uintptr_t)&id->sessions) {
 		const struct lan_session *s = container_of(node, struct lan_session, same_identity);
 		ck_assert_ptr_eq(s->identity, id);
-		struct route_way way = { .preferred = s->port->listener->server };
+		struct route_way way = called_way(r->dp, &s->key, &s->called, s->port->listener);
 		if (route_find(r->dp->routes, slice_str(id->endpoint), route->is_bootstrap, &way) !=
 			route)
 			continue;
-		ck_assert(found == NULL || route->is_bootstrap); /* one session for each server */
+		/* One session for each server; no configuration sends strangers to a secure one. */
+		ck_assert(found == NULL || route->is_bootstrap ||
+			(route->is_dynamic && route->server->is_secure));
 		found = s;
 	}
 	return found;
@@ -328,13 +368,14 @@ static void check_session(const struct rig *r, struct lan_session *s)
 	ck_assert_uint_eq(s->key.identity, id->number);
 	ck_assert_uint_eq(s->port->listener->number, s->key.listener);
 	ck_assert(s->port->is_secure);
+	ck_assert(called_stays(r->dp, &s->key, s->port->listener));
 	ck_assert_uint_ne(s->timer.place, 0);
 	struct route *route = NULL;
 	while ((route = route_of(r->dp->routes, id->endpoint, route)) != NULL) {
 		struct flow *f = flow_by_id(r->dp->flows, route->flow);
 		const struct lan_session *own = session_of(r, id, route);
 		ck_assert(own != s || f == NULL || f->session == s || f->key.identity == 0 ||
-			route->is_bootstrap);
+			route->is_bootstrap || (route->is_dynamic && route->server->is_secure));
 	}
 }
 
@@ -351,6 +392,8 @@ static void check_flow(const struct rig *r, const struct flow *f)
 	ck_assert(f->port->is_secure == (f->key.identity != 0));
 	ck_assert(!f->route->is_lan_secured || f->key.identity != 0);
 	ck_assert(f->session == NULL || f->session->key.identity == f->key.identity);
+	ck_assert(f->session == NULL || f->session->key.server == f->key.server);
+	ck_assert(called_stays(r->dp, &f->key, f->port->listener));
 	if (f->key.identity == 0 || f->opaque != NULL)
 		return;
 	const struct identity *id =
@@ -391,6 +434,8 @@ static void drain(struct rig *r)
 static void step(struct rig *r)
 {
 	unsigned what = rand_below(100);
+	if (rand_below(12) == 0)
+		call_another(r);
 	if (what < 45)
 		device_acts(r, rand_below(DEVICES));
 	else if (what < 55)
@@ -418,7 +463,7 @@ static struct rig *up(unsigned round)
 	memset(device, 0, sizeof(device));
 	r->takes_strays = true;
 	rig_add_server(r, "second", CLOUD2, 5683);
-	rig_add_server(r, "bs", CLOUD2, 5693);
+	rig_add_server(r, "bs", CLOUD2, 5783);
 	struct conf_server *raw = rig_add_server(r, "raw", CLOUD, RAW_PORT);
 	raw->scheme = CONF_COAPS;
 	raw->security = CONF_PSK;
@@ -441,7 +486,14 @@ static struct rig *up(unsigned round)
 		rig_lan_secure(r, names[i]);
 	r->endpoints[1].bootstrap_server = rig_conf_server(r, "bs");
 	turn_opaque(r, &r->endpoints[5]);
+	fake_net_interface(r->net, "br-lan", 2);
+	fake_net_interface(r->net, "br-iot", 3);
+	fake_net_own(r->net, &r->called[true]);
+	fake_net_own(r->net, &r->called[false]);
+	if (round % 3 == 1)
+		turn_intercept(r);
 	rig_start(r);
+	make_transparent(r);
 	return r;
 }
 

@@ -78,6 +78,8 @@ void fake_net_source(struct fake_net *net, bool v4, const struct addr *source);
 /* An address of this machine besides its sources: towards it, it is the source. At most FAKE_OWN of them. */
 #define FAKE_OWN 4
 void fake_net_own(struct fake_net *net, const struct addr *address);
+/* How often udp_source_for was called. */
+unsigned fake_net_sources_asked(const struct fake_net *net);
 /* The broadcast address of a network around: LAN datagrams to it are for all. */
 void fake_net_broadcast(struct fake_net *net, const struct addr *address);
 /* A port that another program holds, or lets go, for both families. */

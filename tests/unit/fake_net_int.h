@@ -71,6 +71,7 @@ struct fake_net {
 	struct addr source[2];
 	struct addr own[FAKE_OWN];
 	size_t own_count;
+	unsigned sources_asked;
 	struct addr broadcast;      /* of a network; all zero bytes: none */
 	uint8_t taken[65536 / 8];   /* ports of other programs, a bit each */
 	uint16_t first_port;

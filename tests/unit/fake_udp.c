@@ -128,6 +128,11 @@ void fake_net_own(struct fake_net *net, const struct addr *address)
 	net->own[net->own_count++].port = 0;
 }
 
+unsigned fake_net_sources_asked(const struct fake_net *net)
+{
+	return net->sources_asked;
+}
+
 void fake_net_broadcast(struct fake_net *net, const struct addr *address)
 {
 	net->broadcast = *address;
@@ -464,6 +469,7 @@ int udp_source_for(const struct addr *peer, const char *interface, struct addr *
 {
 	struct fake_net *net = fake_net_get();
 	bool v4 = addr_is_v4(peer);
+	net->sources_asked++;
 	if (interface != NULL && interface_index(net, interface) == 0)
 		return -ENODEV;
 	for (size_t i = 0; i < net->own_count; i++)
