@@ -1,6 +1,7 @@
 #!/bin/bash
 # Claim: a listener at 16 interfaces that captures the ports of 24 servers comes up: lwgate-net is sent more
-# sockets than a socket pair holds messages by itself.
+# sockets than a socket pair holds messages by itself. Eight listeners come up with 128 interfaces, and nothing
+# of them is left when the relay has stopped.
 #   gw (relay, interception): interfaces of its own, no traffic
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/../lib/netns.sh"
@@ -24,4 +25,20 @@ relay_start
 want relay 'capture: UDP 5683 .*6024.* from a1, b1, .* is captured' 30
 sockets=$(at gw grep -c : /proc/net/udp)
 [ "$sockets" -gt 400 ] || fail "only $sockets sockets"
+relay_stop
+
+rules() { at gw ip rule; at gw ip -6 rule; }
+rm "$WORK/lwgate.conf"
+section server s1 uri coap://198.51.100.1
+for l in {1..8}; do
+	interfaces=()
+	for i in {1..16}; do interfaces+=(+interface "c$l-$i"); done
+	section listen "l$l" intercept 1 coap $((5700 + l)) "${interfaces[@]}"
+done
+endpoint one s1
+relay_start
+want relay 'capture: UDP 5708 5683 from c8-1, '
+[ "$(rules | grep -c 'lookup 5683')" = 256 ] || fail "the rules: $(rules)"
+relay_stop
+[ "$(rules | grep -c 'lookup 5683')" = 0 ] || fail "rules are left: $(rules)"
 pass
