@@ -17,6 +17,9 @@
 #define FIRST_PAUSE_MS 1000
 #define MOST_PAUSE_MS  60000
 #define STOP_MS 5000
+/* Either end of the pair holds an answer, or a descriptor, for every socket that can be wanted: one message
+ * takes 768 bytes of it, and the kernel doubles the number. */
+#define BUFFER (CAPTURE_LISTENS * CAPTURE_INTERFACES * CAPTURE_PORTS * 2 * 768 / 2)
 /* Messages read by one call. */
 #define READS 256
 
@@ -100,6 +103,15 @@ static int spawn(const char *path, int peer, pid_t *pid)
 	return -rc;
 }
 
+/* While sockets are sent nobody reads here: with full buffers both ends would wait for each other. Without
+ * the right to it, the kernel's limit has to do. */
+static void widen(int fd)
+{
+	int bytes = BUFFER;
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) != 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+}
+
 int helper_start(struct helper *h)
 {
 	int pair[2];
@@ -108,6 +120,8 @@ int helper_start(struct helper *h)
 	reap(h, WNOHANG);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
 		return -errno;
+	widen(pair[0]);
+	widen(pair[1]);
 	int rc = spawn(h->path, pair[1], &pid);
 	close(pair[1]);
 	if (rc == 0) {

@@ -16,9 +16,11 @@
 #define LOOPBACK 1
 /* Bytes of events that may wait; what is lost beyond makes us look at everything. */
 #define BUFFER (256 * 1024)
-/* Kernel messages read by one call; routes and rules that are in our way are taken at most so often. */
+/* Kernel messages read by one call; routes that are in our way are taken at most so often. */
 #define READS 64
 #define TRIES 64
+/* Rules that are in our way: all of a plan before, and some of others. */
+#define STALE (PLAN_INTERFACES + 64)
 
 static const int families[] = { AF_INET, AF_INET6 };
 #define FAMILIES 2
@@ -29,7 +31,7 @@ struct found {
 	struct {
 		char name[IF_NAMESIZE];
 		uint32_t mark, mask;
-	} stale[TRIES]; /* ours by place, but not wanted */
+	} stale[STALE]; /* ours by place, but not wanted */
 	size_t stale_count;
 };
 
@@ -162,7 +164,7 @@ static void see_rule(struct policy *p, struct nlmsghdr *h)
 			f->is_there[i] = true;
 			return;
 		}
-	if (f->stale_count == TRIES)
+	if (f->stale_count == STALE)
 		return;
 	memcpy(f->stale[f->stale_count].name, r.name, IF_NAMESIZE);
 	f->stale[f->stale_count].mark = r.mark;

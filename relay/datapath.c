@@ -32,6 +32,11 @@ static enum verdict check_slot(struct datapath *dp, const struct udp_slot *slot)
 		dp->env.stat.drop[DROP_LAN_MULTICAST]++;
 		return GONE;
 	}
+	/* The kernel lets these in where one is forged. */
+	if (slot->is_mixed || slot->peer.port == 0 || addr_is_any(&slot->peer)) {
+		dp->env.stat.drop[DROP_LAN_SOURCE]++;
+		return GONE;
+	}
 	return PASS;
 }
 

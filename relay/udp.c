@@ -255,6 +255,8 @@ static void called_v6(struct udp_slot *slot, const struct cmsghdr *c)
 	slot->ifindex = (uint32_t)info.ipi6_ifindex;
 	if (addr_is_link_local(&slot->called))
 		slot->called.scope = slot->ifindex;
+	/* In our shape it could not be told from the IPv4 host. */
+	slot->is_mixed = addr_is_v4(&slot->peer) || addr_is_v4(&slot->called);
 }
 
 /* Reads the control messages: what was called, and how much was lost so far. */
@@ -277,7 +279,7 @@ static void open_envelope(struct udp_batch *batch, unsigned i)
 	slot->n = m->msg_len;
 	slot->truncated = (m->msg_hdr.msg_flags & MSG_TRUNC) != 0;
 	slot->called = addr_any(true, 0);
-	slot->is_broadcast = false;
+	slot->is_broadcast = slot->is_mixed = false;
 	slot->ifindex = 0;
 	(void)addr_from_sockaddr(&slot->peer, &batch->envelopes[i].name);
 	/* The kernel leaves the count out while it is 0. */

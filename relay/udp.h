@@ -17,6 +17,7 @@ struct udp_slot {
 	struct addr called; /* LAN: our address that the device called, without port */
 	uint32_t ifindex;   /* LAN: the interface it came in by; 0 when sending is to be routed */
 	bool is_broadcast;  /* LAN: called at a subnet's broadcast address, which only the kernel knows */
+	bool is_mixed;      /* LAN: it came over IPv6 and names an IPv4 address (::ffff:a.b.c.d) in its header */
 	bool truncated;     /* it was larger than UDP_ROOM; what is there must not be used */
 };
 

@@ -23,7 +23,7 @@ typedef void look_warn(void *arg, const struct conf_listen *listen, const char *
 
 /* ---- other rules ---- */
 
-/* Reads what `nft -j list ruleset` says. The caller puts it; NULL: it is no such text. */
+/* Reads what `nft -j list table` says. The caller puts it; NULL: it is no such text. */
 struct json_object *look_read(const char *text, size_t n) MUST_CHECK;
 /* Warns of input chains of others that drop what a listener captures, with the rule that mends it, and of
  * flows that are offloaded past the capture. Says nothing of listeners that do not intercept. Pure. */
@@ -81,11 +81,13 @@ void look_ports(const struct look_sockets *sockets, const struct conf *conf, boo
 
 /* ---- this machine ---- */
 
-/* The rules in force, as a child `nft` lists them, which look_read reads; bounded in bytes and time. Returns
- * 0 and text to be ended by the caller, or -errno and none: -ENOENT without nft, -EPERM where it refused,
- * -ETIME, -EMSGSIZE. */
-int look_ask(struct text *t) MUST_CHECK;
-/* Lets nft and the kernel judge these rules without taking them. Returns 0, or -errno as look_ask:
+/* The tables in force, as a child `nft` lists them: lines like "table inet fw4"; bounded in bytes and time.
+ * Returns 0 and text to be ended by the caller, or -errno and none: -ENOENT without nft, -EPERM where it
+ * refused, -ETIME, -EMSGSIZE. */
+int look_ask_tables(struct text *t) MUST_CHECK;
+/* The rules of one, "inet fw4", which look_read reads. The same returns. */
+int look_ask_table(struct text *t, const char *table) MUST_CHECK;
+/* Lets nft and the kernel judge these rules without taking them. Returns 0, or -errno as look_ask_tables:
  * -EPERM where they are refused. */
 int look_try(const char *rules) MUST_CHECK;
 /* All of the above, of rules and kernel only where a listener intercepts; what could not be looked at is a

@@ -108,11 +108,20 @@ static int run(struct text *t, char *const args[])
 	return r;
 }
 
-int look_ask(struct text *t)
+int look_ask_tables(struct text *t)
 {
-	char *const args[] = { (char[]){ "nft" }, (char[]){ "-j" }, (char[]){ "list" },
-		(char[]){ "ruleset" }, NULL };
+	char *const args[] = { (char[]){ "nft" }, (char[]){ "list" }, (char[]){ "tables" }, NULL };
 	return run(t, args);
+}
+
+int look_ask_table(struct text *t, const char *table)
+{
+	struct text words = { 0 };
+	text_addf(&words, "list table %s", table);
+	char *const args[] = { (char[]){ "nft" }, (char[]){ "-j" }, words.p, NULL };
+	int r = words.broken ? -ENOMEM : run(t, args);
+	text_fini(&words);
+	return r;
 }
 
 int look_try(const char *rules)

@@ -14,6 +14,9 @@
 #include "control/text.h"
 #include "look_int.h"
 
+/* What a table is named with, beside its family. */
+#define PLAIN "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.- "
+
 /* Adds what stands in a file; of one that can not be read, or is too long, nothing. */
 static void read_file(struct text *t, const char *path)
 {
@@ -196,23 +199,54 @@ static void say_unread(int r, const struct conf_listen *listen, look_warn *warn,
 		warn(arg, listen, "the rules of nftables could not be read, so they were not looked at");
 }
 
+/* One table's rules; false: they could not be read. */
+static bool look_at_table(const char *table, const struct conf *conf, look_warn *warn, void *arg)
+{
+	struct text t = { 0 };
+	/* What else nft would do than list it. */
+	bool is_plain = table[strspn(table, PLAIN)] == '\0';
+	int r = is_plain ? look_ask_table(&t, table) : -EINVAL;
+	struct json_object *rules = r == 0 && t.p != NULL ? look_read(t.p, t.n) : NULL;
+	bool is_read = rules != NULL;
+	if (is_read)
+		look_rules(rules, conf, warn, arg);
+	json_object_put(rules);
+	text_fini(&t);
+	return is_read;
+}
+
+/* Each table by itself: of one that has flags, as ours, nft 1.0.6 lists freed memory as JSON, or ends there. */
+static void look_at_tables(char *lines, const struct conf *conf, const struct conf_listen *first,
+	look_warn *warn, void *arg)
+{
+	static const char head[] = "table ", ours[] = "inet lwgate";
+	char *save = NULL, said[LOOK_TEXT];
+	for (char *line = strtok_r(lines, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
+		const char *table = line + sizeof(head) - 1;
+		if (strncmp(line, head, sizeof(head) - 1) != 0 || strcmp(table, ours) == 0 ||
+			look_at_table(table, conf, warn, arg))
+			continue;
+		snprintf(said, sizeof(said), "the rules of table '%.200s' could not be read, so they were not "
+			"looked at", table);
+		warn(arg, first, said);
+	}
+}
+
 static void look_at_capture(const struct conf *conf, const struct conf_listen *first, look_warn *warn,
 	void *arg)
 {
 	enum look_has has[LOOK_PARTS] = { LOOK_NOT_TOLD };
 	struct text t = { 0 };
-	int r = look_ask(&t);
-	struct json_object *rules = r == 0 && t.p != NULL ? look_read(t.p, t.n) : NULL;
+	int r = look_ask_tables(&t);
 	/* Without the kernel's nf_tables nothing is listed, and nothing would be judged. */
 	if (r == 0)
 		judge_by_kernel(has);
 	judge_by_files(has);
 	look_parts(has, first, warn, arg);
-	if (rules != NULL)
-		look_rules(rules, conf, warn, arg);
-	else
+	if (r != 0)
 		say_unread(r, first, warn, arg);
-	json_object_put(rules);
+	else if (t.p != NULL)
+		look_at_tables(t.p, conf, first, warn, arg);
 	text_fini(&t);
 }
 

@@ -227,6 +227,24 @@ START_TEST(rule1_broadcast_of_a_network_gets_silence)
 }
 END_TEST
 
+/* Whom no answer can reach, and who would be taken for the IPv4 host. */
+START_TEST(rule1_impossible_sources_get_silence)
+{
+	static const char *const from[] = { "192.168.1.17", "0.0.0.0:40000", "[::]:40000" };
+	struct rig *r = up();
+	for (unsigned i = 0; i < 3; i++) {
+		rig_device(r, from[i], coap(CON, "0.02", 1, "aa", REG));
+		rig_device(r, from[i], empty(CON, 3));
+	}
+	r->called[true] = at("[fd00::1]:5683");
+	rig_device(r, A, coap(CON, "0.02", 1, "aa", REG));
+	rig_expect_silence(r);
+	ck_assert_uint_eq(rig_drops(r, DROP_LAN_SOURCE), 7);
+	ck_assert_uint_eq(flows_count(r->dp->flows), 0);
+	rig_free(r);
+}
+END_TEST
+
 START_TEST(rule1_register_without_a_name_gets_400)
 {
 	struct rig *r = up();
@@ -616,6 +634,7 @@ Suite *newcomer_suite(void)
 	SUITE_TEST(s, rule1_responses_acks_and_resets_get_silence);
 	SUITE_TEST(s, rule1_non_requests_get_silence);
 	SUITE_TEST(s, rule1_broadcast_of_a_network_gets_silence);
+	SUITE_TEST(s, rule1_impossible_sources_get_silence);
 	SUITE_TEST(s, rule1_register_without_a_name_gets_400);
 	SUITE_TEST(s, rule1_register_with_a_bad_name_gets_400);
 	SUITE_TEST(s, rule2_endpoint_with_lan_credentials_is_never_served_without_dtls);

@@ -3,6 +3,7 @@
 #include "io.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -147,6 +148,45 @@ START_TEST(udp_tells_what_was_called_at_a_broadcast_address)
 	is_addr(&udp_batch_slot(batch, 0)->called, "10.0.0.255");
 	ck_assert(udp_batch_slot(batch, 0)->is_broadcast);
 	close(fd);
+}
+END_TEST
+
+/* An IPv6 datagram of "x" between two addresses, whatever they are, from port 7000 to 5683. */
+static void forge(const char *from, const char *to)
+{
+	uint8_t packet[49] = { 0x60, 0, 0, 0, 0, 9, 17, 64 };
+	struct addr source = at(from), target = at(to);
+	memcpy(packet + 8, source.ip, 16);
+	memcpy(packet + 24, target.ip, 16);
+	static const uint8_t udp[] = { 7000 >> 8, 7000 & 0xff, 5683 >> 8, 5683 & 0xff, 0, 9, 0, 0, 'x' };
+	memcpy(packet + 40, udp, sizeof(udp));
+	uint32_t sum = 17 + 9;
+	for (unsigned i = 8; i < sizeof(packet); i++)
+		sum += (uint32_t)packet[i] << (i % 2 == 0 ? 8 : 0);
+	while (sum >> 16 != 0)
+		sum = (sum & 0xffff) + (sum >> 16);
+	packet[46] = (uint8_t)(~sum >> 8);
+	packet[47] = (uint8_t)~sum;
+	struct sockaddr_storage ss;
+	socklen_t n = addr_to_sockaddr(&target, &ss);
+	int fd = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+	ck_assert_int_eq(sendto(fd, packet, sizeof(packet), 0, (struct sockaddr *)&ss, n), sizeof(packet));
+	close(fd);
+}
+
+/* The kernel lets in who forges ::ffff:a.b.c.d, which here has the shape of the IPv4 host. */
+START_TEST(udp_tells_an_ipv4_address_that_came_over_ipv6)
+{
+	setup_pair();
+	int lan = listen_at("[::]:5683", NULL);
+	netns_move(there);
+	static const char *const from[] = { "fd00::2", "10.0.0.2", "127.0.0.1" };
+	for (int i = 0; i < 3; i++) {
+		forge(from[i], "fd00::1");
+		await(lan);
+		ck_assert_int_eq(udp_recv_batch(lan, batch, SLOTS), 1);
+		ck_assert_int_eq(udp_batch_slot(batch, 0)->is_mixed, i > 0);
+	}
 }
 END_TEST
 
@@ -380,6 +420,7 @@ Suite *udp_suite(void)
 	talk_test(s, udp_answers_through_the_interface_of_the_request);
 	talk_test(s, udp_routes_what_names_no_interface);
 	talk_test(s, udp_tells_what_was_called_at_a_broadcast_address);
+	talk_test(s, udp_tells_an_ipv4_address_that_came_over_ipv6);
 	talk_test(s, udp_reads_and_sends_in_batches);
 	talk_test(s, udp_skips_what_the_kernel_refuses);
 	talk_test(s, udp_counts_what_would_block);

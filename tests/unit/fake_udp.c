@@ -278,6 +278,8 @@ static void parcel_to_slot(const struct fake_parcel *p, struct udp_slot *slot)
 	slot->called.port = 0;
 	slot->ifindex = p->d.ifindex;
 	slot->is_broadcast = addr_same_host(&p->d.to, &fake_net_get()->broadcast);
+	/* The families of a socket and its callers are not kept apart here. */
+	slot->is_mixed = addr_is_v4(&p->d.from) != addr_is_v4(&p->d.to);
 }
 
 int udp_recv_batch(int fd, struct udp_batch *batch, unsigned most)
