@@ -2,6 +2,7 @@
 #include "claim.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,12 +18,29 @@
 
 /* Connections that wait to be accepted. */
 #define BACKLOG 16
+/* How often, and after how many ms, a locked folder is tried again. */
+#define LOCK_TRIES 10
+#define LOCK_MS    20
 
 /* The last part of a path. */
 static const char *name_of(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	return slash != NULL ? slash + 1 : path;
+}
+
+/* Others claim within a moment. Whoever keeps a folder locked for longer has his state file there, as we may
+ * ourselves: he is not in the way. */
+static int lock_a_while(int fd)
+{
+	for (int i = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; i++) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return -errno;
+		if (i == LOCK_TRIES)
+			return 0;
+		(void)poll(NULL, 0, LOCK_MS);
+	}
+	return 0;
 }
 
 /* Keeps other daemons from claiming at the same time. Returns the descriptor of the folder, to be
@@ -36,8 +54,8 @@ static int lock_folder(const char *path)
 	int fd = rc == 0 ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	if (rc == 0 && fd < 0)
 		rc = -errno;
-	if (rc == 0 && flock(fd, LOCK_EX) != 0)
-		rc = -errno;
+	if (rc == 0)
+		rc = lock_a_while(fd);
 	free(folder);
 	if (rc == 0)
 		return fd;

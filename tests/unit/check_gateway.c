@@ -308,6 +308,17 @@ START_TEST(a_state_that_can_not_be_kept_leaves_nothing)
 }
 END_TEST
 
+/* The lock that keeps others from the state is ours, and no reason to wait for ever. */
+START_TEST(state_and_socket_may_lie_in_one_folder)
+{
+	char beside[160];
+	snprintf(beside, sizeof(beside), "%s/sock", state);
+	spec.socket_path = beside;
+	up_and_down();
+	up_and_down();
+}
+END_TEST
+
 START_TEST(a_reload_that_disables_it_ends_the_run)
 {
 	struct gateway *g;
@@ -350,7 +361,7 @@ static Suite *gateway_suite(void)
 		lives_with_a_device_leave_their_state_and_nothing_else,
 		a_bad_configuration_leaves_nothing,
 		a_disabled_one_leaves_nothing,
-		a_reload_that_disables_it_ends_the_run,
+		state_and_socket_may_lie_in_one_folder, a_reload_that_disables_it_ends_the_run,
 		a_reload_that_disables_it_is_answered,
 		a_taken_port_leaves_nothing,
 		a_second_daemon_leaves_nothing_and_the_first_in_peace,
