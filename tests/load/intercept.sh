@@ -9,7 +9,7 @@
 . "$(dirname "$0")/../lib/intercept.sh"
 set -u
 
-KINDS='nosec psk pskpsk' ROUNDS=5 DEVICES=100 SECONDS_EACH=2 STARTS=0
+KINDS='nosec psk pskpsk' ROUNDS=5 DEVICES=100 SECONDS_EACH=2 LAUNCHES=0
 SEED_KEY=a1b2c3d4e5f60718293a4b5c
 while [ $# -gt 1 ]; do
 	case $1 in
@@ -17,7 +17,7 @@ while [ $# -gt 1 ]; do
 	--rounds) ROUNDS=$2 ;;
 	--devices) DEVICES=$2 ;;
 	--seconds) SECONDS_EACH=$2 ;;
-	--starts) STARTS=$2 ;;
+	--starts) LAUNCHES=$2 ;;
 	*) break ;;
 	esac
 	shift 2
@@ -84,7 +84,7 @@ since() {
 starts() {
 	local i
 	configure psk
-	for ((i = 1; i <= STARTS; i++)); do
+	for ((i = 1; i <= LAUNCHES; i++)); do
 		rm -rf "$WORK/state" "$WORK/relay.err"
 		mkdir "$WORK/state"
 		BEGAN=${EPOCHREALTIME/./}
@@ -95,7 +95,7 @@ starts() {
 }
 
 intercept_begin load-intercept
-if [ "$STARTS" -gt 0 ]; then
+if [ "$LAUNCHES" -gt 0 ]; then
 	starts
 	exit 0
 fi
