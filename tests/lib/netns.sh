@@ -44,6 +44,7 @@
 
 # Whoever sources this works from the root of the tree from now on.
 NETNS_SELF=$(realpath "$0")
+NETNS_ARGS=("$@")
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 
 BUILD=${BUILD:-build}
@@ -64,13 +65,13 @@ NETNS_KEY_MODE=600
 # Mounts of the script are its own, too.
 netns_need_root() {
 	if [ "$(id -u)" -eq 0 ]; then
-		[ -n "${NETNS_OWN:-}" ] || NETNS_OWN=1 exec unshare -m bash "$NETNS_SELF"
+		[ -n "${NETNS_OWN:-}" ] || NETNS_OWN=1 exec unshare -m bash "$NETNS_SELF" "${NETNS_ARGS[@]}"
 		return
 	fi
 	if unshare -mrn true 2>/dev/null; then
 		# shellcheck disable=SC2016  # the inner shell expands it
 		NETNS_OWN=1 exec unshare -mrn bash -c \
-			'mount -t tmpfs none /run && exec bash "$0"' "$NETNS_SELF"
+			'mount -t tmpfs none /run && exec bash "$0" "$@"' "$NETNS_SELF" "${NETNS_ARGS[@]}"
 	fi
 	echo "$0: needs root for network namespaces (or a kernel that lets users make them)" >&2
 	exit 1
