@@ -239,6 +239,13 @@ static void admit(struct datapath *dp, struct parcel *p)
 
 /* ---- an Update or Deregister from another port ---- */
 
+static bool leads_to_called(const struct flow *f, const struct parcel *p)
+{
+	if (f->route->is_dynamic) /* that one, of several at its host */
+		return f->route->server->number == p->key.server;
+	return server_has(f->route->server, &p->called, p->now);
+}
+
 /* Somebody called us in the device's name and by its address; the device itself calls its server, as ever. */
 static struct flow *led_astray(const struct datapath *dp, const struct parcel *p, const char *location)
 {
@@ -246,7 +253,7 @@ static struct flow *led_astray(const struct datapath *dp, const struct parcel *p
 	key.server = 0;
 	struct flow *f = p->key.server != 0 ? flow_find(dp->flows, &key) : NULL;
 	while (f != NULL && (f->location == NULL || strcmp(f->location, location) != 0 ||
-				    !server_has(f->route->server, &p->called, p->now)))
+				    !leads_to_called(f, p)))
 		f = f->sibling;
 	return f;
 }
