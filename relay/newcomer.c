@@ -239,13 +239,35 @@ static void admit(struct datapath *dp, struct parcel *p)
 
 /* ---- an Update or Deregister from another port ---- */
 
+static bool leads_to_called(const struct flow *f, const struct parcel *p)
+{
+	if (f->route->is_dynamic) /* that one, of several at its host */
+		return f->route->server->number == p->key.server;
+	return server_has(f->route->server, &p->called, p->now);
+}
+
+/* Somebody called us in the device's name and by its address; the device itself calls its server, as ever. */
+static struct flow *led_astray(const struct datapath *dp, const struct parcel *p, const char *location)
+{
+	struct lan_key key = p->key;
+	key.server = 0;
+	struct flow *f = p->key.server != 0 ? flow_find(dp->flows, &key) : NULL;
+	while (f != NULL && (f->location == NULL || strcmp(f->location, location) != 0 ||
+				    !leads_to_called(f, p)))
+		f = f->sibling;
+	return f;
+}
+
 /* The Location is a second key for the same host with another port (rule 3). */
 static void try_location(struct datapath *dp, struct parcel *p)
 {
 	char location[LOCATION_MAX];
 	struct flow *flow = NULL;
-	if (track_location(&p->msg, location))
+	bool has_location = track_location(&p->msg, location);
+	if (has_location)
 		flow = flow_by_location(dp->flows, &p->key, location);
+	if (has_location && flow == NULL)
+		flow = led_astray(dp, p, location);
 	if (flow == NULL) {
 		lost(dp, DROP_STRANGER_LOCATION);
 		return;

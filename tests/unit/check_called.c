@@ -237,6 +237,32 @@ START_TEST(rule16_a_device_may_call_the_gateway_and_then_its_server)
 }
 END_TEST
 
+/* A forged Register from the device's own address takes its flow to the gateway's address. The next word of the
+ * device takes it back. */
+START_TEST(rule3_an_update_to_the_server_takes_a_stolen_flow_back)
+{
+	struct rig *r = up();
+	call(r, CLOUD);
+	struct flow *f = rig_register(r, A, "dev", "rd/0");
+	call(r, OURS);
+	rig_device(r, A, coap(CON, "0.02", 9, "cc", "rd?ep=dev"));
+	rig_expect_server(r, coap(CON, "0.02", 9, "cc", "rd?ep=dev"));
+	ck_assert_uint_eq(f->key.server, 0);
+	call(r, CLOUD2);
+	rig_device(r, A, coap(CON, "0.02", 10, "dd", "rd/0")); /* that is not its server */
+	rig_expect_silence(r);
+	call(r, CLOUD);
+	rig_device(r, A, coap(CON, "0.02", 10, "dd", "rd/1")); /* nor this its Location */
+	rig_expect_silence(r);
+	rig_device(r, A, coap(CON, "0.02", 10, "dd", "rd/0"));
+	rig_expect_server(r, coap(CON, "0.02", 10, "dd", "rd/0"));
+	ck_assert_ptr_eq(rig_flow(r, "dev"), f);
+	rig_server(r, f->wan.port, coap(ACK, "2.04", 10, "dd", NULL));
+	expect_from(r, A, CLOUD, coap(ACK, "2.04", 10, "dd", NULL));
+	rig_free(r);
+}
+END_TEST
+
 /* From another port the Location says who it is, at the server that is called and at no other. */
 START_TEST(rule3_location_is_good_for_the_called_server_alone)
 {
@@ -797,6 +823,7 @@ Suite *called_suite(void)
 	SUITE_TEST(s, rule16_strangers_calls_are_relayed_where_it_says_so);
 	SUITE_TEST(s, rule16_unknown_endpoints_go_to_the_server_that_they_call);
 	SUITE_TEST(s, rule16_a_device_may_call_the_gateway_and_then_its_server);
+	SUITE_TEST(s, rule3_an_update_to_the_server_takes_a_stolen_flow_back);
 	SUITE_TEST(s, rule3_location_is_good_for_the_called_server_alone);
 	SUITE_TEST(s, rule16_the_called_port_decides_between_servers_of_one_host);
 	SUITE_TEST(s, rule16_a_host_with_two_servers_serves_who_has_one);
