@@ -14,8 +14,6 @@
 
 /* Where the program looks for its socket. */
 #define PEER_FD 3
-#define FIRST_PAUSE_MS 1000
-#define MOST_PAUSE_MS  60000
 #define STOP_MS 5000
 /* Either end of the pair holds an answer, or a descriptor, for every socket that can be wanted: one message
  * takes 768 bytes of it, and the kernel doubles the number. */
@@ -30,7 +28,6 @@ struct helper {
 	int fd; /* -1: not running */
 	pid_t pid; /* 0: nobody to wait for */
 	bool is_woken; /* something was sent to it */
-	unsigned deaths; /* without a success between */
 	char why[CAPTURE_TEXT]; /* what it said last about going */
 	struct wire message; /* the one that came */
 	struct wire sent; /* its own room: a callback may send */
@@ -129,7 +126,6 @@ int helper_start(struct helper *h)
 		return 0;
 	}
 	close(pair[0]);
-	h->deaths++;
 	return rc;
 }
 
@@ -145,7 +141,6 @@ static void let_go(struct helper *h)
 static void gone(struct helper *h, const char *why, bool is_closed)
 {
 	let_go(h);
-	h->deaths++;
 	/* Where its end of the pair is closed, it has ended or is about to. */
 	reap(h, is_closed ? 0 : WNOHANG);
 	if (h->why[0] == '\0')
@@ -153,20 +148,10 @@ static void gone(struct helper *h, const char *why, bool is_closed)
 	h->events->on_gone(h->arg, h->why);
 }
 
-unsigned helper_pause(const struct helper *h)
-{
-	unsigned ms = FIRST_PAUSE_MS;
-	for (unsigned i = 1; i < h->deaths && ms < MOST_PAUSE_MS; i++)
-		ms *= 2;
-	return ms < MOST_PAUSE_MS ? ms : MOST_PAUSE_MS;
-}
-
 /* ---- messages ---------------------------------------------------------------------------------- */
 
 static void on_done(struct helper *h, const struct wire_answer *a)
 {
-	if (a->code == 0)
-		h->deaths = 0;
 	h->events->on_done(h->arg, a->generation, -(int)a->code, a->text);
 }
 

@@ -29,7 +29,7 @@ struct helper_events {
 	/* Something was mended; all of it since that worker began. */
 	void (*on_counts)(void *arg, const struct capture_counts *counts);
 	/* lwgate-net is gone, and why; helper_fd is -1. Its rules are gone as well, sockets stay
-	 * transparent. Try helper_start after helper_pause. */
+	 * transparent. Whoever has the right still may call helper_start again. */
 	void (*on_gone)(void *arg, const char *why);
 };
 
@@ -56,11 +56,9 @@ int helper_wake(struct helper *helper) MUST_CHECK;
  * helper_read is called; more would wait. Returns 0, -ENOTCONN while the program does not run, or
  * -errno. */
 int helper_socket(struct helper *helper, uint32_t id, int fd) MUST_CHECK;
-/* Sends the wanted state. Call it after on_ready, as helper_socket. The answer is on_done. Returns 0, -ENOTCONN while the program does not run,
- * or -errno. */
+/* Sends the wanted state. Call it after on_ready, as helper_socket. The answer is on_done. Returns 0,
+ * -ENOTCONN while the program does not run, or -errno. */
 int helper_set(struct helper *helper, const struct capture *capture) MUST_CHECK;
-/* How long to wait in ms before the next helper_start: more after each death without a success. */
-unsigned helper_pause(const struct helper *helper);
 /* Has everything taken away, but for the fail-closed table where that is to stay, and waits for the
  * program's end, up to 5 s. One that was never woken took nothing and just ends: what a dead predecessor
  * left stays as well. No event is told. */

@@ -253,30 +253,6 @@ START_TEST(helper_tells_why_though_it_was_just_asked)
 }
 END_TEST
 
-START_TEST(helper_waits_longer_after_each_death)
-{
-	setup();
-	unsigned last = 0;
-	for (int i = 0; i < 12; i++) {
-		close(peer);
-		helper_read(helper);
-		ck_assert_uint_ge(helper_pause(helper), last);
-		last = helper_pause(helper);
-		if (i == 0)
-			ck_assert_uint_eq(last, 1000);
-		if (i == 2)
-			ck_assert_uint_eq(last, 4000);
-		join();
-	}
-	ck_assert_uint_eq(last, 60000);
-	peer_says(&(struct wire){ .type = WIRE_DONE, .answer = { 1, EIO, "" } }, -1);
-	ck_assert_uint_eq(helper_pause(helper), 60000);
-	peer_says(&(struct wire){ .type = WIRE_DONE, .answer = { 1, 0, "" } }, -1);
-	ck_assert_uint_eq(helper_pause(helper), 1000);
-	teardown();
-}
-END_TEST
-
 /* The other end is let go after these bytes, which tell nothing else. */
 static void ends(const void *bytes, size_t n, const char *why)
 {
@@ -337,9 +313,7 @@ START_TEST(helper_starts_a_program_on_descriptor_3)
 {
 	ck_assert_int_eq(helper_create(&helper, "/nonexistent", &events, &told), 0);
 	ck_assert_int_eq(helper_start(helper), -ENOENT);
-	ck_assert_uint_eq(helper_pause(helper), 1000);
 	ck_assert_int_eq(helper_start(helper), -ENOENT);
-	ck_assert_uint_eq(helper_pause(helper), 2000);
 	helper_free(helper);
 	ck_assert_int_eq(helper_create(&helper, "/bin/true", &events, &told), 0);
 	for (int i = 0; i < 2; i++) {
@@ -433,7 +407,6 @@ Suite *helper_suite(void)
 	SUITE_TEST(s, helper_may_be_set_from_a_callback);
 	SUITE_TEST(s, helper_tells_why_the_other_is_gone);
 	SUITE_TEST(s, helper_tells_why_though_it_was_just_asked);
-	SUITE_TEST(s, helper_waits_longer_after_each_death);
 	SUITE_TEST(s, helper_refuses_what_is_no_message);
 	SUITE_TEST(s, helper_keeps_no_descriptor);
 	SUITE_TEST(s, helper_starts_a_program_on_descriptor_3);
