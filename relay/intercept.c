@@ -530,6 +530,6 @@ struct intercept_status intercept_status(const struct intercept *i)
 {
 	if (i == NULL)
 		return (struct intercept_status){ .fault = "" };
-	return (struct intercept_status){ .is_running = !i->is_gone,
-		.is_wanted = i->next.listen_count > 0, .is_captured = i->is_done, .fault = i->fault };
+	return (struct intercept_status){ .is_wanted = i->next.listen_count > 0,
+		.is_captured = i->is_done, .fault = i->fault };
 }

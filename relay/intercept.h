@@ -37,7 +37,6 @@ bool intercept_can(const struct intercept *intercept);
 
 /* How it stands. */
 struct intercept_status {
-	bool is_running; /* lwgate-net is there */
 	bool is_wanted; /* a listener intercepts */
 	bool is_captured; /* what is wanted is in the kernel */
 	const char *fault; /* why not, or ""; borrowed until the next event */

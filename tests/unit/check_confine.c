@@ -14,34 +14,14 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include "base/log.h"
 #include "base/rights.h"
+#include "child.h"
 #include "confine.h"
 #include "suite.h"
 
-#define MUST(condition)                                                                            \
-	do {                                                                                       \
-		if (!(condition))                                                                  \
-			_exit(__LINE__ % 256);                                                     \
-	} while (0)
-#define REFUSED(call) ((call) < 0 && errno == EPERM)
-
 static char dir[] = "/tmp/lwgate-confine.XXXXXX";
-
-static void in_a_child(void (*test)(void))
-{
-	int status = 0;
-	pid_t pid = fork();
-	if (pid == 0) {
-		test();
-		_exit(0);
-	}
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert_msg(status == 0, "status 0x%x: line %d, modulo 256", (unsigned)status,
-		WEXITSTATUS(status));
-}
 
 /* No program, no process, nothing to others, no other user. */
 static void refuses_acts(void)

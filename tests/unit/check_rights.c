@@ -11,35 +11,14 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include "base/filter.h"
 #include "base/rights.h"
+#include "child.h"
 #include "suite.h"
-
-/* Ends the child with the line where it is not so. */
-#define MUST(condition)                                                                            \
-	do {                                                                                       \
-		if (!(condition))                                                                  \
-			_exit(__LINE__ % 256);                                                     \
-	} while (0)
-#define REFUSED(call) ((call) < 0 && errno == EPERM)
 
 static const struct user nobody = { .uid = USER_NOBODY, .gid = USER_NOBODY };
 static char secret[] = "/tmp/lwgate-rights.XXXXXX";
-
-static void in_a_child(void (*test)(void))
-{
-	int status = 0;
-	pid_t pid = fork();
-	if (pid == 0) {
-		test();
-		_exit(0);
-	}
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert_msg(status == 0, "status 0x%x: line %d, modulo 256", (unsigned)status,
-		WEXITSTATUS(status));
-}
 
 /* Every capability, in the sets that a process has, and in those from which one could come back. */
 static void assert_caps(uint64_t wanted)
