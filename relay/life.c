@@ -419,14 +419,11 @@ static uint32_t saved_server(struct datapath *dp, const struct life_saved *saved
 		return 0;
 	if (strcmp(saved->calls, LIFE_CALLS_FOREIGN) == 0)
 		return CALLED_FOREIGN;
-	list_each(node, &dp->servers) {
-		struct server *s = container_of(node, struct server, node);
-		if (strcmp(s->name, saved->calls) != 0)
-			continue;
-		server_remember(s, &saved->called, now);
-		return s->number;
-	}
-	return CALLED_FOREIGN;
+	struct server *s = wanted_server_named(dp, saved->calls);
+	if (s == NULL)
+		return CALLED_FOREIGN;
+	server_remember(s, &saved->called, now);
+	return s->number;
 }
 
 /* The LAN association of a saved row; false when nobody may come by it any more. */

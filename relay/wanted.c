@@ -11,6 +11,7 @@
 #include "conf/conf.h"
 #include "datapath.h"
 #include "identity.h"
+#include "intercept.h"
 #include "lan_session.h"
 #include "life.h"
 #include "opaque.h"
@@ -45,10 +46,10 @@ static struct server *server_present(const struct plan *plan, const struct conf_
 	return NULL;
 }
 
-static const struct server *server_named(const struct datapath *dp, const char *name)
+struct server *wanted_server_named(const struct datapath *dp, const char *name)
 {
 	list_each(node, &((struct datapath *)(uintptr_t)dp)->servers) {
-		const struct server *s = container_of(node, struct server, node);
+		struct server *s = container_of(node, struct server, node);
 		if (strcmp(s->name, name) == 0)
 			return s;
 	}
@@ -62,7 +63,7 @@ static int prepare_servers(struct plan *plan)
 		plan->server[i] = server_present(plan, conf);
 		if (plan->server[i] != NULL)
 			continue;
-		const struct server *before = server_named(plan->dp, conf->name);
+		const struct server *before = wanted_server_named(plan->dp, conf->name);
 		uint32_t number = before != NULL ? before->number : ++plan->dp->server_numbers;
 		int rc = server_create(&plan->server[i], &plan->dp->env, conf, number, &wan_dtls_calls);
 		if (rc != 0) {
@@ -294,9 +295,7 @@ static void undo(struct plan *plan)
 /* Some listener intercepts, or did. */
 static bool captures(const struct plan *plan)
 {
-	bool does = false;
-	for (size_t i = 0; i < plan->conf->listen_count; i++)
-		does |= plan->conf->listen[i].intercept;
+	bool does = intercept_is_asked(plan->conf);
 	list_each(node, &plan->dp->listeners)
 		does |= wanted_entry(node)->listener.intercepts;
 	return does;

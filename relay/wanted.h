@@ -8,6 +8,7 @@
 struct conf;
 struct datapath;
 struct listener;
+struct server;
 
 /* Makes the relay what the configuration says: servers, routes and listeners that stay the same stay,
  * flows that are still allowed stay, the others end. Returns 0; or -errno with the reason logged, and in
@@ -20,5 +21,7 @@ void wanted_nothing(struct datapath *dp);
 struct listener *wanted_listener(const struct datapath *dp, size_t *at);
 /* The listener of a flow key, or NULL. */
 struct listener *wanted_listener_by_number(const struct datapath *dp, uint32_t number);
+/* The server of a section's name that is there now, or NULL. */
+struct server *wanted_server_named(const struct datapath *dp, const char *name);
 /* How many DTLS sessions an endpoint may have, by the listeners that are wanted. */
 size_t wanted_sessions_most(const struct datapath *dp);
