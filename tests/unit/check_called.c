@@ -13,19 +13,10 @@
 #define OURS  "192.168.1.1"
 #define NOBODY "203.0.113.9"
 
-/* The sockets of the listener are transparent, as lwgate-net makes them. */
-static void make_transparent(struct rig *r)
-{
-	struct listener *l;
-	for (size_t at = 0; (l = wanted_listener(r->dp, &at)) != NULL;)
-		list_each(node, &l->ports)
-			container_of(node, struct lan_port, node)->is_transparent = l->intercepts;
-}
-
 static void apply(struct rig *r)
 {
 	ck_assert_int_eq(rig_apply(r), 0);
-	make_transparent(r);
+	rig_transparent(r);
 }
 
 /* Two servers, and an endpoint for both and for one each. */
@@ -50,15 +41,8 @@ static struct rig *up(void)
 {
 	struct rig *r = prepare();
 	rig_start(r);
-	make_transparent(r);
+	rig_transparent(r);
 	return r;
-}
-
-static void call(struct rig *r, const char *address)
-{
-	struct addr a = at(address);
-	r->called[addr_is_v4(&a)] = a;
-	r->called[addr_is_v4(&a)].port = 5683;
 }
 
 /* The next message to the device leaves from this address. */
@@ -89,7 +73,7 @@ START_TEST(rule17_answers_leave_from_the_address_that_was_called)
 {
 	struct rig *r = up();
 	struct addr cloud = at(CLOUD);
-	call(r, CLOUD);
+	rig_call(r, CLOUD);
 	struct flow *f = rig_register(r, A, "dev", "rd/0");
 	ck_assert_uint_ne(f->key.server, 0);
 	ck_assert(addr_same_host(&f->called, &cloud));
@@ -115,7 +99,7 @@ START_TEST(rule16_a_server_beside_the_relay_is_not_meant_by_who_calls_the_gatewa
 	struct rig *r = prepare();
 	rig_add_server(r, "beside", OURS, 5783);
 	rig_start(r);
-	make_transparent(r);
+	rig_transparent(r);
 	ck_assert_uint_eq(rig_register(r, A, "dev", "rd/0")->key.server, 0);
 	rig_free(r);
 }
@@ -125,9 +109,9 @@ END_TEST
 START_TEST(rule16_a_device_with_two_servers_has_two_flows)
 {
 	struct rig *r = up();
-	call(r, CLOUD);
+	rig_call(r, CLOUD);
 	rig_register(r, A, "both", "rd/0");
-	call(r, CLOUD2);
+	rig_call(r, CLOUD2);
 	rig_device(r, A, coap(CON, "0.02", 9, "cc", "rd?ep=both"));
 	rig_expect_server(r, coap(CON, "0.02", 9, "cc", "rd?ep=both"));
 	struct addr field = at(CLOUD2);
@@ -141,7 +125,7 @@ START_TEST(rule16_a_device_with_two_servers_has_two_flows)
 	ck_assert(!one->is_shared && !two->is_shared);
 	for (int i = 0; i < 2; i++) {
 		struct flow *f = i == 0 ? one : two;
-		call(r, i == 0 ? CLOUD : CLOUD2);
+		rig_call(r, i == 0 ? CLOUD : CLOUD2);
 		rig_device(r, A, coap(CON, "0.02", 10, "dd", "rd/0"));
 		rig_expect_server(r, coap(CON, "0.02", 10, "dd", "rd/0"));
 		ck_assert_uint_eq(r->port, f->wan.port);
@@ -155,7 +139,7 @@ END_TEST
 START_TEST(rule16_an_endpoint_is_refused_by_a_server_that_is_not_its_own)
 {
 	struct rig *r = up();
-	call(r, CLOUD2);
+	rig_call(r, CLOUD2);
 	rig_device(r, A, coap(CON, "0.02", 1, "aa", "rd?ep=dev"));
 	expect_from(r, A, CLOUD2, refusal("4.03", 1, "aa", -1));
 	ck_assert_uint_eq(rig_drops(r, DROP_NO_ROUTE), 1);
@@ -167,7 +151,7 @@ END_TEST
 START_TEST(rule16_strangers_calls_are_refused_in_silence_and_counted)
 {
 	struct rig *r = up();
-	call(r, NOBODY);
+	rig_call(r, NOBODY);
 	rig_device(r, A, coap(CON, "0.02", 1, "aa", "rd?ep=dev"));
 	rig_device(r, A, empty(CON, 2));
 	rig_expect_silence(r);
@@ -182,8 +166,8 @@ START_TEST(rule16_strangers_calls_are_relayed_where_it_says_so)
 	r->listens[0].foreign = CONF_FOREIGN_RELAY;
 	r->listens[0].server = &r->servers[0];
 	rig_start(r);
-	make_transparent(r);
-	call(r, NOBODY);
+	rig_transparent(r);
+	rig_call(r, NOBODY);
 	struct flow *f = rig_register(r, A, "both", "rd/0");
 	ck_assert_str_eq(f->route->server->name, "cloud");
 	ck_assert_uint_eq(f->key.server, CALLED_FOREIGN);
@@ -204,17 +188,17 @@ START_TEST(rule16_unknown_endpoints_go_to_the_server_that_they_call)
 	r->listens[0].server = &r->servers[0];
 	rig_add_server(r, "safe", "198.51.100.3", SECURE_PORT);
 	rig_start(r);
-	make_transparent(r);
-	call(r, CLOUD2);
+	rig_transparent(r);
+	rig_call(r, CLOUD2);
 	struct flow *f = rig_register(r, A, "who", "rd/0");
 	ck_assert_str_eq(f->route->server->name, "field");
 	ck_assert(addr_same_host(&r->to, &field));
 	apply(r);
 	ck_assert_ptr_eq(rig_flow(r, "who"), f);
-	call(r, CLOUD2); /* a section names this one, for another server */
+	rig_call(r, CLOUD2); /* a section names this one, for another server */
 	rig_device(r, B, coap(CON, "0.02", 1, "aa", "rd?ep=dev"));
 	rig_expect_device(r, B, refusal("4.03", 1, "aa", -1));
-	call(r, "198.51.100.3"); /* it wants a credential */
+	rig_call(r, "198.51.100.3"); /* it wants a credential */
 	rig_device(r, B, coap(CON, "0.02", 1, "aa", "rd?ep=other"));
 	rig_expect_device(r, B, refusal("4.03", 1, "aa", -1));
 	rig_free(r);
@@ -227,7 +211,7 @@ START_TEST(rule16_a_device_may_call_the_gateway_and_then_its_server)
 {
 	struct rig *r = up();
 	struct flow *f = rig_register(r, A, "dev", "rd/0");
-	call(r, CLOUD);
+	rig_call(r, CLOUD);
 	rig_device(r, A, coap(CON, "0.02", 9, "cc", "rd?ep=dev"));
 	rig_expect_server(r, coap(CON, "0.02", 9, "cc", "rd?ep=dev"));
 	ck_assert_ptr_eq(rig_flow(r, "dev"), f);
@@ -242,16 +226,16 @@ END_TEST
 START_TEST(rule3_an_update_to_the_server_takes_a_stolen_flow_back)
 {
 	struct rig *r = up();
-	call(r, CLOUD);
+	rig_call(r, CLOUD);
 	struct flow *f = rig_register(r, A, "dev", "rd/0");
-	call(r, OURS);
+	rig_call(r, OURS);
 	rig_device(r, A, coap(CON, "0.02", 9, "cc", "rd?ep=dev"));
 	rig_expect_server(r, coap(CON, "0.02", 9, "cc", "rd?ep=dev"));
 	ck_assert_uint_eq(f->key.server, 0);
-	call(r, CLOUD2);
+	rig_call(r, CLOUD2);
 	rig_device(r, A, coap(CON, "0.02", 10, "dd", "rd/0")); /* that is not its server */
 	rig_expect_silence(r);
-	call(r, CLOUD);
+	rig_call(r, CLOUD);
 	rig_device(r, A, coap(CON, "0.02", 10, "dd", "rd/1")); /* nor this its Location */
 	rig_expect_silence(r);
 	rig_device(r, A, coap(CON, "0.02", 10, "dd", "rd/0"));
@@ -267,13 +251,13 @@ END_TEST
 START_TEST(rule3_location_is_good_for_the_called_server_alone)
 {
 	struct rig *r = up();
-	call(r, CLOUD);
+	rig_call(r, CLOUD);
 	struct flow *f = rig_register(r, A, "both", "rd/0");
-	call(r, CLOUD2);
+	rig_call(r, CLOUD2);
 	rig_device(r, A2, coap(CON, "0.02", 9, "cc", "rd/0"));
 	rig_expect_silence(r);
 	ck_assert_uint_eq(rig_drops(r, DROP_STRANGER_LOCATION), 1);
-	call(r, CLOUD);
+	rig_call(r, CLOUD);
 	rig_device(r, A2, coap(CON, "0.02", 9, "cc", "rd/0"));
 	rig_expect_server(r, coap(CON, "0.02", 9, "cc", "rd/0"));
 	ck_assert_uint_eq(r->port, f->wan.port);
@@ -289,7 +273,7 @@ START_TEST(rule16_the_called_port_decides_between_servers_of_one_host)
 	rig_add_server(r, "near", "198.51.100.7", SECURE_PORT);
 	rig_add_server(r, "exact", "198.51.100.7", 5683);
 	rig_start(r);
-	make_transparent(r);
+	rig_transparent(r);
 	struct addr host = at("198.51.100.7");
 	struct parcel p = { .called = host, .now = fake_net_now(r->net) };
 	struct listener *l = wanted_listener(r->dp, &(size_t){ 0 });
@@ -328,8 +312,8 @@ START_TEST(rule16_a_host_with_two_servers_serves_who_has_one)
 	rig_add_server(r, "other", CLOUD, 5783);
 	rig_endpoint(r, "elsewhere", "other");
 	rig_start(r);
-	make_transparent(r);
-	call(r, CLOUD);
+	rig_transparent(r);
+	rig_call(r, CLOUD);
 	rig_device(r, A, coap(CON, "0.02", 9, "cc", "rd?ep=elsewhere"));
 	rig_expect_server(r, coap(CON, "0.02", 9, "cc", "rd?ep=elsewhere"));
 	ck_assert_uint_eq(r->to.port, 5783);
@@ -342,7 +326,7 @@ START_TEST(rule16_a_socket_that_may_be_transparent_hears_calls_to_others)
 {
 	struct rig *r = prepare();
 	rig_start(r);
-	call(r, CLOUD2);
+	rig_call(r, CLOUD2);
 	rig_device(r, A, coap(CON, "0.02", 9, "cc", "rd?ep=both"));
 	rig_expect_server(r, coap(CON, "0.02", 9, "cc", "rd?ep=both"));
 	struct addr field = at(CLOUD2);
@@ -357,7 +341,7 @@ START_TEST(rule16_an_address_that_becomes_ours_is_ours_at_once)
 {
 	struct rig *r = up();
 	struct addr new = at(NOBODY);
-	call(r, NOBODY);
+	rig_call(r, NOBODY);
 	rig_device(r, A, coap(CON, "0.01", 1, "aa", "x"));
 	rig_expect_silence(r);
 	fake_net_own(r->net, &new);
@@ -375,12 +359,12 @@ START_TEST(rule16_a_server_goes_on_to_be_called_where_it_was)
 	struct addr first = at(CLOUD), second = at("198.51.100.3");
 	r->servers[0].host = "cloud.example";
 	rig_start(r);
-	make_transparent(r);
+	rig_transparent(r);
 	r->dp->env.servers_changed = false;
 	fake_name_set(r->net, "cloud.example", &first, 1);
 	rig_settle(r);
 	ck_assert(r->dp->env.servers_changed);
-	call(r, CLOUD);
+	rig_call(r, CLOUD);
 	rig_register(r, A, "dev", "rd/0");
 	r->dp->env.servers_changed = false;
 	fake_name_set(r->net, "cloud.example", &second, 1);
@@ -392,12 +376,12 @@ START_TEST(rule16_a_server_goes_on_to_be_called_where_it_was)
 	r->servers[0].handshake_timeout = 30;
 	apply(r);
 	rig_device(r, A, coap(RST, "0.00", 1, "", NULL));
-	call(r, "198.51.100.3");
+	rig_call(r, "198.51.100.3");
 	rig_device(r, A, coap(RST, "0.00", 1, "", NULL));
 	ck_assert_uint_eq(rig_drops(r, DROP_LAN_FOREIGN), 0);
 	r->servers[0].host = "198.51.100.9";
 	apply(r);
-	call(r, CLOUD);
+	rig_call(r, CLOUD);
 	rig_device(r, A, coap(RST, "0.00", 1, "", NULL));
 	ck_assert_uint_eq(rig_drops(r, DROP_LAN_FOREIGN), 1);
 	rig_stop(r);
@@ -414,8 +398,8 @@ START_TEST(rule18_a_port_that_is_captured_no_more_ends_its_flows)
 	rig_add_server(r, "other", CLOUD, 5783);
 	rig_endpoint(r, "elsewhere", "other");
 	rig_start(r);
-	make_transparent(r);
-	call(r, CLOUD);
+	rig_transparent(r);
+	rig_call(r, CLOUD);
 	rig_device_at(r, A, 5783, coap(CON, "0.02", 9, "cc", "rd?ep=elsewhere"));
 	rig_expect_server(r, coap(CON, "0.02", 9, "cc", "rd?ep=elsewhere"));
 	ck_assert_uint_eq(rig_flow(r, "elsewhere")->port->bound.port, 5783);
@@ -434,7 +418,7 @@ START_TEST(rule16_a_server_that_was_goes_before_another_port_of_the_host)
 	r->servers[0].host = "cloud.example";
 	rig_add_server(r, "left", CLOUD, 5803);
 	rig_start(r);
-	make_transparent(r);
+	rig_transparent(r);
 	server_remember(called_server(r->dp, 1), &host, fake_net_now(r->net));
 	struct listener *l = wanted_listener(r->dp, &(size_t){ 0 });
 	struct parcel p = { .called = host, .now = fake_net_now(r->net) };
@@ -456,7 +440,7 @@ START_TEST(rule16_a_server_that_is_there_goes_before_one_that_was)
 	server_remember(cloud, &field->address[0], fake_net_now(r->net));
 	rig_settle(r);
 	called_forget(r->dp);
-	call(r, CLOUD2);
+	rig_call(r, CLOUD2);
 	rig_device(r, A, coap(CON, "0.02", 9, "cc", "rd?ep=both"));
 	rig_expect_server(r, coap(CON, "0.02", 9, "cc", "rd?ep=both"));
 	struct addr to = at(CLOUD2);
@@ -473,7 +457,7 @@ START_TEST(rule16_a_former_address_ends_though_it_is_called_all_the_time)
 	server_remember(called_server(r->dp, 1), &old, fake_net_now(r->net));
 	rig_settle(r);
 	called_forget(r->dp);
-	call(r, NOBODY);
+	rig_call(r, NOBODY);
 	rig_device(r, A, coap(CON, "0.01", 1, "aa", "x"));
 	rig_expect_device(r, A, refusal("4.04", 1, "aa", -1));
 	for (int64_t ms = 0; ms < SERVER_FORMER_MS; ms += CALLED_MEMO_MS / 2) {
@@ -502,11 +486,11 @@ START_TEST(rule16_strangers_calls_cost_little_and_hinder_nobody)
 		for (unsigned i = 0; i < 4000; i++) {
 			char text[40];
 			snprintf(text, sizeof(text), "203.0.%u.%u", i / 200, i % 200 + 1);
-			call(r, text);
+			rig_call(r, text);
 			rig_device(r, B, coap(CON, "0.02", 1, "aa", "rd?ep=dev"));
 		}
 		ck_assert_uint_le(fake_net_sources_asked(r->net), before + CALLED_ASKS_BURST);
-		call(r, OURS);
+		rig_call(r, OURS);
 		rig_device(r, A, coap(NON, "0.02", 10, "dd", "rd/0"));
 		rig_expect_server(r, coap(NON, "0.02", 10, "dd", "rd/0"));
 		rig_advance(r, CALLED_MEMO_MS + 1);
@@ -516,10 +500,10 @@ START_TEST(rule16_strangers_calls_cost_little_and_hinder_nobody)
 	struct addr new = at("192.168.1.2");
 	fake_net_own(r->net, &new);
 	for (unsigned i = 0; i < CALLED_ASKS_BURST; i++) {
-		call(r, i % 2 == 0 ? "203.0.113.1" : "203.0.113.17");
+		rig_call(r, i % 2 == 0 ? "203.0.113.1" : "203.0.113.17");
 		rig_device(r, B, coap(RST, "0.00", 1, "", NULL));
 	}
-	call(r, "192.168.1.2");
+	rig_call(r, "192.168.1.2");
 	rig_device(r, B, coap(NON, "0.01", 1, "aa", "x"));
 	rig_advance(r, 1000);
 	rig_device(r, B, coap(CON, "0.01", 1, "aa", "x"));
@@ -536,8 +520,8 @@ START_TEST(rule16_unknown_endpoints_go_to_the_server_of_a_host_that_they_call)
 	r->listens[0].server = &r->servers[0];
 	rig_add_server(r, "other", CLOUD, 5783);
 	rig_start(r);
-	make_transparent(r);
-	call(r, CLOUD);
+	rig_transparent(r);
+	rig_call(r, CLOUD);
 	rig_register(r, A, "who", "rd/0");
 	rig_device_at(r, A, 5783, coap(CON, "0.02", 9, "cc", "rd?ep=who"));
 	rig_expect_server(r, coap(CON, "0.02", 9, "cc", "rd?ep=who"));
@@ -557,8 +541,8 @@ START_TEST(rule19_a_restart_finds_the_socket_of_the_interface)
 	r->listens[0].interface = (struct conf_list){ names, 2 };
 	fake_net_interface(r->net, "br-iot", 3);
 	rig_start(r);
-	make_transparent(r);
-	call(r, CLOUD);
+	rig_transparent(r);
+	rig_call(r, CLOUD);
 	r->ifindex = 3;
 	rig_register(r, A, "dev", "rd/0");
 	life_save(rig_flow(r, "dev"), &row, fake_net_now(r->net));
@@ -581,22 +565,22 @@ START_TEST(rule16_a_flow_does_not_follow_another_server_from_its_host)
 	rig_add_server(r, "other", CLOUD, 5783);
 	rig_endpoint(r, "elsewhere", "other");
 	rig_start(r);
-	make_transparent(r);
-	call(r, CLOUD);
+	rig_transparent(r);
+	rig_call(r, CLOUD);
 	struct flow *f = rig_register(r, A, "elsewhere", "rd/0");
 	ck_assert_str_eq(called_server(r->dp, f->key.server)->name, "cloud");
 	/* Both may be called at another address of the host. */
 	struct addr more = at("198.51.100.8");
 	server_remember(called_server(r->dp, 1), &more, fake_net_now(r->net));
 	server_remember((struct server *)(uintptr_t)f->route->server, &more, fake_net_now(r->net));
-	call(r, "198.51.100.8");
+	rig_call(r, "198.51.100.8");
 	rig_device(r, A, coap(CON, "0.02", 8, "cc", "rd/0"));
 	rig_expect_server(r, coap(CON, "0.02", 8, "cc", "rd/0"));
 	ck_assert_ptr_eq(rig_flow(r, "elsewhere"), f);
 	r->servers[0].host = "198.51.100.9";
 	apply(r);
 	ck_assert_ptr_nonnull(rig_flow(r, "elsewhere"));
-	call(r, "198.51.100.9");
+	rig_call(r, "198.51.100.9");
 	rig_device(r, A, coap(CON, "0.02", 9, "cc", "rd/0"));
 	rig_device(r, A, coap(CON, "0.02", 10, "cc", "rd?ep=elsewhere"));
 	rig_expect_device(r, A, refusal("4.03", 10, "cc", -1));
@@ -635,7 +619,7 @@ START_TEST(rule16_an_address_that_a_device_still_calls_stays_its_servers)
 	struct server *s = called_server(r->dp, 1);
 	struct addr old = at(NOBODY);
 	server_remember(s, &old, fake_net_now(r->net));
-	call(r, NOBODY);
+	rig_call(r, NOBODY);
 	rig_register(r, A, "dev", "rd/0");
 	for (int i = 0; i < 4; i++) {
 		rig_advance(r, SERVER_FORMER_MS / 2);
@@ -676,7 +660,7 @@ END_TEST
 START_TEST(rule18_a_server_of_other_settings_keeps_its_flows_and_addresses)
 {
 	struct rig *r = up();
-	call(r, CLOUD);
+	rig_call(r, CLOUD);
 	struct flow *f = rig_register(r, A, "dev", "rd/0");
 	uint32_t number = f->key.server;
 	r->servers[0].handshake_timeout = 30; /* made anew */
@@ -694,7 +678,7 @@ START_TEST(rule18_interception_that_is_turned_off_ends_what_came_by_it)
 {
 	struct rig *r = up();
 	rig_register(r, B, "both", "rd/1");
-	call(r, CLOUD);
+	rig_call(r, CLOUD);
 	rig_register(r, A, "dev", "rd/0");
 	r->listens[0].intercept = false;
 	ck_assert_int_eq(rig_apply(r), 0);
@@ -714,7 +698,7 @@ START_TEST(rule19_a_restart_knows_whom_devices_call)
 	struct rig *r = up();
 	struct life_saved row;
 	char endpoint[] = "dev", location[] = "/rd/0";
-	call(r, CLOUD);
+	rig_call(r, CLOUD);
 	rig_register(r, A, "dev", "rd/0");
 	life_save(rig_flow(r, "dev"), &row, fake_net_now(r->net));
 	ck_assert_str_eq(row.calls, "cloud");
@@ -726,9 +710,9 @@ START_TEST(rule19_a_restart_knows_whom_devices_call)
 	row.called = at("198.51.100.250"); /* as it was then */
 	rig_stop(r);
 	rig_start(r);
-	make_transparent(r);
+	rig_transparent(r);
 	ck_assert_int_eq(life_restore(r->dp, &row, 0, fake_net_now(r->net)), 0);
-	call(r, "198.51.100.250");
+	rig_call(r, "198.51.100.250");
 	rig_device(r, A, coap(CON, "0.02", 10, "dd", "rd/0"));
 	rig_expect_server(r, coap(CON, "0.02", 10, "dd", "rd/0"));
 	rig_server(r, r->port, coap(ACK, "2.04", 10, "dd", NULL));
@@ -748,7 +732,7 @@ START_TEST(rule17_a_static_device_hears_its_server_before_it_speaks)
 	e->has_address = true;
 	e->address = at(A);
 	rig_start(r);
-	make_transparent(r);
+	rig_transparent(r);
 	struct flow *f = rig_flow(r, "static");
 	rig_server(r, f->wan.port, coap(CON, "0.01", 5, "bb", "3/0/0"));
 	expect_from(r, A, CLOUD2, coap(CON, "0.01", 5, "bb", "3/0/0"));

@@ -8,20 +8,6 @@
 #include "suite.h"
 #include "trunk.h"
 
-static void make_transparent(struct rig *r)
-{
-	struct listener *l;
-	for (size_t at = 0; (l = wanted_listener(r->dp, &at)) != NULL;)
-		list_each(node, &l->ports)
-			container_of(node, struct lan_port, node)->is_transparent = l->intercepts;
-}
-
-static void call(struct rig *r, const char *address)
-{
-	r->called[true] = at(address);
-	r->called[true].port = 5683;
-}
-
 /* An endpoint of two servers; its devices call the first. */
 static struct rig *up(void)
 {
@@ -36,15 +22,15 @@ static struct rig *up(void)
 	fake_net_interface(r->net, "br-lan", r->ifindex);
 	fake_net_own(r->net, &r->called[true]);
 	rig_start(r);
-	make_transparent(r);
-	call(r, CLOUD);
+	rig_transparent(r);
+	rig_call(r, CLOUD);
 	return r;
 }
 
 static void expect_reaches(struct rig *r, struct rig_dtls *d, const char *server)
 {
 	struct addr to = at(server);
-	call(r, server);
+	rig_call(r, server);
 	rig_dtls_serve(r, d);
 	ck_assert(addr_same_host(&r->to, &to));
 }
@@ -54,7 +40,7 @@ START_TEST(rule16_a_device_has_a_session_for_each_server_that_it_calls)
 {
 	struct rig *r = up();
 	struct rig_dtls *one = rig_dtls_register(r, A, "dev");
-	call(r, CLOUD2);
+	rig_call(r, CLOUD2);
 	struct rig_dtls *two = rig_dtls_register(r, A, "dev");
 	ck_assert_uint_eq(rig_proven(r), 2);
 	ck_assert_uint_eq(flows_count(r->dp->flows), 2);
@@ -63,7 +49,7 @@ START_TEST(rule16_a_device_has_a_session_for_each_server_that_it_calls)
 		expect_reaches(r, two, CLOUD2);
 	}
 	/* The device begins anew with one server; the other session is none of that. */
-	call(r, CLOUD2);
+	rig_call(r, CLOUD2);
 	struct rig_dtls *again = rig_dtls(r, A, "dev-lan");
 	ck_assert_uint_eq(rig_proven(r), 2);
 	expect_reaches(r, again, CLOUD2);
@@ -80,7 +66,7 @@ START_TEST(rule16_connection_id_called_at_another_server_is_a_strangers)
 {
 	struct rig *r = up();
 	struct rig_dtls *d = rig_dtls_register(r, A, "dev");
-	call(r, CLOUD2);
+	rig_call(r, CLOUD2);
 	rig_dtls_move(d, B);
 	rig_dtls_send(d, RIG_SEND);
 	rig_expect_silence(r);
@@ -98,7 +84,7 @@ START_TEST(rule16_record_called_at_another_server_is_a_strangers)
 	struct rig_dtls *d = rig_dtls_begin(r, A, "dev-lan", false);
 	rig_lan_pump(r);
 	ck_assert(rig_dtls_is_up(d));
-	call(r, CLOUD2);
+	rig_call(r, CLOUD2);
 	rig_dtls_send(d, RIG_SEND);
 	rig_expect_silence(r);
 	ck_assert_uint_eq(rig_drops(r, DROP_LAN_STRANGER), 1);
@@ -139,9 +125,9 @@ START_TEST(rule16_sessions_of_an_endpoint_are_limited)
 	rig_lan_secure(r, "dev");
 	rig_add_listen(r, "more", 7000);
 	ck_assert_int_eq(rig_apply(r), 0);
-	make_transparent(r);
+	rig_transparent(r);
 	for (unsigned i = 0; i < 10; i++) {
-		call(r, hosts[i]);
+		rig_call(r, hosts[i]);
 		d[i] = rig_dtls(r, A, "dev-lan");
 		ck_assert_uint_le(rig_proven(r), 2 + SESSIONS_CALLED);
 	}
@@ -149,7 +135,7 @@ START_TEST(rule16_sessions_of_an_endpoint_are_limited)
 	r->conf.listen_count--;
 	ck_assert_int_eq(rig_apply(r), 0);
 	ck_assert_uint_eq(rig_proven(r), 1 + SESSIONS_CALLED);
-	call(r, CLOUD);
+	rig_call(r, CLOUD);
 	struct rig_dtls *again = rig_dtls_register(r, A, "dev");
 	expect_reaches(r, again, CLOUD);
 	rig_dtls_free(again);
@@ -191,15 +177,15 @@ START_TEST(rule16_unknown_device_has_a_session_for_each_server_that_it_calls)
 	r->listens[0].server = &r->servers[0];
 	r->listens[0].unknown_endpoints = CONF_UNKNOWN_ACCEPT;
 	rig_start(r);
-	make_transparent(r);
+	rig_transparent(r);
 	for (int i = 0; i < 2; i++) {
-		call(r, i == 0 ? CLOUD : CLOUD2);
+		rig_call(r, i == 0 ? CLOUD : CLOUD2);
 		d[i] = rig_dtls_cert(r, A, "device.pem", "device.key");
 		ck_assert(rig_dtls_is_up(d[i]));
 	}
 	ck_assert_uint_eq(rig_proven(r), 2);
 	for (int i = 0; i < 2; i++) {
-		call(r, i == 0 ? CLOUD : CLOUD2);
+		rig_call(r, i == 0 ? CLOUD : CLOUD2);
 		const char *request = coap(CON, "0.02", 7, "aa", "rd?lt=60");
 		rig_dtls_send(d[i], request);
 		rig_expect_server(r, request);
@@ -224,9 +210,9 @@ START_TEST(rule18_sessions_of_an_unknown_device_become_one)
 	r->listens[0].server = &r->servers[1];
 	r->listens[0].unknown_endpoints = CONF_UNKNOWN_ACCEPT;
 	rig_start(r);
-	make_transparent(r);
+	rig_transparent(r);
 	for (int i = 0; i < 2; i++) {
-		call(r, i == 0 ? CLOUD : "192.168.1.1");
+		rig_call(r, i == 0 ? CLOUD : "192.168.1.1");
 		d[i] = rig_dtls_cert(r, A, "device.pem", "device.key");
 		const char *request = coap(CON, "0.02", 7, "aa", "rd?lt=60");
 		rig_dtls_send(d[i], request);
@@ -238,7 +224,7 @@ START_TEST(rule18_sessions_of_an_unknown_device_become_one)
 	r->listens[0].server = &r->servers[0];
 	ck_assert_int_eq(rig_apply(r), 0);
 	ck_assert_uint_eq(rig_proven(r), 1);
-	call(r, "192.168.1.1");
+	rig_call(r, "192.168.1.1");
 	rig_dtls_serve(r, d[1]);
 	rig_dtls_free(d[0]);
 	rig_dtls_free(d[1]);
@@ -262,8 +248,8 @@ START_TEST(rule16_opaque_device_is_known_where_it_calls_alone)
 	fake_net_interface(r->net, "br-lan", r->ifindex);
 	fake_net_own(r->net, &ours);
 	rig_start(r);
-	make_transparent(r);
-	call(r, CLOUD);
+	rig_transparent(r);
+	rig_call(r, CLOUD);
 	const char *up[] = { HELLO, cid_record(0) }, *down[] = { TAKEN, record(0) };
 	for (int i = 0; i < 2; i++) {
 		rig_device_at(r, A, RAW_PORT, up[i]);
@@ -272,13 +258,13 @@ START_TEST(rule16_opaque_device_is_known_where_it_calls_alone)
 		rig_expect_device(r, A, down[i]);
 		ck_assert(addr_same_host(&r->sent_from, &cloud));
 	}
-	call(r, CLOUD2);
+	rig_call(r, CLOUD2);
 	rig_device_at(r, B, RAW_PORT, cid_record(1));
 	rig_expect_server(r, "");
-	call(r, CLOUD);
+	rig_call(r, CLOUD);
 	rig_device_at(r, A, RAW_PORT, cid_record(2));
 	rig_expect_server(r, cid_record(2));
-	call(r, "192.168.1.1");
+	rig_call(r, "192.168.1.1");
 	rig_device_at(r, A, RAW_PORT, cid_record(3));
 	rig_expect_server(r, cid_record(3));
 	rig_server_raw(r, r->port, record(1));

@@ -60,15 +60,6 @@ static const char *some_message(void)
 
 /* ---- whom devices call ---- */
 
-/* In some rounds the first listener intercepts. */
-static void make_transparent(struct rig *r)
-{
-	struct listener *l;
-	for (size_t at = 0; (l = wanted_listener(r->dp, &at)) != NULL;)
-		list_each(node, &l->ports)
-			container_of(node, struct lan_port, node)->is_transparent = l->intercepts;
-}
-
 static void call_another(struct rig *r)
 {
 	const char *v4[] = { "192.168.1.1", CLOUD, CLOUD2, "203.0.113.9" };
@@ -293,7 +284,7 @@ static void reconfigure(struct rig *r)
 	fake_net_fail_opens(r->net, 0, 0);
 	fake_net_fail_watches(r->net, 0, 0);
 	ck_assert_int_eq(rig_apply(r), 0);
-	make_transparent(r);
+	rig_transparent(r);
 }
 
 static void keep_text(char *to, size_t size, const char **from)
@@ -330,7 +321,7 @@ static void restart(struct rig *r)
 	if (rand_below(3) == 0)
 		change_listener(r);
 	rig_start(r);
-	make_transparent(r);
+	rig_transparent(r);
 	for (i = 0; i < count; i++) {
 		int rc = life_restore(r->dp, &rows[i].saved, (int64_t)i, fake_net_now(r->net));
 		ck_assert(rc == 0 || rc == -ENOENT || rc == -EEXIST || rc == -ENOSPC);
@@ -493,7 +484,7 @@ static struct rig *up(unsigned round)
 	if (round % 3 == 1)
 		turn_intercept(r);
 	rig_start(r);
-	make_transparent(r);
+	rig_transparent(r);
 	return r;
 }
 

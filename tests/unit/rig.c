@@ -252,3 +252,18 @@ struct flow *rig_register(struct rig *r, const char *from, const char *name, con
 	ck_assert_ptr_nonnull(f);
 	return f;
 }
+
+void rig_call(struct rig *r, const char *address)
+{
+	struct addr a = at(address);
+	a.port = 5683;
+	r->called[addr_is_v4(&a)] = a;
+}
+
+void rig_transparent(struct rig *r)
+{
+	struct listener *l;
+	for (size_t i = 0; (l = wanted_listener(r->dp, &i)) != NULL;)
+		list_each(node, &l->ports)
+			container_of(node, struct lan_port, node)->is_transparent = l->intercepts;
+}

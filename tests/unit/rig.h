@@ -121,6 +121,10 @@ void rig_settle(struct rig *r);
 void rig_device(struct rig *r, const char *from, const char *hex);
 /* The same, to another port of the gateway. */
 void rig_device_at(struct rig *r, const char *from, uint16_t port, const char *hex);
+/* Devices call this address from now on. */
+void rig_call(struct rig *r, const char *address);
+/* Sockets of listeners that intercept are transparent, as lwgate-net makes them; others are not. */
+void rig_transparent(struct rig *r);
 /* A server answers to the association with this source port, in its DTLS session if there is one. */
 void rig_server(struct rig *r, uint16_t port, const char *hex);
 /* What reached a server or a device next, in hex; "" when nothing did. */
