@@ -229,6 +229,15 @@ int helper_socket(struct helper *h, uint32_t id, int fd)
 	return say(h, fd);
 }
 
+int helper_wait(struct helper *h, int ms)
+{
+	struct pollfd p = { .fd = h->fd, .events = POLLIN };
+	if (poll(&p, 1, ms) <= 0)
+		return -ETIMEDOUT;
+	helper_read(h);
+	return 0;
+}
+
 int helper_set(struct helper *h, const struct capture *capture)
 {
 	h->sent = (struct wire){ .type = WIRE_SET, .set = *capture };

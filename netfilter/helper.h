@@ -1,5 +1,6 @@
 /* The client of lwgate-net in lwgated: starts it, sends the wanted state, gives its events to the
- * caller. Needs none of its libraries. Nothing here waits, but for helper_stop.
+ * caller. Needs none of its libraries. Nothing here waits, but for helper_wait
+ * and helper_stop.
  *
  * helper_start needs a right that the caller may give up afterwards. The program then does nothing until
  * helper_wake; after on_ready come helper_socket and helper_set, which are done in the order in which they
@@ -47,6 +48,9 @@ void helper_adopt(struct helper *helper, int fd, pid_t pid);
 int helper_fd(const struct helper *helper);
 /* Reads what has come and tells it. Call it when the descriptor is readable. */
 void helper_read(struct helper *helper);
+/* Waits up to ms for what comes, and reads it: for a start, where nothing else is served yet. Returns 0, or
+ * -ETIMEDOUT. */
+int helper_wait(struct helper *helper, int ms) MUST_CHECK;
 /* Asks for a worker; on_ready follows, also when one is there already. Returns 0, -ENOTCONN while the
  * program does not run, or -errno. */
 int helper_wake(struct helper *helper) MUST_CHECK;

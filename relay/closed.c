@@ -2,7 +2,6 @@
 #include "closed.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -93,13 +92,8 @@ static int take_away(struct helper *helper, struct taking *t)
 	int rc = helper_start(helper);
 	if (rc == 0)
 		rc = helper_wake(helper);
-	while (rc == 0 && !t->is_ready && !t->is_gone) {
-		struct pollfd p = { .fd = helper_fd(helper), .events = POLLIN };
-		if (poll(&p, 1, CAPTURE_START_MS) <= 0)
-			rc = -ETIMEDOUT;
-		else
-			helper_read(helper);
-	}
+	while (rc == 0 && !t->is_ready && !t->is_gone)
+		rc = helper_wait(helper, CAPTURE_START_MS);
 	if (t->is_ready && !t->is_gone)
 		helper_stop(helper, false);
 	return t->is_gone ? -EPERM : rc;

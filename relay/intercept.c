@@ -9,7 +9,6 @@
 #include "intercept.h"
 #include <errno.h>
 #include <linux/capability.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -434,15 +433,10 @@ static bool has_right(void)
 /* Waits for the first worker, so that what hinders it is told where the gateway starts. */
 static int wait_ready(struct intercept *i)
 {
-	struct pollfd p = { .fd = helper_fd(i->helper), .events = POLLIN };
 	int rc = helper_wake(i->helper);
 	i->is_awake = rc == 0;
-	while (rc == 0 && !i->is_ready && !i->is_gone) {
-		if (poll(&p, 1, CAPTURE_START_MS) <= 0)
-			rc = -ETIMEDOUT;
-		else
-			helper_read(i->helper);
-	}
+	while (rc == 0 && !i->is_ready && !i->is_gone)
+		rc = helper_wait(i->helper, CAPTURE_START_MS);
 	if (i->is_ready)
 		return 0;
 	log_err("capture: %s does not come up: %s", i->program,
