@@ -27,12 +27,12 @@ struct last_flight {
  * it is the one which the peer has. */
 static bool read_flight(const struct dtls_session *s, struct last_flight *last)
 {
-	const struct aid *aid = s->aid;
-	if (aid->last_n <= CHANGE_LEN)
+	struct cursor c = cur_of(s->aid->last.p, s->aid->last.n);
+	struct slice change = cur_take(&c, CHANGE_LEN), sealed = cur_take(&c, cur_left(&c));
+	if (c.broken)
 		return false;
-	struct slice sealed = { aid->last + CHANGE_LEN, aid->last_n - CHANGE_LEN };
-	memcpy(last->random, aid->random, RANDOM_KEPT);
-	memcpy(last->change, aid->last, CHANGE_LEN);
+	memcpy(last->random, s->aid->random, RANDOM_KEPT);
+	memcpy(last->change, change.p, CHANGE_LEN);
 	return record12_open_own(&s->record, sealed, last->finished, sizeof(last->finished),
 		       &last->finished_n) &&
 	       last->finished[0] == FINISHED;
@@ -71,6 +71,7 @@ void carry_begin(struct dtls_session *s, const struct header *h)
 	}
 	s->suite = wolf_suite(s->aid->wolf);
 	s->known = wolf_leave(s->aid->wolf);
+	slice_free(&s->aid->last);
 	free(s->aid);
 	s->aid = NULL;
 }

@@ -101,9 +101,9 @@ static void watch(struct dtls_session *s, const uint8_t *datagram, size_t n)
 	struct aid *aid = s->aid;
 	int cid = wolf_peer_cid(aid->wolf);
 	record12_watch(&s->record, datagram, n, cid > 0 ? (size_t)cid : 0);
-	if (datagram[0] == HEADER_CHANGE_CIPHER && n <= sizeof(aid->last)) {
-		memcpy(aid->last, datagram, n);
-		aid->last_n = n;
+	if (s->rules.server && datagram[0] == HEADER_CHANGE_CIPHER) {
+		slice_free(&aid->last);
+		(void)slice_copy(&aid->last, datagram, n); /* without it the session does not leave */
 	}
 }
 
@@ -195,6 +195,7 @@ static bool is_psk(const struct dtls_psk *psk)
 static void free_aid(struct dtls_session *s)
 {
 	wolf_free(s->aid->wolf);
+	slice_free(&s->aid->last);
 	free(s->aid);
 	s->aid = NULL;
 	s->known = NULL;

@@ -28,8 +28,7 @@ struct aid {
 	struct number13 seen;         /* the highest record so far, in DTLS 1.3 */
 	uint64_t next_number;         /* of a plaintext record of ours */
 	uint8_t random[RANDOM_KEPT];  /* a server's: of the ClientHello that began it */
-	uint8_t last[CARRY_LAST_MAX]; /* the datagram with its ChangeCipherSpec, if it fits here */
-	size_t last_n;                /* bytes of it */
+	struct slice last; /* a server's of DTLS 1.2: the datagram with its ChangeCipherSpec, owned */
 };
 
 /* At the beginning of a line of the cache. */
