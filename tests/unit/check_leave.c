@@ -1,9 +1,13 @@
 /* Sessions that leave wolfSSL when they are up, of either role: what changes then, which is nothing that
  * anybody sees; that no nonce is used twice; and what an authentic peer may say to them. */
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include "base/rand.h"
 #include "dtls/session_int.h"
 #include "dtls_suites.h"
+#include "pki.h"
 #include "sealer.h"
 #include "wire.h"
 
@@ -312,6 +316,118 @@ START_TEST(a_repeated_flight_is_understood)
 	ck_assert_uint_eq(p.lan->session[0].got, 1);
 	ck_assert(!p.seen.twice);
 	pair_end(&p);
+}
+END_TEST
+
+/* ---- nonces, whatever is lost ---- */
+
+static const struct {
+	enum dtls_security security;
+	const char *suites;
+} kinds[] = {
+	{ DTLS_PSK, "PSK-AES128-CCM-8" },
+	{ DTLS_PSK, "PSK-AES128-GCM-SHA256" },
+	{ DTLS_RPK, "ECDHE-ECDSA-AES128-CCM-8" },
+	{ DTLS_X509, "ECDHE-ECDSA-AES128-CCM" },
+	{ DTLS_X509, "ECDHE-ECDSA-AES128-GCM-SHA256" },
+};
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+static struct lan *any_lan(bool cid)
+{
+	struct lan *l = lan_begin_with(&(struct dtls_listener_spec){
+		.cid = cid,
+		.pair = { pki("server-inter.pem"), pki("server.key") },
+		.ca = pki("ca.pem"),
+		.find_key = lan_knows,
+		.wall_s = pki_wall,
+	});
+	l->known_key = pki_spki("device.pub");
+	return l;
+}
+
+/* Towards our own listener, or with NULL another's server. */
+static struct wire_spec any_spec(int kind, struct lan *l, bool cid)
+{
+	enum dtls_security security = kinds[kind].security;
+	struct wire_spec spec = { .lan = l, .cid = cid, .server_cid = cid, .own_cid = SLICE("abcdefgh") };
+	spec.suites = kinds[kind].suites;
+	spec.profile.security = security;
+	if (security == DTLS_PSK)
+		return spec;
+	bool raw = security == DTLS_RPK;
+	spec.profile.trust = pki(raw ? "server.pub" : "ca.pem");
+	spec.profile.expected_name = raw ? NULL : "lwm2m.example.org";
+	spec.profile.wall_s = pki_wall;
+	spec.pair.private_key = pki("device.key");
+	spec.far.private_key = pki("server.key");
+	spec.far.is_raw = raw;
+	spec.far.asks = true;
+	if (!raw) {
+		spec.pair.cert = pki("device-inter.pem");
+		spec.far.cert = pki("server-inter.pem");
+	}
+	return spec;
+}
+
+static void any_fates(struct wire_spec *spec)
+{
+	static const enum wire_fate fates[] = { WIRE_LOSE, WIRE_LOSE, WIRE_TWICE, WIRE_SWAP, WIRE_LATE };
+	for (unsigned k = 0; k < WIRE_FATES; k++)
+		spec->fate[k] = rand() % 3 == 0 ? fates[rand() % 5] : WIRE_PASS;
+}
+
+/* All ends that are ours, whether their peer is up or not. Returns how often they wrote. */
+static unsigned write_all(struct wire *w)
+{
+	unsigned up = 0;
+	if (dtls_write(w->client, hi, sizeof(hi)) == 0)
+		up++;
+	for (unsigned i = 0; w->lan != NULL && i < w->lan->born; i++)
+		if (w->lan->session[i].s != NULL && dtls_state(w->lan->session[i].s) == DTLS_UP)
+			ck_assert_int_eq(dtls_write(w->lan->session[i].s, hi, sizeof(hi)), 0);
+	return up;
+}
+
+static bool lose_at_random(int kind, struct lan *l, bool cid)
+{
+	static struct seen seen;
+	struct wire_spec spec = any_spec(kind, l, cid);
+	any_fates(&spec);
+	struct wire *w = wire_begin(&spec);
+	unsigned written = 0;
+	for (unsigned i = 0; i < 30 && w->sent < WIRE_PACKETS - 24; i++) {
+		wire_run(w, mono_add(w->now, 500));
+		written += write_all(w);
+	}
+	bool up = dtls_state(w->client) == DTLS_UP;
+	ck_assert(!up || has_left(w->client));
+	dtls_close(&w->client);
+	seen = (struct seen){ .cid = { [WIRE_UP] = cid ? LAN_CID : 0 } };
+	note_all(&seen, w);
+	ck_assert(!seen.twice);
+	ck_assert_uint_le(l != NULL && l->born > 0 ? l->session[0].got : w->server_got, written);
+	if (l != NULL) {
+		ck_assert(!up || (l->session[0].s == NULL || has_left(l->session[0].s)));
+		lan_end(l);
+	}
+	wire_end(w);
+	return up;
+}
+
+/* Handshakes of every kind, both ends ours or one another's: no nonce and no number comes twice on the wire, and no
+ * data twice to a session. */
+START_TEST(no_nonce_is_used_twice_whatever_is_lost)
+{
+	unsigned up = 0, seed;
+	rand_bytes(&seed, sizeof(seed));
+	printf("no_nonce_is_used_twice_whatever_is_lost: seed %u\n", seed);
+	srand(seed);
+	for (unsigned round = 0; round < 40; round++) {
+		bool cid = round & 1;
+		up += lose_at_random(_i, round & 2 ? any_lan(cid) : NULL, cid);
+	}
+	ck_assert_uint_ge(up, 20);
 }
 END_TEST
 
@@ -787,6 +903,7 @@ Suite *leave_suite(void)
 	tcase_add_loop_test(c, an_empty_record_is_data_with_an_id_too, 0, 2);
 	tcase_add_loop_test(c, alerts, 0, 2);
 	tcase_add_loop_test(c, close_notify_of_a_device_is_answered, 0, 2);
+	tcase_add_loop_test(c, no_nonce_is_used_twice_whatever_is_lost, 0, KINDS);
 	suite_add_tcase(s, c);
 	SUITE_TEST(s, cbc_stays_in_the_library);
 	tcase_add_loop_test(c, cbc_of_a_device_stays_in_the_library, 0, 2);
