@@ -9,6 +9,8 @@
 #define LAN_SOCKET_BUFFER (4 * 1024 * 1024)
 /* Receive buffer of a WAN socket, bytes. */
 #define WAN_SOCKET_BUFFER (128 * 1024)
+/* Datagrams read from one WAN socket by one wake-up, where so many answers are owed; else one. */
+#define WAN_READS LAN_BATCH
 /* Descriptors told by one wake-up. */
 #define LOOP_EVENTS 256
 /* Timers fired by one wake-up. */
