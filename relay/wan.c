@@ -252,15 +252,13 @@ static bool read_plain(struct wan *w, struct mono now)
  * and what the server did for it is not lost in the kernel. A server that floods, unasked, is read once. */
 static void read_some(struct wan *w, struct mono now)
 {
-	for (unsigned left = WAN_READS; left > 0 && w->has_socket; left--) {
+	do {
 		bool is_one = w->is_secure ? read_secure(w, now) : read_plain(w, now);
 		if (!is_one)
 			w->owed = 0;
 		else if (w->owed > 0)
 			w->owed--;
-		if (w->owed == 0)
-			return;
-	}
+	} while (w->owed > 0 && w->has_socket);
 }
 
 /* A session of DTLS 1.3 that is up may have to repeat something: an update of its keys. */

@@ -259,10 +259,47 @@ END_TEST
 /* More than can even be dropped: then a good part is carried all the same. */
 START_TEST(a_deluge_does_not_stop_the_relay)
 {
-	struct scene *s = crowd(20, 0.1, 200);
+	struct scene *s = crowd(2, 0.1, 200);
 	play(s, 2000);
 	ck_assert_uint_gt(rig_counts(s->r, COUNT_LAN_OVERFLOWS), 0);
 	ck_assert_uint_ge(rig_counts(s->r, COUNT_UP_MESSAGES) - s->carried, 2000 * 10 / OVERLOAD_LEAST / 2);
+	curtain(s);
+}
+END_TEST
+
+/* A window ends, in which one device sent `most`; the share of the next one. */
+static uint32_t next_share(struct scene *s, uint32_t most)
+{
+	struct overload *o = &s->r->dp->overload;
+	o->most = most;
+	fake_net_work(s->r->net, OVERLOAD_WINDOW_MS);
+	o->tick.fire(&o->tick, fake_net_now(s->r->net));
+	return o->share;
+}
+
+static void fill_to(struct scene *s, unsigned percent)
+{
+	while (fake_lan_waiting(s->r->net) < ROOM * percent / 100)
+		say(s, &s->people[0], s->people[0].message);
+}
+
+START_TEST(a_share_has_its_time_to_show_unless_the_queue_gets_too_full)
+{
+	struct scene *s = crowd(0, 0, 0);
+	fill_to(s, OVERLOAD_FULL + 1);
+	overload_pressed(s->r->dp, fake_net_now(s->r->net));
+	ck_assert(s->r->dp->overload.is_on);
+	for (unsigned i = 0; i < OVERLOAD_PATIENCE_MS / OVERLOAD_WINDOW_MS; i++)
+		ck_assert_uint_eq(next_share(s, 800), 600);
+	ck_assert_uint_eq(next_share(s, 800), 450);
+	fill_to(s, OVERLOAD_URGENT);
+	ck_assert_uint_eq(next_share(s, 800), 338);
+	ck_assert_uint_eq(next_share(s, 800), 338);
+	fill_to(s, OVERLOAD_URGENT + 1);
+	ck_assert_uint_eq(next_share(s, 4), 3);
+	fill_to(s, OVERLOAD_URGENT + 2);
+	ck_assert_uint_eq(next_share(s, 0), OVERLOAD_FLOOR);
+	hush(s);
 	curtain(s);
 }
 END_TEST
@@ -418,6 +455,25 @@ START_TEST(handshakes_and_alerts_pass_where_records_do_not)
 }
 END_TEST
 
+START_TEST(a_message_in_a_record_is_counted_once)
+{
+	struct rig *r = rig_create();
+	rig_endpoint(r, "dev", "cloud");
+	rig_lan_secure(r, "dev");
+	rig_start(r);
+	struct rig_dtls *d = rig_dtls_register(r, A, "dev");
+	close_the_door(r);
+	r->dp->overload.share = 1;
+	rig_dtls_send(d, POST);
+	rig_expect_server(r, POST);
+	ck_assert_uint_eq(r->dp->overload.messages, 1);
+	ck_assert_uint_eq(r->dp->overload.devices, 1);
+	r->dp->overload.is_on = false;
+	rig_dtls_free(d);
+	rig_free(r);
+}
+END_TEST
+
 START_TEST(a_session_without_a_flow_has_a_share)
 {
 	struct rig *r = rig_create();
@@ -498,6 +554,7 @@ Suite *overload_suite(void)
 	SUITE_TEST(s, three_hundred_modest_devices_lose_nothing_to_a_greedy_one);
 	SUITE_TEST(s, equally_greedy_devices_get_equal_shares);
 	SUITE_TEST(s, a_deluge_does_not_stop_the_relay);
+	SUITE_TEST(s, a_share_has_its_time_to_show_unless_the_queue_gets_too_full);
 	SUITE_TEST(s, nobody_is_cut_while_all_can_be_carried);
 	SUITE_TEST(s, a_transfer_that_takes_the_whole_relay_is_not_cut);
 	SUITE_TEST(s, limits_vanish_when_overload_ends);
@@ -505,6 +562,7 @@ Suite *overload_suite(void)
 	SUITE_TEST(s, a_flood_of_what_is_preferred_has_a_share_too);
 	SUITE_TEST(s, modest_sessions_lose_nothing_to_a_greedy_one);
 	SUITE_TEST(s, handshakes_and_alerts_pass_where_records_do_not);
+	SUITE_TEST(s, a_message_in_a_record_is_counted_once);
 	SUITE_TEST(s, a_session_without_a_flow_has_a_share);
 	SUITE_TEST(s, records_of_an_opaque_device_have_a_share);
 	SUITE_TEST(s, the_log_names_who_sends_most_now_and_then);
