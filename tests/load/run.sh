@@ -2,7 +2,7 @@
 # Measures what a relayed exchange costs: the relay beside a bare forwarder, in alternating runs.
 # Generator and echo server share one CPU, what is measured has the other. README.md explains.
 # usage: tests/load/run.sh [--kinds "direct forward nosec psk pskpsk"] [--rounds N] [--devices N]
-#        [--payload N] [--seconds N] [--inflight N] [--window N] [--rate N] [--cid BYTES] [--save]
+#        [--payload N] [--seconds N] [--inflight N] [--window N] [--rate N] [--cid BYTES] [--workers N] [--save]
 #        tests/load/run.sh --memory [N] [--kind psk|pskpsk]
 # Kinds name what is spoken on the LAN and the WAN side: nosec, psk (plain to DTLS), pskpsk (DTLS to DTLS).
 here=$(dirname "$0")
@@ -10,7 +10,7 @@ here=$(dirname "$0")
 . "$here/lib.sh"
 
 kinds="direct forward nosec psk pskpsk"
-rounds=5 devices=100 payload=64 seconds=2 inflight=64 window=1 rate='' cid=0 save='' memory='' kind=psk
+rounds=5 devices=100 payload=64 seconds=2 inflight=64 window=1 rate='' cid=0 workers=1 save='' memory='' kind=psk
 LOAD_CPU=0 RELAY_CPU=1
 ECHO_COAP=$PORT ECHO_COAPS=$((PORT + 1)) LAN=$((PORT + 2)) LANS=$((PORT + 3))
 
@@ -18,7 +18,7 @@ usage() { sed -n '4,7s/^# //p' "$0" >&2; exit 2; }
 
 while [ $# -gt 0 ]; do
 	case $1 in
-	--kinds | --rounds | --devices | --payload | --seconds | --inflight | --window | --rate | --cid | --kind)
+	--kinds | --rounds | --devices | --payload | --seconds | --inflight | --window | --rate | --cid | --workers | --kind)
 		[ $# -ge 2 ] || usage
 		eval "${1#--}=\$2"
 		shift
@@ -32,6 +32,8 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
+# More workers than one share the generator's CPU.
+[ "$workers" = 1 ] || RELAY_CPU=0,1
 [ "$(nproc)" -ge 2 ] || die "two CPUs are needed: one for the load, one for what is measured"
 for p in coapload coapecho forward; do
 	[ -x "$LOAD/$p" ] || die "$LOAD/$p is missing: make load builds it"
@@ -52,7 +54,7 @@ config() {
 	cat >"$work/lwgate" <<-END
 		config gateway 'main'
 			option max_endpoints '$((devices + 100))'
-			option workers '1'
+			option workers '$workers'
 			option endpoints_file '$work/endpoints.csv'
 
 		config server 'echo'
