@@ -54,6 +54,7 @@ static void usage(void)
 		"  --derive               the key's last four bytes are the device's number\n"
 		"  --no-register          begin at once\n"
 		"  --cpu-of PID           CPU time of this process per exchange\n"
+		"  --children             and of its children\n"
 		"  --seed N               order of devices (random, printed)\n"
 		"  --wait                 say ready with open sockets, go on at SIGUSR1\n"
 		"  --stay                 keep all at the end until SIGTERM\n"
@@ -95,6 +96,7 @@ enum {
 	WAIT,
 	STAY,
 	PERCENTILES,
+	CHILDREN,
 	FAULTS
 };
 
@@ -110,7 +112,8 @@ static const struct option known[] = { { "target", 1, NULL, TARGET },
 	{ "control", 1, NULL, CONTROL }, { "transfer", 1, NULL, TRANSFER },
 	{ "confirm", 1, NULL, CONFIRM }, { "proxy-uri", 1, NULL, PROXY_URI },
 	{ "turns", 0, NULL, TURNS }, { "greedy", 1, NULL, GREEDY }, { "wait", 0, NULL, WAIT },
-	{ "stay", 0, NULL, STAY }, { "percentiles", 1, NULL, PERCENTILES }, FAULT_OPTIONS(FAULTS),
+	{ "stay", 0, NULL, STAY }, { "percentiles", 1, NULL, PERCENTILES },
+	{ "children", 0, NULL, CHILDREN }, FAULT_OPTIONS(FAULTS),
 	{ 0 } };
 
 static enum fleet_kind read_kind(const char *text)
@@ -241,6 +244,9 @@ static void read_option(struct options *o, int c)
 		break;
 	case PERCENTILES:
 		o->percentiles = optarg;
+		break;
+	case CHILDREN:
+		o->children = true;
 		break;
 	case NO_REGISTER:
 	case WAIT:

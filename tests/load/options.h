@@ -18,6 +18,7 @@ struct options {
 	int64_t duration;         /* ns, measured */
 	int64_t idle;             /* after registering, ns */
 	pid_t cpu_of;             /* whose CPU time is read, 0: nobody's */
+	bool children;            /* and that of its children */
 	bool no_register;
 	bool wait;               /* with open sockets, until SIGUSR1 */
 	bool stay;               /* at the end, until SIGTERM */

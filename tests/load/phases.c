@@ -46,7 +46,9 @@ static void on_mark(int signal)
 
 static int64_t cpu(const struct load *l)
 {
-	return l->o->cpu_of != 0 ? net_cpu_of(l->o->cpu_of) : 0;
+	if (l->o->cpu_of == 0)
+		return 0;
+	return l->o->children ? net_cpu_of_family(l->o->cpu_of) : net_cpu_of(l->o->cpu_of);
 }
 
 static bool has_control(const struct load *l)
