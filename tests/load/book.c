@@ -132,13 +132,16 @@ static void turn_over(struct book *b)
 		ready_put(b, b->later[--b->later_count]);
 }
 
-/* A free exchange of the greedy device, NULL when it has none. */
+/* An exchange of the greedy device, which does not wait: when it has none free, one is given up. */
 static struct exchange *draw_greedy(struct book *b)
 {
 	for (uint32_t i = 0; i < b->spec.window; i++)
 		if (!b->exchange[i].waits)
 			return ready_take(b, b->exchange[i].place);
-	return NULL;
+	struct exchange *x = &b->exchange[book_draw(b, b->spec.window)];
+	b->tally.lost++;
+	book_end(b, x, true);
+	return ready_take(b, x->place);
 }
 
 static struct exchange *draw(struct book *b)
@@ -282,6 +285,7 @@ struct exchange *book_match(struct book *b, uint32_t device, const struct codec_
 	bool twice = was_answered(&b->party[device], t.number);
 	b->tally.dup += twice;
 	b->tally.late += !twice;
+	b->party[device].answers += !twice;
 	return NULL;
 }
 

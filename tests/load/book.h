@@ -102,6 +102,6 @@ uint32_t book_draw(struct book *b, uint32_t n);
 void book_watch(struct book *b, int64_t now);
 /* When every device had been answered since, ns; 0 when not yet. */
 int64_t book_all_answered(const struct book *b);
-/* Exchanges of a device that were answered since book_reset_answers. */
+/* Exchanges of a device that were answered, in time or late, since book_reset_answers. */
 uint32_t book_answers(const struct book *b, uint32_t device);
 void book_reset_answers(struct book *b);

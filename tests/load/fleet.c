@@ -319,12 +319,24 @@ static int device_secure(struct fleet *f, uint32_t number)
 	return client_create(&d->secure, f->profile, d->fd, identity, k);
 }
 
+/* Where a device lives. */
+static struct addr home_of(const struct fleet *f, uint32_t number)
+{
+	struct addr a = f->spec.local;
+	uint32_t host = (uint32_t)(a.ip[14] << 8 | a.ip[15]) + number;
+	a.port = (uint16_t)(a.port + number);
+	if (f->spec.spread) {
+		a.ip[14] = (uint8_t)(host >> 8);
+		a.ip[15] = (uint8_t)host;
+	}
+	return a;
+}
+
 static int devices_open(struct fleet *f, int epoll)
 {
 	for (uint32_t i = 0; i < f->spec.devices; i++) {
 		struct device *d = &f->device[i];
-		struct addr local = f->spec.local;
-		local.port = (uint16_t)(local.port + i);
+		struct addr local = home_of(f, i);
 		d->fd = net_open(f->spec.local.port != 0 ? &local : NULL, &f->spec.target, 0);
 		int rc = d->fd < 0 ? d->fd : net_watch(epoll, d->fd, i);
 		if (rc == 0 && f->profile != NULL)

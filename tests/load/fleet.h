@@ -15,6 +15,7 @@
 struct fleet_spec {
 	struct addr target; /* the server, or what stands before it */
 	struct addr local;  /* the first device's; others have the ports behind it. Port 0: any */
+	bool spread;        /* each device also has an address of its own, one behind the other */
 	struct speech speech;
 	unsigned devices;
 	unsigned window;      /* exchanges that one device may have outstanding */

@@ -4,7 +4,7 @@
 # requests a second. The six words before ROUND are what is compared.
 # shellcheck shell=sh disable=SC2034,SC2154
 
-seconds=2 window=1 transfer='' failures=0 raw=$work/raw percentiles=''
+seconds=2 window=1 transfer='' failures=0 raw=$work/raw percentiles='' label=''
 
 # memory_of PID FIELD: KiB.
 memory_of() { sed -n "s/^$2:[^0-9]*\([0-9]*\).*/\1/p" "/proc/$1/status"; }
@@ -76,8 +76,8 @@ run_once() {
 		--window "$(window_for "$devices" "$inflight")" --transfer "$(transfer_for "$scenario")" \
 		${rate:+--rate "$rate"} ${percentiles:+--percentiles "$percentiles/$kind-$scenario-$how"} \
 		--cpu-of "$pid" "$@") || complain "$kind" "$line"
-	printf '%s %s %s %s %s %s %s %s rss_kb=%s threads=%s\n' "$kind" "$scenario" "$devices" \
-		"$payload" "$how" "$inflight" "$round" "$line" "$(memory_of "$pid" VmRSS)" \
+	printf '%s%s %s %s %s %s %s %s %s rss_kb=%s threads=%s\n' "$kind" "$label" "$scenario" \
+		"$devices" "$payload" "$how" "$inflight" "$round" "$line" "$(memory_of "$pid" VmRSS)" \
 		"$(threads_of "$pid")" >>"$raw"
 	say "$round $kind, $scenario, $devices of $payload bytes, $how:" \
 		"$(value cpu_us "$line") us, $(value rate "$line") /s"

@@ -97,6 +97,7 @@ enum {
 	STAY,
 	PERCENTILES,
 	CHILDREN,
+	SPREAD,
 	FAULTS
 };
 
@@ -113,7 +114,7 @@ static const struct option known[] = { { "target", 1, NULL, TARGET },
 	{ "confirm", 1, NULL, CONFIRM }, { "proxy-uri", 1, NULL, PROXY_URI },
 	{ "turns", 0, NULL, TURNS }, { "greedy", 1, NULL, GREEDY }, { "wait", 0, NULL, WAIT },
 	{ "stay", 0, NULL, STAY }, { "percentiles", 1, NULL, PERCENTILES },
-	{ "children", 0, NULL, CHILDREN }, FAULT_OPTIONS(FAULTS),
+	{ "children", 0, NULL, CHILDREN }, { "spread", 0, NULL, SPREAD }, FAULT_OPTIONS(FAULTS),
 	{ 0 } };
 
 static enum fleet_kind read_kind(const char *text)
@@ -201,6 +202,9 @@ static bool read_fleet_option(struct fleet_spec *f, int c)
 	case TURNS:
 		f->turns = true;
 		return true;
+	case SPREAD:
+		f->spread = true;
+		return true;
 	case GREEDY:
 		f->greedy = (unsigned)net_number("--greedy", optarg, 1, 1e6);
 		return true;
@@ -286,6 +290,8 @@ static void check(const struct options *o)
 		net_die("blocks are 16, 32, ... or 1024 bytes, transfers multiples of 16");
 	if (o->kind == FLEET_NOTIFY && f->confirm == 0 && o->rate == 0)
 		net_die("--confirm 0 needs --rate: nothing else slows it down");
+	if (f->spread && (!addr_is_v4(&f->local) || f->local.port == 0))
+		net_die("--spread needs --from with an IPv4 address");
 	if (f->turns && f->greedy != 0)
 		net_die("--turns and --greedy contradict each other");
 }

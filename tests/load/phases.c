@@ -117,6 +117,7 @@ static void watch(struct load *l)
 	if (l->watched != 0 && r->again == 0 && book_all_answered(l->book) != 0) {
 		r->again = book_all_answered(l->book) - l->watched;
 		r->again_cpu = cpu(l) - l->watched_cpu;
+		fprintf(stderr, "all were answered again\n");
 	}
 }
 

@@ -3,7 +3,6 @@
 # cpu.svg (CPU an exchange by kind), endpoints.svg (by number of endpoints), bytes.svg, scenarios.svg and
 # latency.svg. A drawing for which there is nothing is left out.
 set -eu
-here=$(dirname "$0")
 out=$1
 BUILD=${BUILD:-build}
 PEERS=${LOAD_PEERS:-$BUILD/deps/load}
@@ -54,7 +53,8 @@ lines() {
 	cat >"$data/$1"
 	[ "$(cut -f "$4" "$data/$1" | sort -u | wc -l)" -gt 1 ] || return 0
 	plots=
-	for kind in $(cut -f 6 "$data/$1" | sort -u); do
+	kinds=$(cut -f 6 "$data/$1" | sort -u)
+	for kind in $kinds; do
 		awk -F '\t' -v k="$kind" '$6 == k' "$data/$1" | sort -g -k "$4,$4" >"$data/$1-$kind"
 		plots="$plots${plots:+, }'$data/$1-$kind' using $4:8:7:9 with yerrorlines title '$kind'"
 	done

@@ -52,8 +52,10 @@ round_of() {
 }
 
 start_echo
-round=1
-while [ "$round" -le "$rounds" ]; do
+# Rounds of an earlier part in the same folder are others.
+round=$(awk '$7 > last { last = $7 } END { print last + 1 }' "$raw")
+rounds_end=$((round + rounds))
+while [ "$round" -lt "$rounds_end" ]; do
 	round_of "$round"
 	round=$((round + 1))
 done
