@@ -62,7 +62,7 @@ clean "through the forwarder, at a rate"
 load --target 127.0.0.1:$LAN --turns
 clean "through the forwarder, each device by turns"
 expect "then all have their share" 0 dev_min=40 dev_max=40
-load --target 127.0.0.1:$LAN --window 8 --inflight 400 --greedy 50
+load --target 127.0.0.1:$LAN --window 256 --rate 5000 --greedy 50
 clean "through the forwarder, one device greedy"
 expect "it has more than others" 0 'greedy>500' 'dev_min>0'
 load --target 127.0.0.1:$COAPS --key "$KEY" --derive
@@ -121,6 +121,21 @@ for kind in notify down; do
 done
 load --target 127.0.0.1:$LAN --control 127.0.0.1:$CONTROL --misdeliver 50 --timeout 0.05
 expect "post: the server sees a request by another's path" 1 'foreign>0'
+
+# What the table makes of three rounds: least, median, most, ratios within a round, sums.
+raw() {
+	for round in 1 2 3; do
+		echo "forward post 100 64 full 64 $round cpu_us=$((round * 2)) rate=100 lost=0 foreign=0 bad=0 ok=10"
+		echo "psk post 100 64 full 64 $round cpu_us=$((round * round * 2)) rate=50 lost=$round foreign=1 bad=1 ok=10"
+	done
+}
+line=$(raw | awk -f "$here/summary.awk" | tail -n 1 | tr '\t' ' ')
+rc=0
+[ "$line" = "post 100 64 full 64 psk 2 8 18 1 2 3 50 50 50 - - - 6 6 30 -" ] || rc=1
+expect "the table takes medians, and ratios within a round" 0
+line=$(raw | awk -f "$here/summary.awk" | awk -f "$here/table.awk" | tail -n 1)
+[ "$line" = "| psk | 2.00 / **8.00** / 18.00 | 1.00 / **2.00** / 3.00 | - | 50 / **50** / 50 | - / - | 6 | 6 | 30 | - |" ] || rc=1
+expect "the table is written" 0
 
 echo "load-smoke: $passed passed, $failed failed"
 [ "$failed" -eq 0 ]
