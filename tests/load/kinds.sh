@@ -5,8 +5,9 @@
 LOAD_CPU=0 RELAY_CPU=1
 ECHO_COAP=$PORT ECHO_COAPS=$((PORT + 1)) LAN=$((PORT + 2)) LANS=$((PORT + 3)) CONTROL=$((PORT + 4))
 ECHO_KEY=${SEED_KEY}00000000
-# Where devices with fixed ports live: below those that the kernel gives away, at an address of theirs.
-FIXED=127.0.0.2:10001
+# The first of the devices that live at addresses of their own, with ports below those that the kernel gives
+# away: in the files of endpoints, too.
+FIXED=127.1.0.1:10001
 # Unpacked packages of peers; what the system has is used too.
 PEERS=${LOAD_PEERS:-$BUILD/deps/load}
 workers=1 cid=0
@@ -88,11 +89,11 @@ config() {
 			option cid '$([ "$cid" = 0 ] && echo 0 || echo 1)'
 	END
 	awk -v n="$2" -v kind="$1" -v seed="$SEED_KEY" -v fixed="$FIXED" 'BEGIN {
+		split(fixed, at, ".0.1:")
 		head["psk"] = ",identity,key"
 		head["pskpsk"] = ",identity,key,lan_identity,lan_key"
 		head["opaque"] = ",mode,address"
 		print "name,server" head[kind]
-		split(fixed, at, ":")
 		for (i = 0; i < n; i++) {
 			name = sprintf("dev%04d", i)
 			if (kind == "psk")
@@ -100,7 +101,7 @@ config() {
 			else if (kind == "pskpsk")
 				printf "%s,echo,%s,%s%08x,%s,%s%08x\n", name, name, seed, i, name, seed, i
 			else if (kind == "opaque")
-				printf "%s,echo,opaque,%s:%d\n", name, at[1], at[2] + i
+				printf "%s,echo,opaque,%s.%d.%d:%d\n", name, at[1], (i + 1) / 256, (i + 1) % 256, at[2] + i
 			else
 				printf "%s,echo\n", name
 		}
@@ -173,7 +174,7 @@ start_kind() {
 	nosec | psk) start_relay "$1" "$2" ;;
 	pskpsk | opaque)
 		target=127.0.0.1:$LANS speak="$speak --key $ECHO_KEY --derive"
-		[ "$1" = pskpsk ] || speak="$speak --from $FIXED"
+		[ "$1" = pskpsk ] || speak="$speak --from $FIXED --spread"
 		start_relay "$1" "$2"
 		;;
 	*) start_peer "$1" "$2" ;;

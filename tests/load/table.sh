@@ -9,7 +9,8 @@ export BUILD
 out=$here/results/$(date -u +%Y-%m-%dT%H%M%SZ)
 mkdir -p "$out" || exit 2
 rounds=5 few=3 seconds=2
-[ -z "${SHORT:-}" ] || rounds=1 few=1 seconds=0.4
+few_bars=''
+[ -z "${SHORT:-}" ] || rounds=1 few=1 seconds=0.4 few_bars='--rounds 1 --seconds 0.4 --exchanges 300000'
 failures=0
 
 # part OPTION...: more rows of the same table.
@@ -39,9 +40,10 @@ part --rounds $few --kinds "direct $relay nginx pen coap coap-psk" --loads 2000
 	echo "**Devices that call the gateway, and devices that call their server and are intercepted**"
 	echo
 } >"$out/whole"
-"$here/intercept.sh" --rounds $few --seconds "${seconds%.*}" >>"$out/whole" || failures=$((failures + 1))
+"$here/intercept.sh" --rounds $few --seconds "$seconds" >>"$out/whole" || failures=$((failures + 1))
 mv "$out/whole" "$out/table.md"
-"$here/bars.sh" --into "$out" || failures=$((failures + 1))
+# shellcheck disable=SC2086 # a list of words
+"$here/bars.sh" $few_bars --into "$out" || failures=$((failures + 1))
 "$here/plot.sh" "$out" || failures=$((failures + 1))
 rm -rf "$out/percentiles"
 cat "$out/table.md" "$out/bars.md"
