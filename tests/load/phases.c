@@ -303,7 +303,8 @@ static void sum_up(struct load *l)
 	r->lost += seen(line, "lost") + (sent > arrived ? sent - arrived : 0);
 	r->late += seen(line, "late");
 	r->dup += seen(line, "dup") + seen(line, "old");
-	r->foreign += seen(line, "foreign");
+	r->by_server = seen(line, "foreign");
+	r->foreign += r->by_server;
 	r->bad += seen(line, "bad");
 	if (l->o->kind != FLEET_LISTEN)
 		return;

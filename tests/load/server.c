@@ -80,6 +80,10 @@ void server_forget(struct server *s)
 {
 	s->answers = (struct answer_stats){ 0 };
 	s->notified = s->old = s->foreign = s->bad = 0;
-	if (s->paths != NULL)
-		paths_forget(s->paths);
+	if (s->paths == NULL)
+		return;
+	paths_forget(s->paths);
+	struct tally *t = asker_tally(s->asker);
+	if (t != NULL)
+		*t = (struct tally){ 0 };
 }

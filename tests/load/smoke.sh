@@ -119,8 +119,13 @@ for kind in notify down; do
 		esac
 	done
 done
-load --target 127.0.0.1:$LAN --control 127.0.0.1:$CONTROL --misdeliver 50 --timeout 0.05
-expect "post: the server sees a request by another's path" 1 'foreign>0'
+for kind in post get block; do
+	load --target 127.0.0.1:$LAN --control 127.0.0.1:$CONTROL --kind $kind --misdeliver 50 \
+		--timeout 0.05
+	expect "$kind: the server sees a request by another's path" 1 'foreign_by_server>0'
+done
+load --target 127.0.0.1:$LAN --control 127.0.0.1:$CONTROL
+clean "what others did wrong is forgotten"
 
 # What the table makes of three rounds: least, median, most, ratios within a round, sums.
 raw() {

@@ -40,7 +40,7 @@ part --rounds $few --kinds "direct $relay nginx pen coap coap-psk" --loads 2000
 	echo "**Devices that call the gateway, and devices that call their server and are intercepted**"
 	echo
 } >"$out/whole"
-"$here/intercept.sh" --rounds $few --seconds "$seconds" >>"$out/whole" || failures=$((failures + 1))
+"$here/intercept.sh" --scenarios 'post down' --rounds $few --seconds "$seconds" >>"$out/whole" || failures=$((failures + 1))
 mv "$out/whole" "$out/table.md"
 # shellcheck disable=SC2086 # a list of words
 "$here/bars.sh" $few_bars --into "$out" || failures=$((failures + 1))
