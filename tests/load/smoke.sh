@@ -10,9 +10,9 @@ COAP=$((PORT + 10)) COAPS=$((PORT + 11)) LAN=$((PORT + 12)) FAULTY=$((PORT + 13)
 FAULTY_CONTROL=$((PORT + 15))
 KEY=${SEED_KEY}00000000
 
-# load OPTION...: runs the generator; sets line and rc.
+# load OPTION...: runs the generator; sets line and rc. Nothing that comes is given up on a slow machine.
 load() {
-	line=$(timeout 60 "$LOAD/coapload" --devices 50 --count 2000 --warmup 0 --timeout 0.2 \
+	line=$(timeout 60 "$LOAD/coapload" --devices 50 --count 2000 --warmup 0 --timeout 5 \
 		"$@" 2>"$work/load.log")
 	rc=$?
 }
@@ -63,15 +63,14 @@ load --target 127.0.0.1:$LAN --turns
 clean "through the forwarder, each device by turns"
 expect "then all have their share" 0 dev_min=40 dev_max=40
 load --target 127.0.0.1:$LAN --window 256 --rate 5000 --greedy 50
-clean "through the forwarder, one device greedy"
-expect "it has more than others" 0 'greedy>500' 'dev_min>0'
+expect "a greedy device has more than others" 0 foreign=0 bad=0 'greedy>300' 'dev_min>0'
 load --target 127.0.0.1:$COAPS --key "$KEY" --derive
 clean "direct, DTLS with a key for each device"
 load --target 127.0.0.1:$COAPS --key "$KEY" --derive --window 8 --inflight 400 --payload 1024
 clean "direct, DTLS, 400 in flight, 1,024 bytes"
-load --target 127.0.0.1:$COAPS --key ffffffffffffffffffffffffffffffff --count 1 --devices 1
+load --target 127.0.0.1:$COAPS --key ffffffffffffffffffffffffffffffff --count 1 --devices 1 --timeout 0.2
 expect "a wrong key is noticed" 1 unregistered=1 ok=0
-load --target 127.0.0.1:$FAULTY --count 1 --devices 1
+load --target 127.0.0.1:$FAULTY --count 1 --devices 1 --timeout 0.2
 expect "a server that is not there is noticed" 1 unregistered=1 ok=0
 
 for kind in get block notify down mixed; do
@@ -87,9 +86,8 @@ done
 # The server does wrong, devices notice; with down, one end or the other.
 for fault in drop twice misdeliver wrong late; do
 	start $fault 0 "$LOAD/coapecho" --coap $FAULTY --control $FAULTY_CONTROL --$fault 50
-	# What comes in the end must not be given up on a machine that is slow.
 	timeout=0.05
-	case $fault in twice) timeout=1 ;; wrong) timeout=0.2 ;; esac
+	case $fault in twice) timeout=5 ;; wrong) timeout=0.2 ;; esac
 	for kind in post get block down; do
 		load --target 127.0.0.1:$FAULTY --control 127.0.0.1:$FAULTY_CONTROL --kind $kind \
 			--timeout $timeout --rate 20000
@@ -108,7 +106,7 @@ done
 for kind in notify down; do
 	for fault in drop twice misdeliver wrong; do
 		timeout=0.05
-		[ $fault != twice ] || timeout=1
+		[ $fault != twice ] || timeout=5
 		load --target 127.0.0.1:$LAN --control 127.0.0.1:$CONTROL --kind $kind \
 			--timeout $timeout --$fault 50
 		case $fault in
