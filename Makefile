@@ -28,6 +28,7 @@ WOLFSSL_LIBS    ?= $(WOLFSSL_DIR)/lib/libwolfssl.a -lm
 DEPS            ?= $(BUILD)/deps/ready
 DEPS_TEST       ?= $(DEPS:ready=ready-test)
 DEPS_FUZZ       ?= $(DEPS:ready=ready-fuzz)
+DEPS_LOAD       ?= $(DEPS:ready=ready-load)
 # auto, 0 or 1: run the probe of wolfSSL, or trust its headers as in a cross build.
 PROBE_RUN       ?= auto
 FUZZ_CC         ?= clang
@@ -127,7 +128,7 @@ NFT_LIBS    ?= $(shell $(PKG_CONFIG) --libs libnftables)
 SECCOMP_LIBS ?= $(shell $(PKG_CONFIG) --libs libseccomp)
 
 # ---- how things are made ------------------------------------------------------------------------
-.PHONY: all deps peers demo load check check-fast test-programs fuzz install clean $(SUITES)
+.PHONY: all deps peers demo load load-bars check check-fast test-programs fuzz install clean $(SUITES)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -144,6 +145,8 @@ $(BUILD)/deps/ready-test: packaging/deps
 	$(call run-deps,--test)
 $(BUILD)/deps/ready-fuzz: packaging/deps
 	$(call run-deps,--fuzz)
+$(BUILD)/deps/ready-load: packaging/deps
+	$(call run-deps,--load)
 
 # Other flags mean other objects.
 flags := $(strip $(CC) $(CFLAGS) $(CPPFLAGS) WERROR=$(WERROR) DEBUG=$(DEBUG))
@@ -309,8 +312,11 @@ netns-strict: all $(TEST_PROGRAMS)
 		NET='$(abspath $(BUILD))/strict/lwgate-net' tests/netns/run $(STRICT_SCRIPTS:%=tests/netns/%.sh)
 
 # ---- load: tests/load/README.md; ARGS are options of the script ------------------------------------
-load: all $(LOAD:%=$(BUILD)/%)
-	@BUILD='$(BUILD)' tests/load/run.sh $(ARGS)
+# Without ARGS the whole table; load-bars says which of the bars are met.
+load: all $(LOAD:%=$(BUILD)/%) | $(DEPS_LOAD)
+	@BUILD='$(BUILD)' tests/load/$(if $(ARGS),run.sh $(ARGS),table.sh)
+load-bars: all $(LOAD:%=$(BUILD)/%) | $(DEPS_LOAD)
+	@BUILD='$(BUILD)' tests/load/bars.sh $(ARGS)
 
 # ---- where things go ----------------------------------------------------------------------------
 # It will hold keys, and lwgated reads it again as its own user.

@@ -20,9 +20,9 @@
 #define LAN_PRESSED 4
 /* Overload (overload.h) begins when a LAN socket's queue is so full, percent. The kernel counts up to a quarter of the
  * room for longer than it is taken. */
-#define OVERLOAD_FULL 50
+#define OVERLOAD_FULL 75
 /* Shares are made smaller at once while it is so full and still fills, percent. */
-#define OVERLOAD_URGENT 75
+#define OVERLOAD_URGENT 90
 /* Shares grow again below this, percent. */
 #define OVERLOAD_EMPTY 25
 /* Messages of a device are counted over so many ms; longer while they are less than so many a device on average, up to
