@@ -5,6 +5,10 @@
 #include <string.h>
 #include "route.h"
 
+/* What each message looks at is at most so much of a flow, bytes. */
+#define NEAR (6 * FETCH_LINE)
+_Static_assert(offsetof(struct flow, wan.has_socket) <= NEAR, "what each message looks at is near");
+
 /* Flows are kept in chunks that never move, so pointers to them stay good. */
 #define CHUNK 64
 
@@ -206,9 +210,10 @@ static int chunk_add(struct flows *t)
 	if (list == NULL)
 		return -ENOMEM;
 	t->chunk = list;
-	struct flow *chunk = calloc(CHUNK, sizeof(*chunk));
+	struct flow *chunk = aligned_alloc(FETCH_LINE, CHUNK * sizeof(*chunk));
 	if (chunk == NULL)
 		return -ENOMEM;
+	memset(chunk, 0, CHUNK * sizeof(*chunk));
 	list[t->chunks++] = chunk;
 	uint32_t first = (uint32_t)((t->chunks - 1) * CHUNK);
 	for (uint32_t i = CHUNK; i > 0; i--) {
