@@ -184,6 +184,11 @@ void datapath_refuse(struct datapath *dp, struct parcel *p)
 		newcomer_refuse(dp, p, MSG_CODE(4, 3), -1);
 }
 
+static struct lan_key key_of(const struct lan_port *port, const struct udp_slot *slot)
+{
+	return (struct lan_key){ slot->peer, slot->ifindex, port->listener->number, 0, 0 };
+}
+
 static void datagram(void *who, struct lan_port *port, struct udp_slot *slot, struct mono now)
 {
 	struct datapath *dp = who;
@@ -191,7 +196,7 @@ static void datagram(void *who, struct lan_port *port, struct udp_slot *slot, st
 		return;
 	struct parcel p = { .port = port, .called = slot->called, .bytes = slot->bytes,
 		.n = slot->n, .now = now };
-	p.key = (struct lan_key){ slot->peer, slot->ifindex, port->listener->number, 0, 0 };
+	p.key = key_of(port, slot);
 	/* lwgate-net may have made it transparent though we have not read that yet. */
 	if ((port->is_transparent || port->listener->intercepts) && !called_read(dp, &p))
 		return;
@@ -201,13 +206,30 @@ static void datagram(void *who, struct lan_port *port, struct udp_slot *slot, st
 		datapath_up(dp, &p);
 }
 
+/* A known message costs little but waiting for memory, where flows are many: so all of a batch are asked
+ * for at first. Who comes with DTLS, or calls others, has another key. */
+static void soon(void *who, const struct lan_port *port, struct udp_batch *batch, unsigned n)
+{
+	const struct datapath *dp = who;
+	uint32_t place[LAN_BATCH];
+	if (port->is_secure || port->is_transparent || port->listener->intercepts)
+		return;
+	for (unsigned i = 0; i < n; i++) {
+		struct lan_key key = key_of(port, udp_batch_slot(batch, i));
+		place[i] = flow_fetch_place(dp->flows, &key);
+	}
+	for (unsigned i = 0; i < n; i++)
+		flow_fetch_at(dp->flows, place[i]);
+}
+
 static void refused(void *who, unsigned count)
 {
 	struct datapath *dp = who;
 	dp->env.stat.drop[DROP_LAN_SEND] += count;
 }
 
-const struct lan_calls datapath_lan_calls = { .datagram = datagram, .refused = refused };
+const struct lan_calls datapath_lan_calls = { .datagram = datagram, .refused = refused,
+	.soon = soon };
 
 /* ---- server to device ---- */
 
@@ -286,6 +308,11 @@ static void wan_message(struct wan *wan, uint8_t *bytes, size_t n, struct mono n
 		datapath_down(datapath_of(wan), flow, bytes, n, now);
 }
 
+static void wan_soon(const struct wan *wan)
+{
+	flow_fetch(container_of(wan, struct flow, wan));
+}
+
 static void wan_came_up(struct wan *wan, struct mono now)
 {
 	assist_is_up(flow_of(wan), now);
@@ -313,7 +340,7 @@ static void wan_port(struct wan *wan, uint16_t port)
 }
 
 const struct wan_calls datapath_wan_calls = { .room = wan_room, .message = wan_message,
-	.is_up = wan_came_up, .is_late = wan_late, .lost = wan_lost, .port_is = wan_port };
+	.soon = wan_soon, .is_up = wan_came_up, .is_late = wan_late, .lost = wan_lost, .port_is = wan_port };
 
 /* ---- the machine's addresses changed (rule 20) ---- */
 

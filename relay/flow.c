@@ -260,6 +260,28 @@ struct flow *flow_find(const struct flows *t, const struct lan_key *key)
 	return e->slot != 0 ? flow_at(t, e->slot) : NULL;
 }
 
+uint32_t flow_fetch_place(const struct flows *t, const struct lan_key *key)
+{
+	uint32_t hash = key_hash(t, key);
+	fetch(&t->index[hash & t->mask], sizeof(*t->index));
+	return hash;
+}
+
+const struct flow *flow_fetch_at(const struct flows *t, uint32_t place)
+{
+	const struct entry *e = &t->index[place & t->mask];
+	if (e->slot == 0)
+		return NULL;
+	const struct flow *flow = flow_at(t, e->slot);
+	flow_fetch(flow);
+	return flow;
+}
+
+void flow_fetch(const struct flow *flow)
+{
+	fetch(flow, NEAR);
+}
+
 struct flow *flow_by_id(const struct flows *t, struct flow_id id)
 {
 	if (id.slot == 0 || id.slot > t->chunks * CHUNK)

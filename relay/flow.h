@@ -119,6 +119,14 @@ struct flow *flow_add(struct flows *flows, const struct lan_key *key);
 void flow_remove(struct flows *flows, struct flow *flow);
 /* The first flow of the LAN association, or NULL. */
 struct flow *flow_find(const struct flows *flows, const struct lan_key *key);
+/* For a caller that knows messages ahead, so that none waits for memory: asks for the place in the index where
+ * this key is looked up, and returns its name. */
+uint32_t flow_fetch_place(const struct flows *flows, const struct lan_key *key);
+/* Then, a little later, for what each message looks at in the flow that stands there: most likely the one of the
+ * key, which is returned, or NULL. */
+const struct flow *flow_fetch_at(const struct flows *flows, uint32_t place);
+/* The same for a flow that is at hand. */
+void flow_fetch(const struct flow *flow);
 /* The flow of this id, or NULL when it ended. */
 struct flow *flow_by_id(const struct flows *flows, struct flow_id id);
 /* Gives the flow another key. */

@@ -44,6 +44,9 @@ struct lan_calls {
 	void (*datagram)(void *who, struct lan_port *port, struct udp_slot *slot, struct mono now);
 	/* The kernel refused so many answers for good. */
 	void (*refused)(void *who, unsigned count);
+	/* Several came at once; these n of the batch are told next, one by one: a chance to ask for memory
+	 * (base/fetch.h). May be NULL. */
+	void (*soon)(void *who, const struct lan_port *port, struct udp_batch *batch, unsigned n);
 };
 
 /* One socket. */

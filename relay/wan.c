@@ -266,6 +266,12 @@ static void is_ready(struct watch *watch, unsigned happened, struct mono now)
 		rearm(w);
 }
 
+static void is_soon(const struct watch *watch)
+{
+	const struct wan *w = container_of(watch, struct wan, watch);
+	w->calls->soon(w);
+}
+
 /* ---- time passes ---- */
 
 /* Three flights went unanswered and the fourth is due: another candidate may do better (rule 4). */
@@ -337,6 +343,7 @@ void wan_open(struct wan *w, struct env *env, const struct wan_spec *spec, struc
 		.port_was_used = spec->port != 0, .state = WAN_WAITING,
 		.is_secure = spec->server->is_secure && !spec->is_opaque };
 	w->watch.ready = is_ready;
+	w->watch.soon = is_soon;
 	w->timer.fire = fire;
 	w->user.found = addresses_found;
 	w->down_since = now;

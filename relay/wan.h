@@ -23,6 +23,8 @@ struct wan_calls {
 	/* A message of n bytes stands in the room that was given last. The association may be closed
 	 * by the owner only after the call has returned. */
 	void (*message)(struct wan *wan, uint8_t *bytes, size_t n, struct mono now);
+	/* Something will come soon: a chance to ask for memory (base/fetch.h). */
+	void (*soon)(const struct wan *wan);
 	/* Messages pass from now on. */
 	void (*is_up)(struct wan *wan, struct mono now);
 	/* No association came up within the server's handshake timeout; it goes on trying. */
@@ -50,8 +52,9 @@ struct wan {
 	int fd;                       /* socket; meaningful where has_socket */
 	enum wan_state state; /* see the table in wan.c */
 	struct watch watch; /* of the socket */
-	struct env *env; /* borrowed */
+	struct dtls_session *session; /* proven, or NULL */
 	const struct wan_calls *calls; /* the owner's */
+	struct env *env; /* borrowed */
 	struct server *server; /* borrowed */
 	bool is_secure;               /* it has sessions of its own */
 	bool is_refused;              /* ICMP refused, and nothing was heard since */
@@ -63,7 +66,6 @@ struct wan {
 	unsigned failures;            /* rounds that failed in a row */
 	int emit_error;               /* of the last datagram that a session sent; 0 or -errno */
 	struct mono next_try;         /* while waiting, in back-off, or suspicious */
-	struct dtls_session *session; /* proven, or NULL */
 	struct dtls_session *attempt; /* being made, or NULL */
 	struct addr peer;             /* the server's address in use */
 	struct timer timer; /* the next thing to do */

@@ -16,6 +16,7 @@ struct echo {
 	unsigned answers;  /* to each datagram */
 	unsigned refused;
 	unsigned got;
+	unsigned announced;
 };
 
 static void datagram(void *who, struct lan_port *port, struct udp_slot *slot, struct mono now)
@@ -39,7 +40,15 @@ static void refused(void *who, unsigned count)
 	((struct echo *)who)->refused += count;
 }
 
-static const struct lan_calls calls = { datagram, refused };
+static void soon(void *who, const struct lan_port *port, struct udp_batch *batch, unsigned n)
+{
+	struct echo *e = who;
+	ck_assert_ptr_eq(port, e->port);
+	ck_assert_uint_eq(udp_batch_slot(batch, n - 1)->bytes[1], (uint8_t)(e->got + n - 1));
+	e->announced += n;
+}
+
+static const struct lan_calls calls = { .datagram = datagram, .refused = refused, .soon = soon };
 
 static int echo_open(struct echo *e)
 {
@@ -110,6 +119,21 @@ START_TEST(one_wake_up_reads_one_batch)
 }
 END_TEST
 
+START_TEST(a_batch_is_announced_and_a_single_datagram_is_not)
+{
+	struct echo *e = echo_up();
+	ck_assert_int_eq(echo_open(e), 0);
+	send_in(e, LAN_BATCH + 1);
+	ck_assert_int_eq(loop_once(e->env.loop, 0), 0);
+	ck_assert_uint_eq(e->announced, LAN_BATCH);
+	ck_assert_int_eq(loop_once(e->env.loop, 0), 0);
+	ck_assert_uint_eq(e->got, LAN_BATCH + 1);
+	ck_assert_uint_eq(e->announced, LAN_BATCH);
+	lan_close(e->port);
+	echo_down(e);
+}
+END_TEST
+
 START_TEST(what_gathered_is_sent_when_the_socket_closes)
 {
 	struct echo *e = echo_up();
@@ -162,6 +186,7 @@ Suite *lan_suite(void)
 	Suite *s = suite_create("lan");
 	SUITE_TEST(s, more_than_a_batch_is_answered_in_order);
 	SUITE_TEST(s, one_wake_up_reads_one_batch);
+	SUITE_TEST(s, a_batch_is_announced_and_a_single_datagram_is_not);
 	SUITE_TEST(s, what_gathered_is_sent_when_the_socket_closes);
 	SUITE_TEST(s, refused_answers_are_told_and_overflows_counted);
 	SUITE_TEST(s, port_that_can_not_open_leaves_nothing);
