@@ -212,6 +212,7 @@ static void soon(void *who, const struct lan_port *port, struct udp_batch *batch
 {
 	const struct datapath *dp = who;
 	uint32_t place[LAN_BATCH];
+	const struct flow *flow[LAN_BATCH];
 	if (port->is_secure || port->is_transparent || port->listener->intercepts)
 		return;
 	for (unsigned i = 0; i < n; i++) {
@@ -219,7 +220,10 @@ static void soon(void *who, const struct lan_port *port, struct udp_batch *batch
 		place[i] = flow_fetch_place(dp->flows, &key);
 	}
 	for (unsigned i = 0; i < n; i++)
-		flow_fetch_at(dp->flows, place[i]);
+		flow[i] = flow_fetch_at(dp->flows, place[i]);
+	for (unsigned i = 0; i < n; i++)
+		if (flow[i] != NULL)
+			wan_fetch(&flow[i]->wan);
 }
 
 static void refused(void *who, unsigned count)

@@ -269,6 +269,7 @@ static void is_ready(struct watch *watch, unsigned happened, struct mono now)
 static void is_soon(const struct watch *watch)
 {
 	const struct wan *w = container_of(watch, struct wan, watch);
+	wan_fetch(w);
 	w->calls->soon(w);
 }
 
@@ -365,6 +366,12 @@ void wan_close(struct wan *w)
 		dtls_close(&w->session);
 	wan_socket_close(w);
 	server_leave(w->server, &w->user);
+}
+
+void wan_fetch(const struct wan *w)
+{
+	if (w->session != NULL)
+		dtls_prefetch(w->session);
 }
 
 bool wan_is_late(const struct wan *w, struct mono now)

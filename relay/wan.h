@@ -100,6 +100,8 @@ static inline bool wan_is_up(const struct wan *wan)
 }
 /* True when nothing came up within the server's handshake timeout (rule 10). */
 bool wan_is_late(const struct wan *wan, struct mono now);
+/* Asks for the memory that the next message needs, either way. */
+void wan_fetch(const struct wan *wan);
 /* Sends one message. Returns 0, -ENOTCONN unless up, -EMSGSIZE, or another -errno. */
 int wan_send(struct wan *wan, const uint8_t *bytes, size_t n, struct mono now) MUST_CHECK;
 /* Without sessions of its own: goes to the server's next address; behind the last one it takes another
