@@ -277,6 +277,15 @@ const struct flow *flow_fetch_at(const struct flows *t, uint32_t place)
 	return flow;
 }
 
+const struct flow *flow_fetch_id(const struct flows *t, struct flow_id id)
+{
+	if (id.slot == 0 || id.slot > t->chunks * CHUNK)
+		return NULL;
+	const struct flow *flow = flow_at(t, id.slot);
+	flow_fetch(flow);
+	return flow;
+}
+
 void flow_fetch(const struct flow *flow)
 {
 	fetch(flow, NEAR);

@@ -125,6 +125,8 @@ uint32_t flow_fetch_place(const struct flows *flows, const struct lan_key *key);
 /* Then, a little later, for what each message looks at in the flow that stands there: most likely the one of the
  * key, which is returned, or NULL. */
 const struct flow *flow_fetch_at(const struct flows *flows, uint32_t place);
+/* The same by an id, where it may have ended. */
+const struct flow *flow_fetch_id(const struct flows *flows, struct flow_id id);
 /* The same for a flow that is at hand. */
 void flow_fetch(const struct flow *flow);
 /* The flow of this id, or NULL when it ended. */

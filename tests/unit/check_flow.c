@@ -65,6 +65,9 @@ START_TEST(what_is_fetched_is_what_is_found)
 	}
 	for (unsigned i = 0; i < 64; i++)
 		same += flow_fetch_at(t, flow_fetch_place(t, &key[i])) == flow_find(t, &key[i]);
+	ck_assert_ptr_eq(flow_fetch_id(t, flow_find(t, &key[7])->id), flow_find(t, &key[7]));
+	ck_assert_ptr_null(flow_fetch_id(t, (struct flow_id){ 0 }));
+	ck_assert_ptr_null(flow_fetch_id(t, (struct flow_id){ .slot = 65 }));
 	/* All but who was put aside by another of the same place; a half of the places is free. */
 	ck_assert_uint_gt(same, 16);
 	clear(t);
