@@ -14,6 +14,7 @@
 #include "held.h"
 #include "limits.h"
 #include "lwm2m/reg.h"
+#include "overload.h"
 #include "stat.h"
 #include "timer.h"
 #include "wan.h"
@@ -82,6 +83,7 @@ struct flow {
 
 	struct held_queue held;   /* messages that wait for it */
 	struct route *route;      /* the rule that made it; never NULL */
+	struct portion portion;   /* what its device sent lately, while there is overload */
 	struct mono born; /* when the flow was made */
 	uint32_t *drops;          /* by enum drop, made at the first loss; or NULL */
 	char *location;           /* "/rd/0" of the registration, or NULL */
@@ -142,5 +144,5 @@ bool flow_is_host(const struct flows *flows, const struct lan_key *key);
 /* Walks all flows: begin with at 0, go on until NULL. Flows may end and begin on the way. */
 struct flow *flow_next(const struct flows *flows, size_t *at);
 
-/* Counts a loss on this flow and in all. */
+/* Counts a loss on this flow, where it is not NULL, and in all. */
 void flow_drop(struct flow *flow, struct counters *stat, enum drop why);

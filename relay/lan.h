@@ -44,6 +44,8 @@ struct lan_calls {
 	void (*datagram)(void *who, struct lan_port *port, struct udp_slot *slot, struct mono now);
 	/* The kernel refused so many answers for good. */
 	void (*refused)(void *who, unsigned count);
+	/* Another LAN_PRESSED reads in a row did not empty a socket. */
+	void (*pressed)(void *who, struct mono now);
 	/* Several came at once; these n of the batch are told next, one by one: a chance to ask for memory
 	 * (base/fetch.h). May be NULL. */
 	void (*soon)(void *who, const struct lan_port *port, struct udp_batch *batch, unsigned n);
@@ -71,6 +73,7 @@ struct lan_port {
 	const struct lan_calls *calls; /* borrowed */
 	void *who;                 /* handed to the calls */
 	uint32_t overflowed;       /* as the kernel told last */
+	uint32_t full;             /* reads in a row that did not empty it */
 };
 
 struct lan_spec {

@@ -59,9 +59,10 @@ struct wan {
 	bool is_secure;               /* it has sessions of its own */
 	bool is_refused;              /* ICMP refused, and nothing was heard since */
 	bool must_renew;              /* the server can not know the session's new address */
+	uint8_t owed;                 /* datagrams that may come for what went up, at most WAN_READS */
 	bool is_asked;                /* a CON went up and nothing authentic came since */
-	uint16_t asked_mid;           /* the first such CON */
 	uint8_t asked_copies; /* how often it was seen */
+	uint16_t asked_mid;           /* the first such CON */
 	struct mono asked_at; /* when it was seen first */
 	unsigned failures;            /* rounds that failed in a row */
 	int emit_error;               /* of the last datagram that a session sent; 0 or -errno */

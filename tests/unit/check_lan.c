@@ -17,6 +17,8 @@ struct echo {
 	unsigned refused;
 	unsigned got;
 	unsigned announced;
+	unsigned last; /* byte of the batch that was announced */
+	unsigned pressed;
 };
 
 static void datagram(void *who, struct lan_port *port, struct udp_slot *slot, struct mono now)
@@ -44,11 +46,18 @@ static void soon(void *who, const struct lan_port *port, struct udp_batch *batch
 {
 	struct echo *e = who;
 	ck_assert_ptr_eq(port, e->port);
-	ck_assert_uint_eq(udp_batch_slot(batch, n - 1)->bytes[1], (uint8_t)(e->got + n - 1));
 	e->announced += n;
+	e->last = udp_batch_slot(batch, n - 1)->bytes[1];
 }
 
-static const struct lan_calls calls = { .datagram = datagram, .refused = refused, .soon = soon };
+static void pressed(void *who, struct mono now)
+{
+	(void)now;
+	((struct echo *)who)->pressed++;
+}
+
+static const struct lan_calls calls = { .datagram = datagram, .refused = refused, .soon = soon,
+	.pressed = pressed };
 
 static int echo_open(struct echo *e)
 {
@@ -126,6 +135,7 @@ START_TEST(a_batch_is_announced_and_a_single_datagram_is_not)
 	send_in(e, LAN_BATCH + 1);
 	ck_assert_int_eq(loop_once(e->env.loop, 0), 0);
 	ck_assert_uint_eq(e->announced, LAN_BATCH);
+	ck_assert_uint_eq(e->last, LAN_BATCH - 1);
 	ck_assert_int_eq(loop_once(e->env.loop, 0), 0);
 	ck_assert_uint_eq(e->got, LAN_BATCH + 1);
 	ck_assert_uint_eq(e->announced, LAN_BATCH);
@@ -170,6 +180,34 @@ START_TEST(refused_answers_are_told_and_overflows_counted)
 }
 END_TEST
 
+static void wake(struct echo *e, unsigned times)
+{
+	for (unsigned i = 0; i < times; i++)
+		ck_assert_int_eq(loop_once(e->env.loop, 0), 0);
+}
+
+/* Only reads that find the queue full again and again tell of it. */
+START_TEST(a_socket_that_is_not_emptied_presses)
+{
+	struct echo *e = echo_up();
+	ck_assert_int_eq(echo_open(e), 0);
+	send_in(e, 2 * LAN_PRESSED * LAN_BATCH);
+	wake(e, LAN_PRESSED - 1);
+	ck_assert_uint_eq(e->pressed, 0);
+	wake(e, 1);
+	ck_assert_uint_eq(e->pressed, 1);
+	wake(e, LAN_PRESSED);
+	ck_assert_uint_eq(e->pressed, 2);
+	for (unsigned i = 0; i < 3; i++) {
+		send_in(e, (LAN_PRESSED - 1) * LAN_BATCH + 1);
+		wake(e, LAN_PRESSED);
+	}
+	ck_assert_uint_eq(e->pressed, 2);
+	lan_close(e->port);
+	echo_down(e);
+}
+END_TEST
+
 START_TEST(port_that_can_not_open_leaves_nothing)
 {
 	struct echo *e = echo_up();
@@ -189,6 +227,7 @@ Suite *lan_suite(void)
 	SUITE_TEST(s, a_batch_is_announced_and_a_single_datagram_is_not);
 	SUITE_TEST(s, what_gathered_is_sent_when_the_socket_closes);
 	SUITE_TEST(s, refused_answers_are_told_and_overflows_counted);
+	SUITE_TEST(s, a_socket_that_is_not_emptied_presses);
 	SUITE_TEST(s, port_that_can_not_open_leaves_nothing);
 	return s;
 }
