@@ -267,7 +267,9 @@ bool dtls_was_newest(const struct dtls_session *s);
  * its handshake survives all but a forged flight. */
 void dtls_feed(struct dtls_session *s, const uint8_t *datagram, size_t n, struct mono now);
 /* Gives what the last datagram brought, one event a call. With DTLS_DATA, *n bytes of plaintext
- * stand in room; a record that does not fit is counted in DTLS_DROP_RECORD. */
+ * stand in room; a record that does not fit is counted in DTLS_DROP_RECORD. The room shares no byte with the
+ * datagram, and what stood in it may be gone whatever comes: records are opened there before they are known
+ * to be authentic. Nothing is left of those that are not. */
 enum dtls_event dtls_read(
 	struct dtls_session *s, uint8_t *room, size_t size, size_t *n, struct mono now) MUST_CHECK;
 /* Protects n bytes, 1 to DTLS_WRITE_MAX, as one record in one datagram, and emits it. Returns 0,

@@ -1,9 +1,13 @@
 /* Sessions that leave wolfSSL when they are up, of either role: what changes then, which is nothing that
  * anybody sees; that no nonce is used twice; and what an authentic peer may say to them. */
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include "base/rand.h"
 #include "dtls/session_int.h"
 #include "dtls_suites.h"
+#include "pki.h"
 #include "sealer.h"
 #include "wire.h"
 
@@ -151,6 +155,7 @@ struct pair {
 	size_t queue_n[8];
 	unsigned put, taken, got;
 	bool lose_change; /* what goes down and begins with a ChangeCipherSpec */
+	bool is_odd;      /* the library of our end did something odd with its nonces */
 };
 
 static void to_lan(void *who, const uint8_t *bytes, size_t n)
@@ -158,6 +163,8 @@ static void to_lan(void *who, const uint8_t *bytes, size_t n)
 	struct pair *p = who;
 	note_datagram(&p->seen, WIRE_UP, bytes, n);
 	lan_feed(p->lan, &p->address, bytes, n, start);
+	if (p->is_odd && p->lan->born > 0 && dtls_state(p->lan->session[0].s) == DTLS_HANDSHAKE)
+		p->lan->session[0].s->record.is_odd = true;
 }
 
 static void to_device(void *who, const uint8_t *bytes, size_t n)
@@ -315,6 +322,117 @@ START_TEST(a_repeated_flight_is_understood)
 }
 END_TEST
 
+/* ---- nonces, whatever is lost ---- */
+
+static const struct {
+	enum dtls_security security;
+	const char *suites;
+} kinds[] = {
+	{ DTLS_PSK, "PSK-AES128-CCM-8" },
+	{ DTLS_PSK, "PSK-AES128-GCM-SHA256" },
+	{ DTLS_RPK, "ECDHE-ECDSA-AES128-CCM-8" },
+	{ DTLS_X509, "ECDHE-ECDSA-AES128-CCM" },
+	{ DTLS_X509, "ECDHE-ECDSA-AES128-GCM-SHA256" },
+};
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+static struct lan *any_lan(bool cid)
+{
+	struct lan *l = lan_begin_with(&(struct dtls_listener_spec){
+		.cid = cid,
+		.pair = { pki("server-inter.pem"), pki("server.key") },
+		.ca = pki("ca.pem"),
+		.find_key = lan_knows,
+		.wall_s = pki_wall,
+	});
+	l->known_key = pki_spki("device.pub");
+	return l;
+}
+
+/* Towards our own listener, or with NULL another's server. */
+static struct wire_spec any_spec(int kind, struct lan *l, bool cid)
+{
+	enum dtls_security security = kinds[kind].security;
+	struct wire_spec spec = { .lan = l, .cid = cid, .server_cid = cid, .own_cid = SLICE("abcdefgh") };
+	spec.suites = kinds[kind].suites;
+	spec.profile.security = security;
+	if (security == DTLS_PSK)
+		return spec;
+	bool raw = security == DTLS_RPK;
+	spec.profile.trust = pki(raw ? "server.pub" : "ca.pem");
+	spec.profile.expected_name = raw ? NULL : "lwm2m.example.org";
+	spec.profile.wall_s = pki_wall;
+	spec.pair.private_key = pki("device.key");
+	spec.far.private_key = pki("server.key");
+	spec.far.is_raw = raw;
+	spec.far.asks = true;
+	spec.far.cert = raw ? pki_spki("server.pub") : pki("server-inter.pem");
+	if (!raw)
+		spec.pair.cert = pki("device-inter.pem");
+	return spec;
+}
+
+static void any_fates(struct wire_spec *spec)
+{
+	static const enum wire_fate fates[] = { WIRE_LOSE, WIRE_LOSE, WIRE_TWICE, WIRE_SWAP, WIRE_LATE };
+	for (unsigned k = 0; k < WIRE_FATES; k++)
+		spec->fate[k] = rand() % 3 == 0 ? fates[rand() % 5] : WIRE_PASS;
+}
+
+/* All ends that are ours, whether their peer is up or not. Returns how often they wrote. */
+static unsigned write_all(struct wire *w)
+{
+	unsigned up = 0;
+	if (dtls_write(w->client, hi, sizeof(hi)) == 0)
+		up++;
+	for (unsigned i = 0; w->lan != NULL && i < w->lan->born; i++)
+		if (w->lan->session[i].s != NULL && dtls_state(w->lan->session[i].s) == DTLS_UP)
+			ck_assert_int_eq(dtls_write(w->lan->session[i].s, hi, sizeof(hi)), 0);
+	return up;
+}
+
+static bool lose_at_random(int kind, struct lan *l, bool cid)
+{
+	static struct seen seen;
+	struct wire_spec spec = any_spec(kind, l, cid);
+	any_fates(&spec);
+	struct wire *w = wire_begin(&spec);
+	unsigned written = 0;
+	for (unsigned i = 0; i < 30 && w->sent < WIRE_PACKETS - 24; i++) {
+		wire_run(w, mono_add(w->now, 500));
+		written += write_all(w);
+	}
+	bool up = dtls_state(w->client) == DTLS_UP;
+	ck_assert(!up || has_left(w->client));
+	dtls_close(&w->client);
+	seen = (struct seen){ .cid = { [WIRE_UP] = cid ? LAN_CID : 0 } };
+	note_all(&seen, w);
+	ck_assert(!seen.twice);
+	ck_assert_uint_le(l != NULL && l->born > 0 ? l->session[0].got : w->server_got, written);
+	if (l != NULL) {
+		ck_assert(!up || (l->session[0].s == NULL || has_left(l->session[0].s)));
+		lan_end(l);
+	}
+	wire_end(w);
+	return up;
+}
+
+/* Handshakes of every kind, both ends ours or one another's: no nonce and no number comes twice on the wire, and no
+ * data twice to a session. */
+START_TEST(no_nonce_is_used_twice_whatever_is_lost)
+{
+	unsigned up = 0, seed;
+	rand_bytes(&seed, sizeof(seed));
+	printf("no_nonce_is_used_twice_whatever_is_lost: seed %u\n", seed);
+	srand(seed);
+	for (unsigned round = 0; round < 40; round++) {
+		bool cid = round & 1;
+		up += lose_at_random(_i, round & 2 ? any_lan(cid) : NULL, cid);
+	}
+	ck_assert_uint_ge(up, 30);
+}
+END_TEST
+
 /* ---- who leaves, and what stays ---- */
 
 /* Both ends ours, and with ids where they are wanted; data has come to the server. */
@@ -400,28 +518,51 @@ START_TEST(cbc_stays_in_the_library)
 }
 END_TEST
 
-/* A server's, and there the library repeats the last flight. */
+/* Servers', and there the library repeats the last flight. */
+static struct dtls_session *repeat_in_library(struct pair *p, const char *list, bool cid, bool odd)
+{
+	pair_make(p, list, cid);
+	p->lose_change = true;
+	p->is_odd = odd;
+	wolf_peer_begin(p->device);
+	pump(p);
+	ck_assert(wolf_peer_is_shaking(p->device));
+	p->lose_change = false;
+	wolf_peer_repeat(p->device);
+	pump(p);
+	ck_assert(wolf_peer_is_up(p->device));
+	struct dtls_session *s = p->lan->session[0].s;
+	for (unsigned i = 0; i < 3; i++) {
+		wolf_peer_write(p->device, hi, sizeof(hi));
+		ck_assert_int_eq(dtls_write(s, hi, sizeof(hi)), 0);
+		pump(p);
+	}
+	ck_assert(!has_left(s));
+	ck_assert_uint_eq(p->got, 3);
+	ck_assert_uint_eq(p->lan->session[0].got, 3);
+	return s;
+}
+
 START_TEST(cbc_of_a_device_stays_in_the_library)
 {
 	static struct pair p;
-	pair_make(&p, "PSK-AES128-CBC-SHA256", _i);
-	p.lose_change = true;
-	wolf_peer_begin(p.device);
+	(void)repeat_in_library(&p, "PSK-AES128-CBC-SHA256", _i, false);
+	pair_end(&p);
+}
+END_TEST
+
+/* What we know of its keys and numbers by then is not used. */
+START_TEST(an_odd_session_of_a_device_stays_in_the_library)
+{
+	static struct pair p;
+	struct dtls_session *s = repeat_in_library(
+		&p, suites[_i % (int)SUITES].name, (unsigned)_i >= SUITES, true);
+	ck_assert(s->record.is_known);
+	dtls_close(&p.lan->session[0].s);
 	pump(&p);
-	ck_assert(wolf_peer_is_shaking(p.device));
-	p.lose_change = false;
-	wolf_peer_repeat(p.device);
-	pump(&p);
-	ck_assert(wolf_peer_is_up(p.device));
-	struct dtls_session *s = p.lan->session[0].s;
-	for (unsigned i = 0; i < 3; i++) {
-		wolf_peer_write(p.device, hi, sizeof(hi));
-		ck_assert_int_eq(dtls_write(s, hi, sizeof(hi)), 0);
-		pump(&p);
-	}
-	ck_assert(!has_left(s));
-	ck_assert_uint_eq(p.got, 3);
-	ck_assert_uint_eq(p.lan->session[0].got, 3);
+	ck_assert(wolf_peer_is_closed(p.device));
+	ck_assert(!p.seen.twice);
+	ck_assert_uint_eq(p.seen.n[WIRE_DOWN], 2 + 3 + 1);
 	pair_end(&p);
 }
 END_TEST
@@ -646,12 +787,13 @@ START_TEST(alerts)
 }
 END_TEST
 
+/* Whatever level it has. */
 START_TEST(close_notify_of_a_device_is_answered)
 {
 	struct far f;
-	far_begin(&f, _i);
+	far_begin(&f, _i & 1);
 	struct lan_session *e = &f.lan->session[0];
-	(void)say(&f, 21, SLICE("\1\0"), 0);
+	(void)say(&f, 21, _i & 2 ? SLICE("\2\0") : SLICE("\1\0"), 0);
 	ck_assert_ptr_null(e->s);
 	ck_assert_uint_eq(e->events[DTLS_CLOSED], 1);
 	wire_run(f.wire, MONO_NEVER);
@@ -701,9 +843,31 @@ START_TEST(only_a_finished_brings_the_last_flight)
 	(void)say(&f, 22, (struct slice){ message, sizeof(message) }, 0);
 	ck_assert_uint_eq(f.wire->sent, sent + 2);
 	(void)say(&f, 22, SLICE(""), 0);
+	ck_assert_uint_eq(f.wire->sent, sent + 2);
+	(void)say(&f, 21, SLICE("\1\144"), 0); /* a warning needs no keys of ours to be said */
+	(void)say(&f, 22, (struct slice){ message, sizeof(message) }, 0);
+	ck_assert_uint_eq(f.wire->sent, sent + 3);
 	ck_assert_uint_eq(say(&f, 23, SLICE("x"), 0)->got, 1);
 	(void)say(&f, 22, (struct slice){ message, sizeof(message) }, 0);
-	ck_assert_uint_eq(f.wire->sent, sent + 2);
+	ck_assert_uint_eq(f.wire->sent, sent + 3);
+	far_end(&f);
+}
+END_TEST
+
+/* RFC 6347 4.1: the number of the ChangeCipherSpec has six bytes, and the epoch before it is none of them. */
+START_TEST(the_number_of_a_repeat_is_more_than_a_byte)
+{
+	struct far f;
+	uint8_t message[24] = { 20 };
+	far_meet(&f, false);
+	unsigned last = f.wire->sent;
+	(void)say(&f, 22, (struct slice){ message, sizeof(message) }, 0);
+	for (uint64_t number = plain_number(f.wire, last), k = 0; k < 300; k++) {
+		f.wire->sent = last; /* the wire has no room for all */
+		(void)say(&f, 22, (struct slice){ message, sizeof(message) }, 0);
+		ck_assert_uint_eq(f.wire->sent, last + 1);
+		ck_assert_uint_eq(plain_number(f.wire, last), ++number);
+	}
 	far_end(&f);
 }
 END_TEST
@@ -770,6 +934,59 @@ START_TEST(keys_are_wiped)
 }
 END_TEST
 
+/* ---- and in memory that is given back ---- */
+
+/* Of the sanitizer's runtime; gcc brings no header for it. */
+int __sanitizer_install_malloc_and_free_hooks(void (*allocated)(const volatile void *, size_t),
+	void (*freed)(const volatile void *));
+size_t __sanitizer_get_allocated_size(const volatile void *block);
+
+static struct sealer spilt_keys;
+static bool spilt_is_asked, spilt;
+
+static void allocated(const volatile void *block, size_t n)
+{
+	(void)block;
+	(void)n;
+}
+
+static void freed(const volatile void *block)
+{
+	const uint8_t *p = (const uint8_t *)(uintptr_t)block;
+	if (!spilt_is_asked || block == NULL)
+		return;
+	size_t n = __sanitizer_get_allocated_size(block);
+	for (int way = 0; way < 2; way++)
+		spilt |= memmem(p, n, spilt_keys.key[way], AEAD_KEY) != NULL;
+}
+
+/* Neither what the library had of a session that leaves it, nor a session that ends while it is up. */
+START_TEST(no_memory_is_given_back_with_keys)
+{
+	struct lan *l = lan_begin(_i);
+	struct wire *w = wire_begin(&(struct wire_spec){ .lan = l, .cid = _i });
+	wire_run(w, mono_add(w->now, 4 * WIRE_MS)); /* all is said that keys are made of */
+	sealer_learn(&spilt_keys, w, KEY);
+	ck_assert_int_ne(__sanitizer_install_malloc_and_free_hooks(allocated, freed), 0);
+	spilt_is_asked = true;
+	wire_run(w, MONO_NEVER);
+	ck_assert(has_left(w->client) && has_left(l->session[0].s));
+	ck_assert_mem_eq(w->client->record.write_key, spilt_keys.key[WIRE_UP], AEAD_KEY);
+	ck_assert_mem_eq(w->client->record.read_key, spilt_keys.key[WIRE_DOWN], AEAD_KEY);
+	ck_assert(!spilt);
+	dtls_close(&w->client);
+	ck_assert(!spilt);
+	dtls_forget(&l->session[0].s);
+	ck_assert(!spilt);
+	struct slice planted;
+	ck_assert(slice_copy(&planted, (const uint8_t *)&spilt_keys, sizeof(spilt_keys)));
+	slice_free(&planted);
+	ck_assert(spilt); /* so it would have been seen */
+	spilt_is_asked = false;
+	both_end(w, l);
+}
+END_TEST
+
 Suite *leave_suite(void)
 {
 	Suite *s = suite_create("dtls sessions that left wolfSSL");
@@ -786,17 +1003,21 @@ Suite *leave_suite(void)
 	tcase_add_loop_test(c, the_handshake_is_over, 0, 2);
 	tcase_add_loop_test(c, an_empty_record_is_data_with_an_id_too, 0, 2);
 	tcase_add_loop_test(c, alerts, 0, 2);
-	tcase_add_loop_test(c, close_notify_of_a_device_is_answered, 0, 2);
+	tcase_add_loop_test(c, close_notify_of_a_device_is_answered, 0, 4);
+	tcase_add_loop_test(c, no_nonce_is_used_twice_whatever_is_lost, 0, KINDS);
 	suite_add_tcase(s, c);
 	SUITE_TEST(s, cbc_stays_in_the_library);
 	tcase_add_loop_test(c, cbc_of_a_device_stays_in_the_library, 0, 2);
+	tcase_add_loop_test(c, an_odd_session_of_a_device_stays_in_the_library, 0, 2 * SUITES);
 	SUITE_TEST(s, dtls_1_3_stays_in_the_library);
 	SUITE_TEST(s, an_odd_session_stays_in_the_library);
 	SUITE_TEST(s, zeros_behind_the_type_are_no_data);
 	SUITE_TEST(s, an_inner_plaintext_without_a_type_is_dropped);
 	SUITE_TEST(s, a_record_needs_the_id_that_was_agreed);
 	SUITE_TEST(s, a_renegotiation_is_let_be);
+	SUITE_TEST(s, the_number_of_a_repeat_is_more_than_a_byte);
 	SUITE_TEST(s, only_the_newest_moves_a_device);
 	SUITE_TEST(s, keys_are_wiped);
+	tcase_add_loop_test(c, no_memory_is_given_back_with_keys, 0, 2);
 	return s;
 }
