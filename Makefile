@@ -35,6 +35,8 @@ FUZZ_CC         ?= clang
 OPT_0    = -O2 -g -DNDEBUG
 OPT_1    = -O0 -g3
 SANITIZE = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+# What threads do to each other; wolfSSL and the other libraries as they are.
+THREADS  = -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 FUZZING  = -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
            -fno-sanitize-recover=all -Wno-error
 CFLAGS  ?= $(OPT_$(DEBUG))
@@ -59,7 +61,7 @@ conf_SRC    = $(addprefix conf/,read.c uci.c schema.c value.c uri.c load.c key.c
               rules.c endpoint.c unique.c captured.c access.c print.c fault.c arena.c index.c)
 lwm2m_SRC   = relay/lwm2m/reg.c
 dtls_SRC    = $(addprefix dtls/,header.c header13.c number13.c listener.c session.c wolf.c wolf13.c wolf_number.c wolf_cert.c wolf_name.c wolf_file.c)
-trunk_SRC   = $(addprefix relay/,timer.c loop.c udp.c resolve.c stat.c lan.c server.c wan.c \
+trunk_SRC   = $(addprefix relay/,timer.c loop.c ring.c udp.c resolve.c stat.c lan.c server.c wan.c \
               wan_round.c wan_socket.c classify.c limit.c msg.c track.c assist.c held.c reason.c lan_session.c identity.c identify.c \
               secure.c record.c cid.c opaque.c flow.c route.c newcomer.c move.c forward.c \
               notice.c called.c life.c reopen.c wanted_listen.c wanted.c datapath.c closed.c intercept.c confine.c)
@@ -173,6 +175,7 @@ $(wolfssl-ok): packaging/wolfssl-probe.c packaging/wolfssl-check \
 	@touch $@
 $(eval $(call flavour,$(BUILD),$$(CFLAGS),$$(CC),$$(DEPS)))
 $(eval $(call flavour,$(BUILD)/san,$(SANITIZE),$$(CC),$$(DEPS)))
+$(eval $(call flavour,$(BUILD)/tsan,$(THREADS),$$(CC),$$(DEPS)))
 $(eval $(call flavour,$(BUILD)/fuzz,$(FUZZING),$$(FUZZ_CC),$$(DEPS) $$(DEPS_FUZZ)))
 
 define program
@@ -222,6 +225,11 @@ $(BUILD)/tests/unit-$(1): $$(patsubst %.c,$(BUILD)/san/obj/%.o,$$($(1)_TESTS) te
 	$$(call quiet,LD)$$(CC) $(SANITIZE) -Wl,--wrap=_mark_point -o $$@ $$^ $$($(1)_LIBS) $$(CHECK_LIBS)
 endef
 $(foreach r,$(UNIT_ROOMS),$(eval $(call unit,$(r))))
+# What is shared by threads, with the sanitizer that watches them.
+$(BUILD)/tests/unit-threads: $(threads_TESTS:%.c=$(BUILD)/tsan/obj/%.o) \
+		$(threads_BELOW:%=$(BUILD)/tsan/lib/%.a)
+	@mkdir -p $(@D)
+	$(call quiet,LD)$(CC) $(THREADS) -o $@ $^ $(CHECK_LIBS)
 
 # The room dtls by hand over a real socket, and what it costs.
 $(BUILD)/tests/dtls-client: $(addprefix $(BUILD)/obj/tests/peers/,dtls-client.o files.o)
@@ -262,7 +270,7 @@ $(foreach f,$(FUZZERS),$(eval $(call fuzzer,$(f),$(BUILD)/tests/$(f),$(BUILD)/sa
 fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%)
 
 # ---- tests --------------------------------------------------------------------------------------
-unit-tests   = $(UNIT_ROOMS:%=$(BUILD)/tests/unit-%)
+unit-tests   = $(UNIT_ROOMS:%=$(BUILD)/tests/unit-%) $(BUILD)/tests/unit-threads
 # Keys and certificates, made once; their dates are fixed.
 pki = $(BUILD)/tests/pki/ready
 $(pki): tests/lib/pki | $(DEPS_TEST)
@@ -270,7 +278,7 @@ $(pki): tests/lib/pki | $(DEPS_TEST)
 $(addprefix $(BUILD)/tests/unit-,dtls trunk-dtls): | $(pki)
 replay-tests = $(FUZZERS:%=$(BUILD)/tests/%)
 test-objects = $(foreach r,$(UNIT_ROOMS),$(patsubst %.c,$(BUILD)/san/obj/%.o,$($(r)_TESTS))) \
-               $(BUILD)/san/obj/tests/unit/marks.o
+               $(BUILD)/san/obj/tests/unit/marks.o $(threads_TESTS:%.c=$(BUILD)/tsan/obj/%.o)
 peer-objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/*/*.c))
 $(test-objects) $(peer-objects): | $(DEPS_TEST)
 test-programs: all $(unit-tests) $(replay-tests) $(TEST_PROGRAMS)

@@ -66,6 +66,9 @@ netfilter_LIBS  = $(lwgate-net_LIBS) $(NL_LIBS)
 io_TESTS      = $(addprefix tests/unit/,io.c check_timer.c check_loop.c check_udp.c check_udp_wan.c \
                 check_resolve.c talk.c netns.c dns_stub.c)
 io_LIBS       = $(CARES_LIBS)
+# What several threads use.
+threads_TESTS = $(addprefix tests/unit/,threads.c check_ring.c)
+threads_BELOW = trunk base
 FAKE_NET      = $(addprefix tests/unit/,fake_net.c fake_udp.c fake_resolve.c)
 fake_TESTS    = tests/unit/check_fake_net.c $(FAKE_NET)
 msg_TESTS     = $(addprefix tests/unit/,check_msg.c capture.c)
