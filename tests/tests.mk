@@ -64,7 +64,7 @@ netfilter_LIBS  = $(lwgate-net_LIBS) $(NL_LIBS)
 # The trunk's files that touch the kernel, against the kernel; other tests of the trunk put FAKE_NET
 # in their place.
 io_TESTS      = $(addprefix tests/unit/,io.c check_timer.c check_loop.c check_udp.c check_udp_wan.c \
-                check_resolve.c talk.c netns.c dns_stub.c)
+                check_resolve.c check_steer.c talk.c netns.c dns_stub.c)
 io_LIBS       = $(CARES_LIBS)
 # What several threads use.
 threads_TESTS = $(addprefix tests/unit/,threads.c check_ring.c)
