@@ -61,7 +61,7 @@ conf_SRC    = $(addprefix conf/,read.c uci.c schema.c value.c uri.c load.c key.c
               rules.c endpoint.c unique.c captured.c access.c print.c fault.c arena.c index.c)
 lwm2m_SRC   = relay/lwm2m/reg.c
 dtls_SRC    = $(addprefix dtls/,header.c header13.c number13.c listener.c session.c wolf.c wolf13.c wolf_number.c wolf_cert.c wolf_name.c wolf_file.c)
-trunk_SRC   = $(addprefix relay/,timer.c loop.c ring.c steer.c udp.c resolve.c stat.c lan.c server.c wan.c \
+trunk_SRC   = $(addprefix relay/,timer.c loop.c ring.c steer.c directory.c udp.c resolve.c stat.c lan.c server.c wan.c \
               wan_round.c wan_socket.c classify.c limit.c msg.c track.c assist.c held.c reason.c lan_session.c identity.c identify.c \
               secure.c record.c cid.c opaque.c flow.c route.c newcomer.c move.c forward.c \
               notice.c called.c life.c reopen.c wanted_listen.c wanted.c datapath.c closed.c intercept.c confine.c)
@@ -229,7 +229,7 @@ $(foreach r,$(UNIT_ROOMS),$(eval $(call unit,$(r))))
 $(BUILD)/tests/unit-threads: $(threads_TESTS:%.c=$(BUILD)/tsan/obj/%.o) \
 		$(threads_BELOW:%=$(BUILD)/tsan/lib/%.a)
 	@mkdir -p $(@D)
-	$(call quiet,LD)$(CC) $(THREADS) -o $@ $^ $(CHECK_LIBS)
+	$(call quiet,LD)$(CC) $(THREADS) -Wl,--wrap=_mark_point -o $@ $^ $(CHECK_LIBS)
 
 # The room dtls by hand over a real socket, and what it costs.
 $(BUILD)/tests/dtls-client: $(addprefix $(BUILD)/obj/tests/peers/,dtls-client.o files.o)

@@ -67,7 +67,7 @@ io_TESTS      = $(addprefix tests/unit/,io.c check_timer.c check_loop.c check_ud
                 check_resolve.c check_steer.c talk.c netns.c dns_stub.c)
 io_LIBS       = $(CARES_LIBS)
 # What several threads use.
-threads_TESTS = $(addprefix tests/unit/,threads.c check_ring.c)
+threads_TESTS = $(addprefix tests/unit/,threads.c check_ring.c check_directory.c marks.c)
 threads_BELOW = trunk base
 FAKE_NET      = $(addprefix tests/unit/,fake_net.c fake_udp.c fake_resolve.c)
 fake_TESTS    = tests/unit/check_fake_net.c $(FAKE_NET)

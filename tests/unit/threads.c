@@ -2,4 +2,4 @@
 #include "threads.h"
 #include "suite.h"
 
-SUITE_MAIN(ring_suite)
+SUITE_MAIN(ring_suite, directory_suite)

@@ -3,3 +3,4 @@
 #include <check.h>
 
 Suite *ring_suite(void);
+Suite *directory_suite(void);
