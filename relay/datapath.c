@@ -7,6 +7,7 @@
 #include "called.h"
 #include "cid.h"
 #include "classify.h"
+#include "crew.h"
 #include "base/rand.h"
 #include "forward.h"
 #include "identity.h"
@@ -184,6 +185,18 @@ void datapath_refuse(struct datapath *dp, struct parcel *p)
 		newcomer_refuse(dp, p, MSG_CODE(4, 3), -1);
 }
 
+void datapath_take(struct datapath *dp, struct parcel *p)
+{
+	const struct lan_port *port = p->port;
+	/* lwgate-net may have made it transparent though we have not read that yet. */
+	if ((port->is_transparent || port->listener->intercepts) && !called_read(dp, p))
+		return;
+	if (port->is_secure)
+		secure_up(dp, p);
+	else if (check_kind(dp, p) == PASS)
+		datapath_up(dp, p);
+}
+
 static void datagram(void *who, struct lan_port *port, struct udp_slot *slot, struct mono now)
 {
 	struct datapath *dp = who;
@@ -192,13 +205,7 @@ static void datagram(void *who, struct lan_port *port, struct udp_slot *slot, st
 	struct parcel p = { .port = port, .called = slot->called, .bytes = slot->bytes,
 		.n = slot->n, .now = now };
 	p.key = (struct lan_key){ slot->peer, slot->ifindex, port->listener->number, 0, 0 };
-	/* lwgate-net may have made it transparent though we have not read that yet. */
-	if ((port->is_transparent || port->listener->intercepts) && !called_read(dp, &p))
-		return;
-	if (port->is_secure)
-		secure_up(dp, &p);
-	else if (check_kind(dp, &p) == PASS)
-		datapath_up(dp, &p);
+	datapath_take(dp, &p);
 }
 
 static void refused(void *who, unsigned count)
@@ -308,6 +315,8 @@ static void wan_port(struct wan *wan, uint16_t port)
 {
 	struct datapath *dp = datapath_of(wan);
 	flow_of(wan)->route->port = port;
+	if (dp->crew != NULL)
+		crew_port_is(dp, flow_of(wan)->route, port);
 	if (dp->changed != NULL)
 		dp->changed(dp->who);
 }
@@ -378,6 +387,7 @@ int datapath_create(struct datapath **datapath, struct loop *loop, struct resolv
 	dp->env.loop = loop;
 	dp->env.timers = loop_timers(loop);
 	dp->env.resolver = resolver;
+	dp->env.workers = 1;
 	dp->changed = changed;
 	dp->who = who;
 	dp->moving.fire = move_sockets;
@@ -411,6 +421,7 @@ void datapath_free(struct datapath *dp)
 	timer_disarm(dp->env.timers, &dp->moving);
 	if (dp->in != NULL)
 		wanted_nothing(dp);
+	crew_leave(dp);
 	timers_release(dp->env.timers, dp->reserved);
 	udp_batch_free(dp->in);
 	flows_free(dp->flows);

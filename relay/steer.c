@@ -1,7 +1,9 @@
 /* Which worker a datagram belongs to. */
 #include "steer.h"
+#include <errno.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
+#include <sys/socket.h>
 #include "base/rand.h"
 
 /* Knuth's, for multiplicative hashing: the upper half of a product is well mixed. */
@@ -143,4 +145,36 @@ unsigned short steer_program(const struct steer *s, bool v4, bool is_secure,
 	ADD(&m, BPF_ALU | BPF_RSH | BPF_K, 16);
 	add_answer(&m, s->count);
 	return m.n;
+}
+
+/* ---- sockets ---- */
+
+static int share(int fd)
+{
+	const int on = 1;
+	return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0 ? 0 : -errno;
+}
+
+/* The kernel's own choice among the sockets is a choice too, so the program may be missing. */
+static void attach(const struct steer *s, int fd, bool v4, bool is_secure)
+{
+	struct sock_filter program[STEER_PROGRAM_MAX];
+	struct sock_fprog p = { steer_program(s, v4, is_secure, program), program };
+	(void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &p, sizeof(p));
+}
+
+/* The first socket is bound alone, so that another program's is noticed, then it lets the others in. The program
+ * is for a group, which there is from the second on. */
+int steer_bind(const struct steer *s, unsigned worker, int fd, const struct addr *address, bool is_secure)
+{
+	struct sockaddr_storage ss;
+	socklen_t n = addr_to_sockaddr(address, &ss);
+	int rc = worker == 0 ? 0 : share(fd);
+	if (rc == 0 && bind(fd, (struct sockaddr *)&ss, n) != 0)
+		rc = -errno;
+	if (rc == 0 && worker == 0)
+		rc = share(fd);
+	if (rc == 0 && worker + 1 == s->count)
+		attach(s, fd, addr_is_v4(address), is_secure);
+	return rc;
 }

@@ -32,6 +32,10 @@ void steer_mark(const struct steer *steer, unsigned worker, uint8_t *cid);
 /* The worker of a datagram; to a port for DTLS its connection id counts, if it has one. */
 unsigned steer_datagram(const struct steer *steer, const struct addr *from, const uint8_t *bytes,
 	size_t n, bool is_secure);
+/* Binds the worker's socket of a port that all workers share; from the first worker on, one after the other. It
+ * is an error where another program has the port, as if we were alone. Returns 0 or -errno. */
+int steer_bind(const struct steer *steer, unsigned worker, int fd, const struct addr *address,
+	bool is_secure) MUST_CHECK;
 /* Writes the same as a program for the kernel, for sockets of one family, into room for STEER_PROGRAM_MAX.
  * Returns its length. */
 unsigned short steer_program(const struct steer *steer, bool v4, bool is_secure,

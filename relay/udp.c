@@ -177,29 +177,6 @@ static int tell_called(int fd, bool v4)
 	return rc < 0 ? rc : set_int(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
 }
 
-/* The kernel's own choice among the sockets is a choice too, so the program may be missing. */
-static void steer(int fd, const struct udp_listen_spec *spec, bool v4)
-{
-	struct sock_filter program[STEER_PROGRAM_MAX];
-	struct sock_fprog p = { steer_program(spec->steer, v4, spec->is_secure, program), program };
-	(void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &p, sizeof(p));
-}
-
-/* The first socket of a shared port is bound alone, so that another program's is noticed, then it lets the
- * others in. The program is for a group, which there is from the second on. */
-static int bind_shared(int fd, const struct addr *address, const struct udp_listen_spec *spec)
-{
-	bool is_first = spec->worker == 0;
-	int rc = is_first ? 0 : set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-	if (rc == 0)
-		rc = bind_to(fd, address);
-	if (rc == 0 && is_first)
-		rc = set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-	if (rc == 0 && spec->worker + 1 == spec->steer->count)
-		steer(fd, spec, addr_is_v4(address));
-	return rc;
-}
-
 int udp_listen(const struct udp_listen_spec *spec)
 {
 	struct addr address = spec->address;
@@ -213,7 +190,8 @@ int udp_listen(const struct udp_listen_spec *spec)
 	if (rc == 0)
 		rc = set_buffers(fd, LAN_SOCKET_BUFFER);
 	if (rc == 0)
-		rc = spec->steer != NULL ? bind_shared(fd, &address, spec) : bind_to(fd, &address);
+		rc = spec->steer == NULL ? bind_to(fd, &address) :
+			steer_bind(spec->steer, spec->worker, fd, &address, spec->is_secure);
 	if (rc == 0)
 		return fd;
 	close(fd);

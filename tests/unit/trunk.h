@@ -35,3 +35,4 @@ Suite *record_suite(void);
 Suite *static_suite(void);
 Suite *called_suite(void);
 Suite *intercept_suite(void);
+Suite *crew_suite(void);
