@@ -184,15 +184,45 @@ size_t crew_flows(const struct datapath *dp)
 
 struct flow *crew_flow_of(const struct datapath *dp, const struct route *route)
 {
-	struct flow *flow = flow_by_id(dp->flows, route->flow);
-	for (unsigned i = 0; flow == NULL && dp->crew != NULL && i < dp->crew->count; i++) {
-		const struct datapath *other = crew_datapath(dp, i);
-		const struct route *r = route_find_exact(other->routes, route->endpoint,
+	struct flow *flow = NULL;
+	if (dp->crew == NULL)
+		return flow_by_id(dp->flows, route->flow);
+	for (unsigned i = 0; flow == NULL && i < dp->crew->count; i++) {
+		const struct datapath *one = crew_datapath(dp, i);
+		const struct route *r = route_find_exact(one->routes, route->endpoint,
 			route->server->name, route->is_bootstrap);
 		if (r != NULL)
-			flow = flow_by_id(other->flows, r->flow);
+			flow = flow_by_id(one->flows, r->flow);
 	}
 	return flow;
+}
+
+void crew_counters(const struct datapath *dp, struct counters *sum)
+{
+	*sum = (struct counters){ { 0 }, { 0 } };
+	for (unsigned i = 0; i < crew_count(dp); i++) {
+		const struct counters *one = &crew_datapath(dp, i)->env.stat;
+		for (unsigned k = 0; k < DROP_COUNT; k++)
+			sum->drop[k] += one->drop[k];
+		for (unsigned k = 0; k < COUNT_COUNT; k++)
+			sum->count[k] += one->count[k];
+	}
+}
+
+size_t crew_held_bytes(const struct datapath *dp)
+{
+	size_t n = 0;
+	for (unsigned i = 0; i < crew_count(dp); i++)
+		n += crew_datapath(dp, i)->held.bytes;
+	return n;
+}
+
+size_t crew_sessions(const struct datapath *dp, bool is_proven)
+{
+	size_t n = 0;
+	for (unsigned i = 0; i < crew_count(dp); i++)
+		n += lan_sessions_count(crew_datapath(dp, i)->sessions, is_proven);
+	return n;
 }
 
 uint16_t crew_port_of(const struct datapath *dp, const struct route *route)
@@ -212,6 +242,19 @@ bool crew_may_have(const struct datapath *dp, const char *endpoint)
 bool crew_is_home(const struct datapath *dp, const struct addr *device)
 {
 	return dp->crew == NULL || steer_by_source(&dp->crew->steer, device) == dp->number;
+}
+
+struct datapath *crew_home(struct datapath *dp, const char *endpoint, const char *server,
+	bool is_bootstrap, const struct addr *device)
+{
+	if (dp->crew == NULL)
+		return dp;
+	const struct route *r = route_find_exact(dp->routes, endpoint, server, is_bootstrap);
+	unsigned owner = directory_owner(dp->crew->directory, slice_str(endpoint));
+	if (r != NULL && r->is_opaque)
+		return crew_datapath(dp, 0);
+	return crew_datapath(dp, owner != DIRECTORY_NOBODY ? owner :
+		steer_by_source(&dp->crew->steer, device));
 }
 
 bool crew_knows_cid(const struct datapath *dp, struct slice cid)

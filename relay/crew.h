@@ -68,7 +68,13 @@ unsigned crew_count(const struct datapath *dp);
 struct datapath *crew_datapath(const struct datapath *dp, unsigned i);
 /* How many flows all of them have. */
 size_t crew_flows(const struct datapath *dp);
-/* The i-th worker's flow of the same route as one of this datapath; NULL where none has it. */
+/* All they have counted, the bytes that wait at all of them, and sessions of devices. */
+void crew_counters(const struct datapath *dp, struct counters *sum);
+/* See crew_counters. */
+size_t crew_held_bytes(const struct datapath *dp);
+/* See crew_counters. */
+size_t crew_sessions(const struct datapath *dp, bool is_proven);
+/* The flow of this route, whichever worker has it, or NULL. */
 struct flow *crew_flow_of(const struct datapath *dp, const struct route *route);
 /* The remembered source port of a route, whichever worker used it. */
 uint16_t crew_port_of(const struct datapath *dp, const struct route *route);
@@ -81,6 +87,9 @@ bool crew_is_at_first(const struct datapath *dp, const struct lan_key *key);
 bool crew_may_have(const struct datapath *dp, const char *endpoint);
 /* True when the kernel brings what comes from there to this worker. */
 bool crew_is_home(const struct datapath *dp, const struct addr *device);
+/* Where a saved flow goes on: where its endpoint is already, else where its device will come to. */
+struct datapath *crew_home(struct datapath *dp, const char *endpoint, const char *server,
+	bool is_bootstrap, const struct addr *device);
 /* The connection id of the next session of a device: it leads here. */
 void crew_draw_cid(struct datapath *dp);
 

@@ -438,6 +438,8 @@ static void give_way(struct datapath *dp, struct route *r, const struct life_sav
 		return;
 	life_end(dp, f, "the saved one takes its place");
 	r->port = saved->port;
+	if (dp->crew != NULL)
+		crew_port_is(dp, r, saved->port);
 }
 
 /* Its number in a flow key; a server that was called there is known by that address from the start. */
@@ -492,6 +494,8 @@ int life_restore(struct datapath *dp, const struct life_saved *saved, int64_t de
 	give_way(dp, r, saved);
 	if (r->port == 0)
 		r->port = saved->port;
+	if (dp->crew != NULL && crew_port_of(dp, r) == 0 && saved->port != 0)
+		crew_port_is(dp, r, saved->port);
 	struct life_spec spec = { .key = key, .port = port, .route = r, .called = saved->called,
 		.is_proven = saved->is_live, .delay_ms = delay_ms };
 	const struct flow *there = flow_find(dp->flows, &spec.key);
