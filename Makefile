@@ -108,7 +108,8 @@ lwgate_BELOW  = control conf base
 lwgate_LIBS   = $(JSON_LIBS)
 # Programs that the tests need besides, as targets; every check builds them first.
 TEST_PROGRAMS = $(addprefix $(BUILD)/tests/,uci-export conf-check dtls-client dtls-server pki/ready) $(LOAD:%=$(BUILD)/%) $(PEERS) \
-                $(BUILD)/san/lwgated $(BUILD)/san/lwgate-net $(BUILD)/strict/lwgated \
+                $(BUILD)/san/lwgated $(BUILD)/san/lwgate-net $(BUILD)/tsan/lwgated $(BUILD)/tsan/lwgate-net \
+                $(BUILD)/strict/lwgated \
                 $(BUILD)/strict/lwgate-net
 
 # What the tests are made of: rooms' unit binaries, peers, load programs, fuzz targets.
@@ -190,6 +191,12 @@ $(BUILD)/san/lwgate-net: $(BUILD)/lwgate-net
 	$(call quiet,LINK)mkdir -p $(@D) && ln -sf ../lwgate-net $@
 $(BUILD)/san/lwgated: $(lwgated_SRC:%.c=$(BUILD)/san/obj/%.o) $(lwgated_BELOW:%=$(BUILD)/san/lib/%.a)
 	$(call quiet,LD)$(CC) $(SANITIZE) -o $@ $^ $(lwgated_LIBS)
+
+# The same with the sanitizer that watches threads.
+$(BUILD)/tsan/lwgate-net: $(BUILD)/lwgate-net
+	$(call quiet,LINK)mkdir -p $(@D) && ln -sf ../lwgate-net $@
+$(BUILD)/tsan/lwgated: $(lwgated_SRC:%.c=$(BUILD)/tsan/obj/%.o) $(lwgated_BELOW:%=$(BUILD)/tsan/lib/%.a)
+	$(call quiet,LD)$(CC) $(THREADS) -o $@ $^ $(lwgated_LIBS)
 
 # The release programs, but a system call that the filter would refuse ends them: that fails the tests.
 # Their filter.o comes before the one of base.a.
@@ -311,7 +318,7 @@ netns: all $(TEST_PROGRAMS)
 # The programs as they are shipped, ended by every system call that they should not need.
 STRICT_SCRIPTS = rights registration operations exchanges reload restart-gateway names lan-psk lan-x509 \
                  lan-13 wan-x509 wan-trouble wan-rpk state-file opaque commands listening moves \
-                 intercept capture capture-mended capture-links capture-deaths capture-nat
+                 intercept capture capture-mended capture-links capture-deaths capture-nat workers
 netns-strict: all $(TEST_PROGRAMS)
 	@SUITE=$@ BUILD='$(abspath $(BUILD))' RELAY='$(abspath $(BUILD))/strict/lwgated' \
 		NET='$(abspath $(BUILD))/strict/lwgate-net' tests/netns/run $(STRICT_SCRIPTS:%=tests/netns/%.sh)
@@ -336,4 +343,4 @@ install: all
 clean:
 	rm -rf $(filter-out $(BUILD)/deps,$(wildcard $(BUILD)/*))
 
--include $(shell find $(BUILD)/obj $(BUILD)/strict $(BUILD)/san/obj $(BUILD)/fuzz/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj $(BUILD)/strict $(BUILD)/san/obj $(BUILD)/tsan/obj $(BUILD)/fuzz/obj -name '*.d' 2>/dev/null)

@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include "base/rand.h"
+#include "called.h"
 #include "handover.h"
 #include "identity.h"
 #include "lan_session.h"
@@ -124,6 +125,7 @@ int crew_join(struct crew *crew, struct datapath *dp, unsigned number)
 		return rc;
 	dp->crew = crew;
 	dp->number = number;
+	dp->env.is_copy = number > 0;
 	dp->env.workers = dp->held.workers = crew->count;
 	lan_sessions_share(dp->sessions, crew->count);
 	crew_draw_cid(dp);
@@ -223,6 +225,26 @@ size_t crew_sessions(const struct datapath *dp, bool is_proven)
 	for (unsigned i = 0; i < crew_count(dp); i++)
 		n += lan_sessions_count(crew_datapath(dp, i)->sessions, is_proven);
 	return n;
+}
+
+static void share(struct datapath *dp, const struct server *s, struct mono now)
+{
+	for (unsigned i = 0; i < dp->crew->count; i++) {
+		struct server *other = called_server(crew_datapath(dp, i), s->number);
+		if (other != NULL && other != s)
+			server_learn(other, s->address, s->addresses, now);
+	}
+}
+
+void crew_share_servers(struct datapath *dp, struct mono now)
+{
+	for (unsigned i = 0; dp->crew != NULL && i < dp->crew->count; i++)
+		list_each(node, &crew_datapath(dp, i)->servers) {
+			struct server *s = container_of(node, struct server, node);
+			if (s->is_news)
+				share(dp, s, now);
+			s->is_news = false;
+		}
 }
 
 uint16_t crew_port_of(const struct datapath *dp, const struct route *route)

@@ -83,6 +83,9 @@ uint16_t crew_port_of(const struct datapath *dp, const struct route *route);
 bool crew_knows_cid(const struct datapath *dp, struct slice cid);
 /* True when the first worker serves the secure place of this key. */
 bool crew_is_at_first(const struct datapath *dp, const struct lan_key *key);
+/* What one worker has found out of servers' addresses all others learn: a device that calls one may come to
+ * any of them. All must be held. */
+void crew_share_servers(struct datapath *dp, struct mono now);
 /* True when no worker, or this one, has the endpoint. */
 bool crew_may_have(const struct datapath *dp, const char *endpoint);
 /* True when the kernel brings what comes from there to this worker. */

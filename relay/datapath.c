@@ -30,7 +30,7 @@ static enum verdict check_slot(struct datapath *dp, const struct udp_slot *slot)
 		return GONE;
 	}
 	if (slot->is_broadcast || addr_is_multicast(&slot->called)) {
-		dp->env.stat.drop[DROP_LAN_MULTICAST]++;
+		dp->env.stat.drop[DROP_LAN_MULTICAST] += !dp->env.is_copy; /* all workers get it */
 		return GONE;
 	}
 	/* The kernel lets these in where one is forged. */

@@ -272,6 +272,7 @@ static bool is_changed(struct datapath *dp)
 void intercept_look(struct intercept *i, struct mono now)
 {
 	bool is = false;
+	crew_share_servers(i->dp, now);
 	for (unsigned k = 0; k < crew_count(i->dp); k++)
 		is |= is_changed(crew_datapath(i->dp, k));
 	for (unsigned k = 0; is && k < crew_count(i->dp); k++)

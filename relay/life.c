@@ -442,6 +442,14 @@ static void give_way(struct datapath *dp, struct route *r, const struct life_sav
 		crew_port_is(dp, r, saved->port);
 }
 
+/* At a start for all workers, for the device may come to any of them; a row of another worker brings nothing
+ * that we do not know. */
+static void remember(struct datapath *dp, const struct life_saved *saved, struct mono now)
+{
+	for (unsigned i = 0; !saved->is_guest && i < crew_count(dp); i++)
+		server_remember(wanted_server_named(crew_datapath(dp, i), saved->calls), &saved->called, now);
+}
+
 /* Its number in a flow key; a server that was called there is known by that address from the start. */
 static uint32_t saved_server(struct datapath *dp, const struct life_saved *saved, struct mono now)
 {
@@ -452,7 +460,7 @@ static uint32_t saved_server(struct datapath *dp, const struct life_saved *saved
 	struct server *s = wanted_server_named(dp, saved->calls);
 	if (s == NULL)
 		return CALLED_FOREIGN;
-	server_remember(s, &saved->called, now);
+	remember(dp, saved, now);
 	return s->number;
 }
 
