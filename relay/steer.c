@@ -34,6 +34,7 @@ unsigned steer_by_source(const struct steer *s, const struct addr *from)
 	for (unsigned i = addr_is_v4(from) ? 12 : 0; i < 16; i += 4)
 		hash = (hash ^ word(from->ip + i)) * FACTOR;
 	hash = (hash ^ from->port) * FACTOR;
+	hash = (hash ^ hash >> 15) * FACTOR; /* ports beside each other shall not fall side by side */
 	return (hash >> 16) % s->count;
 }
 
@@ -141,6 +142,9 @@ unsigned short steer_program(const struct steer *s, bool v4, bool is_secure,
 		add_port_v4(&m);
 	else
 		add_port_v6(&m);
+	add_mix(&m);
+	ADD(&m, BPF_LD | BPF_W | BPF_MEM, 0);
+	ADD(&m, BPF_ALU | BPF_RSH | BPF_K, 15);
 	add_mix(&m);
 	ADD(&m, BPF_ALU | BPF_RSH | BPF_K, 16);
 	add_answer(&m, s->count);
