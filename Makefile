@@ -60,7 +60,7 @@ base_SRC    = $(addprefix relay/base/,addr.c bucket.c log.c hash.c rand.c hex.c 
 conf_SRC    = $(addprefix conf/,read.c uci.c schema.c value.c uri.c load.c key.c pem.c blob.c csv.c \
               rules.c endpoint.c unique.c captured.c access.c print.c fault.c arena.c index.c)
 lwm2m_SRC   = relay/lwm2m/reg.c
-dtls_SRC    = $(addprefix dtls/,header.c header13.c number13.c listener.c session.c wolf.c wolf13.c wolf_number.c wolf_cert.c wolf_name.c wolf_file.c)
+dtls_SRC    = $(addprefix dtls/,header.c header13.c number13.c record12.c listener.c session.c carry.c known.c wolf.c wolf13.c wolf_leave.c wolf_aead.c wolf_number.c wolf_cert.c wolf_name.c wolf_file.c)
 trunk_SRC   = $(addprefix relay/,timer.c loop.c ring.c steer.c directory.c udp.c resolve.c stat.c lan.c server.c wan.c \
               wan_round.c wan_socket.c classify.c limit.c msg.c track.c assist.c held.c reason.c lan_session.c identity.c identify.c \
               secure_tell.c secure.c record.c cid.c opaque.c flow.c route.c newcomer.c move.c forward.c \
@@ -91,7 +91,7 @@ netfilter/ct_CFLAGS     = $(shell $(PKG_CONFIG) --cflags libnl-nf-3.0)
 netfilter/nft_CFLAGS    = $(shell $(PKG_CONFIG) --cflags libnftables)
 relay/base/filter_CFLAGS = $(shell $(PKG_CONFIG) --cflags libseccomp)
 relay/resolve_CFLAGS  = $(shell $(PKG_CONFIG) --cflags libcares)
-$(foreach f,dtls/wolf dtls/wolf13 dtls/wolf_number dtls/wolf_cert dtls/wolf_name dtls/wolf_file tests/unit/wolf_peer tests/unit/sealer tests/unit/sealer13,$(eval \
+$(foreach f,dtls/wolf dtls/wolf13 dtls/wolf_number dtls/wolf_leave dtls/wolf_aead dtls/wolf_cert dtls/wolf_name dtls/wolf_file tests/unit/wolf_peer tests/unit/sealer tests/unit/sealer13,$(eval \
 	$(f)_CFLAGS = -isystem $$(WOLFSSL_DIR)/include))
 
 # ---- programs: x_SRC, the archives x_BELOW in linking order, x_LIBS --------------------------------
@@ -241,7 +241,7 @@ $(BUILD)/tests/unit-threads: $(threads_TESTS:%.c=$(BUILD)/tsan/obj/%.o) \
 # The room dtls by hand over a real socket, and what it costs.
 $(BUILD)/tests/dtls-client: $(addprefix $(BUILD)/obj/tests/peers/,dtls-client.o files.o)
 $(BUILD)/tests/dtls-server: $(addprefix $(BUILD)/obj/tests/peers/,dtls-server.o files.o)
-$(BUILD)/tests/dtls-bench: $(addprefix $(BUILD)/obj/tests/,load/dtls-bench.o load/dtls-kinds.o \
+$(BUILD)/tests/dtls-bench: $(addprefix $(BUILD)/obj/tests/,load/dtls-bench.o load/dtls-kinds.o load/dtls-many.o \
 	unit/wolf_peer.o)
 $(addprefix $(BUILD)/tests/,dtls-client dtls-server dtls-bench): $(dtls_BELOW:%=$(BUILD)/lib/%.a)
 	@mkdir -p $(@D)

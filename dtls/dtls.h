@@ -271,8 +271,8 @@ void dtls_feed(struct dtls_session *s, const uint8_t *datagram, size_t n, struct
 enum dtls_event dtls_read(
 	struct dtls_session *s, uint8_t *room, size_t size, size_t *n, struct mono now) MUST_CHECK;
 /* Protects n bytes, 1 to DTLS_WRITE_MAX, as one record in one datagram, and emits it. Returns 0,
- * -ENOTCONN unless up, -EINVAL for none, -EMSGSIZE for too many, -EPROTO when the library refuses
- * (session dead). */
+ * -ENOTCONN unless up, -EINVAL for none, -EMSGSIZE for too many, -EPROTO when the library refuses,
+ * or the session has come to the last of its numbers, and close_notify left (dead in either case). */
 int dtls_write(struct dtls_session *s, const uint8_t *bytes, size_t n) MUST_CHECK;
 /* When dtls_tick must be called; MONO_NEVER when it need not. DTLS 1.3: a session that is up may need it
  * too, after dtls_read. */
@@ -285,6 +285,10 @@ enum dtls_event dtls_tick(struct dtls_session *s, struct mono now) MUST_CHECK;
 void dtls_close(struct dtls_session **s);
 /* Ends the session without a word. *s becomes NULL. */
 void dtls_forget(struct dtls_session **s);
+
+/* Touches what the next record of a session will need, either way, so that it is near when that comes: for a
+ * caller that knows some datagrams ahead. Changes nothing. */
+void dtls_prefetch(const struct dtls_session *s);
 
 /* Where the session stands. */
 enum dtls_state dtls_state(const struct dtls_session *s);

@@ -17,13 +17,13 @@ enum header_type {
 
 /* What a session lets pass. */
 struct header_rules {
-	bool server;      /* we are the server, the records are a client's */
-	bool certs;       /* the peer may prove itself by a certificate or raw key */
-	bool v13;         /* DTLS 1.3 */
-	bool established; /* the handshake is done */
-	bool last_flight; /* a client that lacks our last flight may still repeat its own */
-	bool cid_only;    /* a connection id was agreed: no protected record goes without */
-	uint8_t cid;      /* length of ours, bytes; 0 when there is none */
+	uint8_t cid;          /* length of ours, bytes; 0 when there is none */
+	bool server : 1;      /* we are the server, the records are a client's */
+	bool certs : 1;       /* the peer may prove itself by a certificate or raw key */
+	bool v13 : 1;         /* DTLS 1.3 */
+	bool established : 1; /* the handshake is done */
+	bool last_flight : 1; /* a client that lacks our last flight may still repeat its own */
+	bool cid_only : 1;    /* a connection id was agreed: no protected record goes without */
 };
 
 /* One record, as its header tells. */

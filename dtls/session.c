@@ -12,14 +12,12 @@
  *            close_notify: DEAD
  * DEAD       nothing             nothing is due      no      -
  *
- * No other way leads from one state to another. */
-#include "dtls/dtls.h"
+ * No other way leads from one state to another. Records of a session that is UP are wolfSSL's as long as it has an aid,
+ * and carry.c's without. */
+#include "dtls/session_int.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "dtls/header_int.h"
-#include "dtls/number13_int.h"
-#include "dtls/session_int.h"
 
 /* RFC 6347 4.2.4.1. */
 #define FLIGHT_FIRST_MS 1000
@@ -36,41 +34,13 @@
 /* Repeats of a key update; then it rests until the peer is heard again. */
 #define UPDATE_REPEATS 7
 
-/* Bytes of a ClientHello's random that are kept; behind the first four, which may be a time. */
-#define RANDOM_AT   4
-#define RANDOM_KEPT 16
+/* Where those bytes of a ClientHello's random stand that are kept: behind what may be a time. */
+#define RANDOM_AT 4
 
 struct dtls_profile {
 	struct wolf_profile *wolf;
 	enum dtls_security security;
 	const struct dtls_calls *calls;
-};
-
-struct dtls_session {
-	struct wolf *wolf;
-	const struct dtls_calls *calls;
-	void *who;
-	enum dtls_state state;
-	struct cursor datagram; /* what dtls_read has not looked at, borrowed from the caller */
-	struct mono give_up;    /* end of the handshake */
-	struct mono flight_due; /* when our flight is sent again */
-	unsigned flight_ms;     /* how long the peer has for its answer */
-	unsigned emitted;       /* datagrams that left */
-	int64_t flight;         /* where the newest part of our last flight begins, or -1 */
-	bool repeating;         /* it is time to send that again */
-	bool waiting;           /* up, and a key update of ours is not acknowledged */
-	unsigned loose;         /* see LOOSE_MAX */
-	bool muted;             /* what leaves now is a repeat, and it is not time */
-	unsigned unanswered;
-	int noted; /* alert in plaintext that still stands, or -1 */
-	int alert; /* the one that ended the session, or -1 */
-	struct header_rules rules;
-	bool newest;                 /* the last data came in the highest record so far */
-	uint64_t top;                /* number of that, epoch 1 */
-	struct number13 seen;        /* the same in DTLS 1.3 */
-	uint64_t next_number;        /* of a plaintext record of ours */
-	uint8_t random[RANDOM_KEPT]; /* a server's: of the ClientHello that began it */
-	uint64_t dropped[DTLS_DROPS];
 };
 
 int dtls_profile_create(struct dtls_profile **profile, const struct dtls_profile_spec *spec)
@@ -108,10 +78,10 @@ static bool is_untimely(struct dtls_session *s, const uint8_t *datagram, size_t 
 		return false;
 	int64_t flight = header_flight(datagram, n);
 	if (flight >= 0)
-		s->muted = flight <= s->flight && !s->repeating;
-	if (flight > s->flight)
-		s->flight = flight;
-	return s->muted && (flight >= 0 || (!s->rules.server && !s->rules.v13));
+		s->aid->muted = flight <= s->aid->flight && !s->aid->repeating;
+	if (flight > s->aid->flight)
+		s->aid->flight = flight;
+	return s->aid->muted && (flight >= 0 || (!s->rules.server && !s->rules.v13));
 }
 
 /* DTLS 1.3: protected flights and acknowledgements look alike, so they are counted together. One in
@@ -120,27 +90,42 @@ static bool is_untimely(struct dtls_session *s, const uint8_t *datagram, size_t 
 static bool is_too_much(struct dtls_session *s, const uint8_t *datagram)
 {
 	if (*datagram == HEADER_ACK)
-		return !s->repeating;
-	bool counts = s->state == DTLS_HANDSHAKE && !s->repeating && header13_is(*datagram);
-	return counts && ++s->loose > LOOSE_MAX;
+		return !s->aid->repeating;
+	bool counts = s->state == DTLS_HANDSHAKE && !s->aid->repeating && header13_is(*datagram);
+	return counts && ++s->aid->loose > LOOSE_MAX;
+}
+
+/* What must be known of wolfSSL's records when we carry on behind them. */
+static void watch(struct dtls_session *s, const uint8_t *datagram, size_t n)
+{
+	struct aid *aid = s->aid;
+	int cid = wolf_peer_cid(aid->wolf);
+	record12_watch(&s->record, datagram, n, cid > 0 ? (size_t)cid : 0);
+	if (s->rules.server && datagram[0] == HEADER_CHANGE_CIPHER) {
+		slice_free(&aid->last);
+		(void)slice_copy(&aid->last, datagram, n); /* without it the session does not leave */
+	}
 }
 
 static void emit(void *who, const uint8_t *datagram, size_t n)
 {
 	struct dtls_session *s = who;
+	if (!s->rules.v13 && s->state == DTLS_HANDSHAKE)
+		watch(s, datagram, n);
 	if (is_untimely(s, datagram, n) || is_too_much(s, datagram))
 		return;
 	int64_t last = s->rules.server ? header_last_number(datagram, n) : -1;
 	if (last >= 0)
-		s->next_number = (uint64_t)last + 1;
-	s->emitted++;
+		s->aid->next_number = (uint64_t)last + 1;
+	s->aid->emitted++;
 	s->calls->emit(s->who, datagram, n);
 }
 
-static enum dtls_event die(struct dtls_session *s, enum dtls_event event, int alert)
+enum dtls_event session_die(struct dtls_session *s, enum dtls_event event, int alert)
 {
 	s->state = DTLS_DEAD;
-	s->alert = alert;
+	s->alert = (int16_t)alert;
+	record12_wipe(&s->record);
 	s->datagram = cur_of(NULL, 0);
 	return event;
 }
@@ -148,31 +133,31 @@ static enum dtls_event die(struct dtls_session *s, enum dtls_event event, int al
 /* A flight of ours is on its way: its time begins. */
 static void arm(struct dtls_session *s, unsigned ms, struct mono now)
 {
-	s->unanswered++;
-	s->flight_ms = ms;
-	s->flight_due = mono_add(now, ms);
+	s->aid->unanswered++;
+	s->aid->flight_ms = ms;
+	s->aid->flight_due = mono_add(now, ms);
 }
 
 /* Where wolfSSL keeps silent, a device that is not told tries again and again. */
 static enum dtls_event fail(struct dtls_session *s)
 {
 	uint8_t alert[HEADER_ALERT_LEN];
-	int unsaid = wolf_unsaid(s->wolf);
+	int unsaid = wolf_unsaid(s->aid->wolf);
 	if (unsaid < 0)
-		return die(s, DTLS_ALERTED, wolf_alert(s->wolf));
-	header_fatal(alert, s->next_number, (uint8_t)unsaid);
+		return session_die(s, DTLS_ALERTED, wolf_alert(s->aid->wolf));
+	header_fatal(alert, s->aid->next_number, (uint8_t)unsaid);
 	if (!s->rules.v13) /* there wolfSSL speaks, and says the same to all */
 		emit(s, alert, sizeof(alert));
-	return die(s, DTLS_ALERTED, unsaid);
+	return session_die(s, DTLS_ALERTED, unsaid);
 }
 
 static enum dtls_event come_up(struct dtls_session *s)
 {
 	s->state = DTLS_UP;
-	s->unanswered = 0;
+	s->aid->unanswered = 0;
 	s->rules.established = true;
 	s->rules.last_flight = s->rules.server;
-	s->rules.cid_only = s->rules.cid > 0 && wolf_has_own_cid(s->wolf);
+	s->rules.cid_only = s->rules.cid > 0 && wolf_has_own_cid(s->aid->wolf);
 	if (!s->rules.cid_only)
 		s->rules.cid = 0;
 	return DTLS_ESTABLISHED;
@@ -180,9 +165,9 @@ static enum dtls_event come_up(struct dtls_session *s)
 
 static enum dtls_event handshake(struct dtls_session *s, struct slice record, struct mono now)
 {
-	unsigned before = s->emitted;
-	enum wolf_result result = wolf_handshake(s->wolf, record);
-	if (s->emitted != before)
+	unsigned before = s->aid->emitted;
+	enum wolf_result result = wolf_handshake(s->aid->wolf, record);
+	if (s->aid->emitted != before)
 		arm(s, FLIGHT_FIRST_MS, now);
 	switch (result) {
 	case WOLF_UP:
@@ -206,20 +191,37 @@ static bool is_psk(const struct dtls_psk *psk)
 	       psk->key.n <= KEY_MAX && memchr(psk->identity.p, 0, psk->identity.n) == NULL;
 }
 
+/* Ends what wolfSSL and the handshake hold. */
+static void free_aid(struct dtls_session *s)
+{
+	wolf_free(s->aid->wolf);
+	slice_free(&s->aid->last);
+	free(s->aid);
+	s->aid = NULL;
+	s->known = NULL;
+}
+
 /* A session that has said nothing yet. */
 static struct dtls_session *make(
 	const struct dtls_calls *calls, void *who, unsigned deadline_ms, struct mono now)
 {
-	struct dtls_session *s = calloc(1, sizeof(*s));
+	struct dtls_session *s = aligned_alloc(alignof(struct dtls_session), sizeof(*s));
 	if (s == NULL)
 		return NULL;
+	memset(s, 0, sizeof(*s));
+	s->aid = calloc(1, sizeof(*s->aid));
+	if (s->aid == NULL) {
+		free(s);
+		return NULL;
+	}
 	s->calls = calls;
 	s->who = who;
 	s->state = DTLS_HANDSHAKE;
-	s->give_up = mono_add(now, deadline_ms);
-	s->flight = s->noted = s->alert = -1;
-	s->flight_ms = FLIGHT_FIRST_MS;
-	s->seen.epoch = NUMBER13_EPOCH;
+	s->aid->give_up = mono_add(now, deadline_ms);
+	s->aid->flight = s->aid->noted = -1;
+	s->alert = -1;
+	s->aid->flight_ms = FLIGHT_FIRST_MS;
+	s->aid->seen.epoch = NUMBER13_EPOCH;
 	return s;
 }
 
@@ -233,9 +235,12 @@ int dtls_connect(struct dtls_session **session, struct dtls_profile *profile,
 	if (s == NULL)
 		return -ENOMEM;
 	s->rules.certs = profile->security != DTLS_PSK;
-	int rc = wolf_create(&s->wolf, profile->wolf,
+	int rc = wolf_create(&s->aid->wolf, profile->wolf,
 		&(struct wolf_spec){ spec->psk, spec->pair, spec->server_name, emit, s });
-	s->rules.v13 = rc == 0 && wolf_version(s->wolf) == DTLS_1_3;
+	if (rc == 0) {
+		s->rules.v13 = wolf_version(s->aid->wolf) == DTLS_1_3;
+		s->known = wolf_known(s->aid->wolf);
+	}
 	if (rc == 0 && handshake(s, (struct slice){ NULL, 0 }, now) != DTLS_NOTHING)
 		rc = -EPROTO;
 	if (rc != 0) {
@@ -254,18 +259,19 @@ struct dtls_session *session_born(
 		wolf_free(w);
 		return NULL;
 	}
-	s->wolf = w;
+	s->aid->wolf = w;
+	s->known = wolf_known(w);
 	s->rules.v13 = wolf_version(w) == DTLS_1_3;
 	s->rules.server = true;
 	s->rules.certs = birth->certs;
 	s->rules.cid = birth->cid;
 	BUG_UNLESS(birth->random.n >= RANDOM_AT + RANDOM_KEPT);
-	memcpy(s->random, birth->random.p + RANDOM_AT, RANDOM_KEPT);
+	memcpy(s->aid->random, birth->random.p + RANDOM_AT, RANDOM_KEPT);
 	wolf_redirect(w, emit, s);
 	if (birth->refused) {
 		int alert = wolf_unsaid(w) >= 0 ? wolf_unsaid(w) : wolf_alert(w);
-		s->noted = alert >= 0 ? alert : HANDSHAKE_FAILURE;
-		s->flight_due = now;
+		s->aid->noted = alert >= 0 ? alert : HANDSHAKE_FAILURE;
+		s->aid->flight_due = now;
 	} else if (handshake(s, (struct slice){ NULL, 0 }, now) != DTLS_NOTHING)
 		dtls_forget(&s);
 	return s;
@@ -280,8 +286,10 @@ bool dtls_owns_hello(const struct dtls_session *s, const uint8_t *datagram, size
 {
 	struct header_hello hello;
 	bool young = s->state == DTLS_HANDSHAKE || (s->state == DTLS_UP && s->rules.last_flight);
-	return s->rules.server && young && header_hello(datagram, n, &hello) &&
-	       memcmp(hello.random.p + RANDOM_AT, s->random, RANDOM_KEPT) == 0;
+	if (!s->rules.server || !young || !header_hello(datagram, n, &hello))
+		return false;
+	const uint8_t *random = s->aid != NULL ? s->aid->random : carry_random(s);
+	return memcmp(hello.random.p + RANDOM_AT, random, RANDOM_KEPT) == 0;
 }
 
 void dtls_feed(struct dtls_session *s, const uint8_t *datagram, size_t n, struct mono now)
@@ -297,7 +305,7 @@ static void note_alert(struct dtls_session *s, struct slice body)
 {
 	const int fatal = 2, close_notify = 0;
 	if (body.p[0] == fatal || body.p[1] == close_notify)
-		s->noted = body.p[1];
+		s->aid->noted = body.p[1];
 }
 
 static enum dtls_event take_flight(struct dtls_session *s, const struct header *h, struct mono now)
@@ -307,46 +315,56 @@ static enum dtls_event take_flight(struct dtls_session *s, const struct header *
 		return DTLS_NOTHING;
 	}
 	if (h->is_verify && s->rules.v13) {
-		s->noted = PROTOCOL_VERSION; /* as believable as an alert */
+		s->aid->noted = PROTOCOL_VERSION; /* as believable as an alert */
 		return DTLS_NOTHING;
 	}
 	if (h->epoch == 0) { /* a session that the peer still has would speak in epoch 1 */
-		s->unanswered = 0;
-		s->noted = -1;
+		s->aid->unanswered = 0;
+		s->aid->noted = -1;
 	}
-	return handshake(s, h->record, now);
+	enum dtls_event event = handshake(s, h->record, now);
+	if (event == DTLS_ESTABLISHED)
+		carry_begin(s, h);
+	return event;
 }
 
 /* A client whose Finished comes again, authentic and with a new number, lacks our last flight. */
 static enum dtls_event repeat_last(struct dtls_session *s)
 {
-	return wolf_repeat_last(s->wolf) ? DTLS_NOTHING : fail(s);
+	return wolf_repeat_last(s->aid->wolf) ? DTLS_NOTHING : fail(s);
 }
 
 /* A key update of ours, which answers the peer's, must be acknowledged (RFC 9147 8). */
 static void watch_update(struct dtls_session *s, struct mono now)
 {
-	bool waiting = wolf_is_waiting(s->wolf);
-	if (waiting && !s->waiting)
+	bool waiting = wolf_is_waiting(s->aid->wolf);
+	if (waiting && !s->aid->waiting)
 		arm(s, FLIGHT_FIRST_MS, now);
 	if (!waiting)
-		s->unanswered = 0;
-	s->waiting = waiting;
+		s->aid->unanswered = 0;
+	s->aid->waiting = waiting;
+}
+
+static void say_goodbye(struct dtls_session *s)
+{
+	if (s->aid != NULL)
+		wolf_close(s->aid->wolf);
+	else
+		carry_close(s);
 }
 
 static bool is_newest(struct dtls_session *s, const struct header *h)
 {
 	if (s->rules.v13)
-		return number13_is_newest(&s->seen, s->wolf, h);
-	bool newest = h->number > s->top;
-	s->top = newest ? h->number : s->top;
-	return newest;
+		return number13_is_newest(&s->aid->seen, s->aid->wolf, h);
+	return record12_pass(&s->record, h->number);
 }
 
+/* One that wolfSSL carries. */
 static enum dtls_event take_record(struct dtls_session *s, const struct header *h, uint8_t *room,
 	size_t size, size_t *n, struct mono now)
 {
-	enum wolf_result result = wolf_read(s->wolf, h->record, room, size, n);
+	enum wolf_result result = wolf_read(s->aid->wolf, h->record, room, size, n);
 	if (result != WOLF_DROPPED && result != WOLF_FAILED && s->rules.v13)
 		watch_update(s, now);
 	switch (result) {
@@ -362,13 +380,13 @@ static enum dtls_event take_record(struct dtls_session *s, const struct header *
 		if (s->rules.last_flight && h->type != HEADER_ALERT && !s->rules.v13)
 			return repeat_last(s);
 		if (s->rules.v13)
-			number13_pass(&s->seen, s->wolf, h);
+			number13_pass(&s->aid->seen, s->aid->wolf, h);
 		return DTLS_NOTHING;
 	case WOLF_CLOSED:
-		wolf_close(s->wolf);
-		return die(s, DTLS_CLOSED, -1);
+		wolf_close(s->aid->wolf);
+		return session_die(s, DTLS_CLOSED, -1);
 	case WOLF_FAILED:
-		return die(s, DTLS_ALERTED, wolf_alert(s->wolf));
+		return session_die(s, DTLS_ALERTED, wolf_alert(s->aid->wolf));
 	}
 	BUG("no such result");
 }
@@ -388,9 +406,10 @@ static enum dtls_event take_next(
 		s->dropped[DTLS_DROP_CLIENT_HELLO]++;
 		return DTLS_NOTHING;
 	}
-	if (s->state == DTLS_UP)
-		return take_record(s, &h, room, size, n, now);
-	return take_flight(s, &h, now);
+	if (s->state != DTLS_UP)
+		return take_flight(s, &h, now);
+	return s->aid != NULL ? take_record(s, &h, room, size, n, now)
+			      : carry_take(s, &h, room, size, n);
 }
 
 enum dtls_event dtls_read(
@@ -404,6 +423,16 @@ enum dtls_event dtls_read(
 	return event;
 }
 
+/* A session whose numbers have come to their end ends in order. */
+static int write_own(struct dtls_session *s, const uint8_t *bytes, size_t n)
+{
+	if (!record12_is_worn(&s->record) && carry_say(s, HEADER_APPLICATION, bytes, n))
+		return 0;
+	carry_close(s);
+	session_die(s, DTLS_CLOSED, -1);
+	return -EPROTO;
+}
+
 int dtls_write(struct dtls_session *s, const uint8_t *bytes, size_t n)
 {
 	if (s->state != DTLS_UP)
@@ -412,133 +441,72 @@ int dtls_write(struct dtls_session *s, const uint8_t *bytes, size_t n)
 		return -EINVAL;
 	if (n > DTLS_WRITE_MAX)
 		return -EMSGSIZE;
-	if (wolf_write(s->wolf, bytes, n))
+	if (s->aid == NULL)
+		return write_own(s, bytes, n);
+	if (wolf_write(s->aid->wolf, bytes, n))
 		return 0;
-	die(s, DTLS_ALERTED, wolf_alert(s->wolf));
+	session_die(s, DTLS_ALERTED, wolf_alert(s->aid->wolf));
 	return -EPROTO;
 }
 
 struct mono dtls_deadline(const struct dtls_session *s)
 {
-	if (s->state == DTLS_UP && s->waiting)
-		return s->flight_due;
-	return s->state == DTLS_HANDSHAKE ? mono_min(s->give_up, s->flight_due) : MONO_NEVER;
+	if (s->aid == NULL)
+		return MONO_NEVER;
+	if (s->state == DTLS_UP && s->aid->waiting)
+		return s->aid->flight_due;
+	return s->state == DTLS_HANDSHAKE ? mono_min(s->aid->give_up, s->aid->flight_due)
+					  : MONO_NEVER;
 }
 
 static enum dtls_event repeat(struct dtls_session *s, struct mono now)
 {
-	unsigned ms = s->flight_ms * 2;
-	s->loose = 0;
-	s->repeating = true;
-	bool sent = wolf_repeat(s->wolf);
-	s->repeating = false;
+	unsigned ms = s->aid->flight_ms * 2;
+	s->aid->loose = 0;
+	s->aid->repeating = true;
+	bool sent = wolf_repeat(s->aid->wolf);
+	s->aid->repeating = false;
 	if (!sent)
-		return die(s, DTLS_ALERTED, wolf_alert(s->wolf));
+		return session_die(s, DTLS_ALERTED, wolf_alert(s->aid->wolf));
 	arm(s, ms < FLIGHT_LAST_MS ? ms : FLIGHT_LAST_MS, now);
 	return DTLS_NOTHING;
 }
 
 static enum dtls_event repeat_update(struct dtls_session *s, struct mono now)
 {
-	s->waiting = s->unanswered < UPDATE_REPEATS;
-	return s->waiting ? repeat(s, now) : DTLS_NOTHING;
+	s->aid->waiting = s->aid->unanswered < UPDATE_REPEATS;
+	return s->aid->waiting ? repeat(s, now) : DTLS_NOTHING;
 }
 
 enum dtls_event dtls_tick(struct dtls_session *s, struct mono now)
 {
-	if (s->state == DTLS_DEAD || !mono_reached(dtls_deadline(s), now))
+	if (s->state == DTLS_DEAD || s->aid == NULL || !mono_reached(dtls_deadline(s), now))
 		return DTLS_NOTHING;
 	if (s->state == DTLS_UP)
 		return repeat_update(s, now);
-	if (s->noted >= 0)
-		return die(s, DTLS_ALERTED, s->noted);
-	if (mono_reached(s->give_up, now))
-		return die(s, DTLS_TIMED_OUT, -1);
+	if (s->aid->noted >= 0)
+		return session_die(s, DTLS_ALERTED, s->aid->noted);
+	if (mono_reached(s->aid->give_up, now))
+		return session_die(s, DTLS_TIMED_OUT, -1);
 	return repeat(s, now);
 }
 
 void dtls_close(struct dtls_session **s)
 {
 	if (*s != NULL && (*s)->state == DTLS_UP)
-		wolf_close((*s)->wolf);
+		say_goodbye(*s);
 	dtls_forget(s);
 }
 
-void dtls_forget(struct dtls_session **s)
+void dtls_forget(struct dtls_session **session)
 {
-	if (*s == NULL)
+	struct dtls_session *s = *session;
+	if (s == NULL)
 		return;
-	wolf_free((*s)->wolf);
-	free(*s);
-	*s = NULL;
-}
-
-enum dtls_state dtls_state(const struct dtls_session *s)
-{
-	return s->state;
-}
-
-unsigned dtls_unanswered(const struct dtls_session *s)
-{
-	return s->unanswered;
-}
-
-enum dtls_version dtls_version_of(const struct dtls_session *s)
-{
-	return s->rules.v13 ? DTLS_1_3 : DTLS_1_2;
-}
-
-const char *dtls_suite(const struct dtls_session *s)
-{
-	return s->state == DTLS_UP ? wolf_suite(s->wolf) : "";
-}
-
-int dtls_peer_cid(const struct dtls_session *s)
-{
-	return s->state == DTLS_UP ? wolf_peer_cid(s->wolf) : -1;
-}
-
-struct slice dtls_identity(const struct dtls_session *s)
-{
-	return wolf_identity(s->wolf);
-}
-
-enum dtls_security dtls_security_of(const struct dtls_session *s)
-{
-	return wolf_security(s->wolf);
-}
-
-struct slice dtls_public_key(const struct dtls_session *s)
-{
-	return wolf_public_key(s->wolf);
-}
-
-bool dtls_peer_name(const struct dtls_session *s, size_t i, struct slice *name)
-{
-	return wolf_peer_name(s->wolf, i, name);
-}
-
-enum dtls_fault dtls_why(const struct dtls_session *s)
-{
-	return s->state == DTLS_DEAD ? wolf_why(s->wolf) : DTLS_FAULT_NONE;
-}
-
-bool dtls_has_own_cid(const struct dtls_session *s)
-{
-	return s->state == DTLS_UP && s->rules.cid_only;
-}
-
-bool dtls_was_newest(const struct dtls_session *s)
-{
-	return s->newest;
-}
-
-uint64_t dtls_dropped(const struct dtls_session *s, enum dtls_drop why)
-{
-	return s->dropped[why];
-}
-
-int dtls_alert(const struct dtls_session *s)
-{
-	return s->alert;
+	if (s->aid != NULL)
+		free_aid(s);
+	carry_end(s);
+	record12_wipe(&s->record);
+	free(s);
+	*session = NULL;
 }

@@ -107,13 +107,10 @@ static unsigned on_psk(WOLFSSL *ssl, const char *hint, char *identity, unsigned 
 unsigned wolf_look_up(struct wolf *w, const char *identity, unsigned char *key, unsigned key_max)
 {
 	struct slice name = slice_str(identity);
-	free(w->identity);
-	w->identity_n = 0;
-	w->identity = malloc(name.n + 1);
-	if (w->identity == NULL)
+	slice_free(&w->known->identity);
+	w->is_named = true;
+	if (!slice_copy(&w->known->identity, name.p, name.n))
 		return 0;
-	memcpy(w->identity, name.p, name.n + 1);
-	w->identity_n = name.n;
 	const struct dtls_psk *psk =
 		w->profile->find_psk != NULL ? w->profile->find_psk(w->profile->who, name) : NULL;
 	w->stranger = psk == NULL || psk->key.n == 0 || psk->key.n > key_max;
@@ -267,7 +264,8 @@ static bool session_setup(struct wolf *w, struct slice cid)
 	const char *name = w->spec.server_name;
 	void *psk_who = w->is_server ? (void *)w : (void *)&w->spec.psk;
 	wolfSSL_dtls_set_using_nonblock(w->ssl, 1);
-	wolf_proof_init(&w->proof, w->profile->trust, w->ssl);
+	w->known->security = w->profile->security;
+	wolf_proof_init(&w->known->proof, w->profile->trust, w->ssl);
 	wolfSSL_SetIOReadCtx(w->ssl, w);
 	wolfSSL_SetIOWriteCtx(w->ssl, w);
 	if (wolfSSL_set_psk_callback_ctx(w->ssl, psk_who) != WOLFSSL_SUCCESS ||
@@ -291,7 +289,8 @@ static int create(struct wolf **out, struct wolf_profile *profile, WOLFSSL_CTX *
 	w->spec = *spec;
 	w->profile = profile;
 	w->is_server = profile->is_server;
-	w->ssl = wolfSSL_new(ctx);
+	w->known = calloc(1, sizeof(*w->known));
+	w->ssl = w->known != NULL ? wolfSSL_new(ctx) : NULL;
 	if (w->ssl == NULL || !session_setup(w, cid)) {
 		wolf_free(w);
 		return -ENOMEM;
@@ -367,9 +366,8 @@ void wolf_free(struct wolf *w)
 	if (w == NULL)
 		return;
 	wolfSSL_free(w->ssl);
-	wolf_proof_fini(&w->proof);
 	wolf_numbers_free(w);
-	free(w->identity);
+	wolf_known_free(w->known);
 	free(w);
 }
 
@@ -422,7 +420,7 @@ static bool is_psk(const struct wolf *w)
 static enum wolf_result come_up(struct wolf *w)
 {
 	wolf_proof_up(w->ssl);
-	bool is_good = is_psk(w) ? w->proof.spki.n == 0 : w->proof.proven;
+	bool is_good = is_psk(w) ? w->known->proof.spki.n == 0 : w->known->proof.proven;
 	return is_good ? WOLF_UP : WOLF_FAILED;
 }
 
@@ -430,10 +428,10 @@ enum wolf_result wolf_handshake(struct wolf *w, struct slice record)
 {
 	uint64_t before = drops(w);
 	w->in = record;
-	wolf_proof_before(&w->proof);
+	wolf_proof_before(&w->known->proof);
 	int rc = w->is_server ? wolfSSL_accept(w->ssl) : wolfSSL_connect(w->ssl);
 	bool up = rc == WOLFSSL_SUCCESS;
-	wolf_proof_after(&w->proof, up ? 0 : wolfSSL_get_error(w->ssl, rc));
+	wolf_proof_after(&w->known->proof, up ? 0 : wolfSSL_get_error(w->ssl, rc));
 	return up ? come_up(w) : judge(w, rc, before);
 }
 
@@ -522,11 +520,6 @@ bool wolf_has_own_cid(const struct wolf *w)
 	       wolfSSL_dtls_cid_get_rx_size(w->ssl, &n) == WOLFSSL_SUCCESS && n > 0;
 }
 
-struct slice wolf_identity(const struct wolf *w)
-{
-	return (struct slice){ w->identity, w->identity_n };
-}
-
 enum dtls_version wolf_version(const struct wolf *w)
 {
 	return w->profile->version;
@@ -546,28 +539,8 @@ int wolf_unsaid(const struct wolf *w)
 {
 	if (w->stranger)
 		return unknown_psk_identity;
-	bool silent = w->proof.fault != DTLS_FAULT_NONE && wolf_alert(w) < 0;
+	bool silent = w->known->proof.fault != DTLS_FAULT_NONE && wolf_alert(w) < 0;
 	return silent ? handshake_failure : -1;
-}
-
-enum dtls_security wolf_security(const struct wolf *w)
-{
-	return w->proof.spki.n > 0 ? w->proof.security : w->profile->security;
-}
-
-struct slice wolf_public_key(const struct wolf *w)
-{
-	return w->proof.spki;
-}
-
-bool wolf_peer_name(const struct wolf *w, size_t i, struct slice *name)
-{
-	return wolf_proof_name(&w->proof, i, name);
-}
-
-enum dtls_fault wolf_why(const struct wolf *w)
-{
-	return w->proof.fault;
 }
 
 int wolf_alert(const struct wolf *w)

@@ -125,7 +125,7 @@ bool wolf13_repeat(struct wolf *w)
 /* A client of ours refuses all certificates, so there is nothing else; nor is there for a server. */
 bool wolf13_is_psk(const struct wolf *w)
 {
-	return !w->is_server || (w->identity != NULL && !w->stranger);
+	return !w->is_server || (w->is_named && !w->stranger);
 }
 
 bool wolf13_is_waiting(const struct wolf *w)

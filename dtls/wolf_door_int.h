@@ -17,18 +17,24 @@ struct wolf_profile {
 	void *who;
 };
 
+/* What stays of a peer when its session has left wolfSSL. */
+struct wolf_known {
+	struct slice identity;       /* the client's, owned; empty before it gave one */
+	enum dtls_security security; /* what is offered, where the proof names none */
+	struct wolf_proof proof;
+};
+
 struct wolf {
 	struct WOLFSSL *ssl;
+	struct wolf_known *known; /* owned */
 	struct wolf_spec spec;
 	struct slice in;              /* the record that wolfSSL may fetch, or empty */
 	struct wolf_profile *profile; /* borrowed */
-	uint8_t *identity;            /* the client's, of identity_n bytes, or NULL */
-	size_t identity_n;
 	bool is_server;
 	const char *suite; /* the one for this client, by wolfSSL's name; a server's of DTLS 1.3 */
+	bool is_named; /* a server's: the client gave an identity */
 	bool stranger; /* nobody knows that identity */
 	bool proven;   /* the cookie was good; a server's of DTLS 1.3 */
-	struct wolf_proof proof;
 	struct wolf_numbers *numbers; /* what hides the client's; DTLS 1.3, NULL: not known */
 };
 

@@ -12,6 +12,8 @@
 struct wolf_profile;
 /* One session. */
 struct wolf;
+/* What it knows of its peer. */
+struct wolf_known;
 
 struct wolf_spec {
 	struct dtls_psk psk;     /* a client's, borrowed as long as the session lives */
@@ -118,15 +120,29 @@ const char *wolf_suite(const struct wolf *w);
 int wolf_peer_cid(const struct wolf *w);
 /* True when the peer uses the connection id that we gave it. */
 bool wolf_has_own_cid(const struct wolf *w);
-/* What the client called itself; empty before it did. */
-struct slice wolf_identity(const struct wolf *w);
 /* Description of an alert that the peer should get, since wolfSSL ended the session and says nothing
  * to it: nobody knew its identity, or it gave no certificate. -1 for none. */
 int wolf_unsaid(const struct wolf *w);
-/* See dtls.h. */
-enum dtls_security wolf_security(const struct wolf *w);
-struct slice wolf_public_key(const struct wolf *w);
-bool wolf_peer_name(const struct wolf *w, size_t i, struct slice *name);
-enum dtls_fault wolf_why(const struct wolf *w);
 /* Description of the alert that ended the session, the peer's or ours, or -1. */
 int wolf_alert(const struct wolf *w);
+
+/* ---- leaving wolfSSL ---- */
+
+struct record12;
+/* Gives what protects the records of a session that is up. False for one that record12.c can not carry: DTLS 1.3,
+ * CBC, or an id that is too long. */
+bool wolf_keys(const struct wolf *w, struct record12 *record) MUST_CHECK;
+/* What w knows of its peer: w's, and the caller's behind wolf_leave. */
+struct wolf_known *wolf_known(const struct wolf *w);
+/* Ends w without a word, but for that. NULL when nothing is known but that the peer has the pre-shared key. */
+struct wolf_known *wolf_leave(struct wolf *w) MUST_CHECK;
+/* NULL is allowed. */
+void wolf_known_free(struct wolf_known *known);
+
+/* What the client called itself; empty before it did. Here and below NULL is what wolf_leave says. */
+struct slice wolf_identity(const struct wolf_known *known);
+/* See dtls.h. */
+enum dtls_security wolf_security(const struct wolf_known *known);
+struct slice wolf_public_key(const struct wolf_known *known);
+bool wolf_peer_name(const struct wolf_known *known, size_t i, struct slice *name);
+enum dtls_fault wolf_why(const struct wolf_known *known);

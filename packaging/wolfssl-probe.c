@@ -16,6 +16,9 @@
 #ifndef WOLFSSL_DTLS_CID
 #error "wolfSSL lacks connection ids, RFC 9146 (--enable-dtlscid)"
 #endif
+#ifndef ATOMIC_USER
+#error "wolfSSL keeps the keys of a session to itself (--enable-atomicuser)"
+#endif
 #if !defined(WOLFSSL_STATIC_PSK) || defined(NO_PSK)
 #error "wolfSSL lacks static PSK suites (--enable-psk, -DWOLFSSL_STATIC_PSK)"
 #endif

@@ -54,10 +54,10 @@ conf_TESTS    = $(addprefix tests/unit/,check_conf.c check_conf_uci.c check_conf
                 check_conf_print.c check_conf_key.c check_conf_blob.c)
 lwm2m_TESTS   = $(addprefix tests/unit/,check_reg.c)
 dtls_TESTS    = $(addprefix tests/unit/,check_dtls.c check_header.c check_handshake.c \
-                check_records.c check_listener.c check_device.c check_dtls13.c check_newest13.c \
+                check_records.c check_record12.c check_leave.c check_listener.c check_device.c check_dtls13.c check_newest13.c \
                 check_file.c check_cert.c check_cert_device.c check_cert_wire.c check_scarce.c \
                 scarce.c pki.c wire.c lan.c wolf_peer.c sealer.c sealer13.c)
-dtls_LIBS     = $(WOLFSSL_LIBS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+dtls_LIBS     = $(WOLFSSL_LIBS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
 netfilter_TESTS = $(addprefix tests/unit/,netfilter.c check_rtnl.c check_plan.c \
                 check_wire_codec.c check_helper.c check_doors.c netns.c)
 netfilter_LIBS  = $(lwgate-net_LIBS) $(NL_LIBS)

@@ -1,5 +1,7 @@
-/* What handshakes cost, by kind of credential. */
+/* The other two measurements of dtls-bench. */
 #pragma once
 
-/* Measures and prints; the folder is what tests/lib/pki made. Returns an exit status. */
+/* Handshakes by kind of credential: measures and prints; the folder is what tests/lib/pki made. Returns an exit status. */
 int time_kinds(const char *folder);
+/* Records of many sessions in random order; the same. */
+int time_many(void);

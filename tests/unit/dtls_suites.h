@@ -5,6 +5,8 @@
 Suite *header_suite(void);      /* check_header.c: the record header filter */
 Suite *handshake_suite(void);   /* check_handshake.c: until the session is up */
 Suite *records_suite(void);     /* check_records.c: after that */
+Suite *record12_suite(void);    /* check_record12.c: records of our own, without a session */
+Suite *leave_suite(void);       /* check_leave.c: sessions that have left wolfSSL */
 Suite *listener_suite(void);    /* check_listener.c: what strangers get of a server */
 Suite *device_suite(void);      /* check_device.c: sessions of the server role */
 Suite *dtls13_suite(void);      /* check_dtls13.c: what is of DTLS 1.3 alone */

@@ -8,9 +8,11 @@
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t count, size_t n);
 void *__real_realloc(void *old, size_t n);
+void *__real_aligned_alloc(size_t line, size_t n);
 void *__wrap_malloc(size_t n);
 void *__wrap_calloc(size_t count, size_t n);
 void *__wrap_realloc(void *old, size_t n);
+void *__wrap_aligned_alloc(size_t line, size_t n);
 
 static unsigned left = PLENTY;
 static bool lasts, failed;
@@ -41,6 +43,11 @@ void *__wrap_calloc(size_t count, size_t n)
 void *__wrap_realloc(void *old, size_t n)
 {
 	return fails() ? NULL : __real_realloc(old, n);
+}
+
+void *__wrap_aligned_alloc(size_t line, size_t n)
+{
+	return fails() ? NULL : __real_aligned_alloc(line, n);
 }
 
 void scarce_begin(unsigned nth, bool lasting)

@@ -90,3 +90,35 @@ size_t sealer_seal(const struct sealer *s, enum wire_way way, uint8_t type, uint
 	wc_AesFree(&aes);
 	return 29 + n;
 }
+
+size_t sealer_seal_cid(const struct sealer *s, enum wire_way way, struct slice cid, uint64_t number,
+	const void *inner, size_t n, uint8_t *out)
+{
+	Aes aes;
+	uint8_t nonce[12], aad[128];
+	struct writer r = put_into(out, 13 + cid.n + 8), a = put_into(aad, sizeof(aad));
+	put_u8(&r, 25);
+	put_u16(&r, 0xfefd);
+	put_u16(&r, 1);
+	put_u16(&r, (uint16_t)(number >> 32));
+	put_u16(&r, (uint16_t)(number >> 16));
+	put_u16(&r, (uint16_t)number);
+	put_bytes(&r, cid.p, cid.n);
+	put_u16(&r, (uint16_t)(n + 16));
+	put_bytes(&r, out + 3, 8);
+	for (int i = 0; i < 8; i++)
+		put_u8(&a, 0xff);
+	put_u8(&a, 25);
+	put_u8(&a, (uint8_t)cid.n);
+	put_bytes(&a, out, 11 + cid.n);
+	put_u16(&a, (uint16_t)n);
+	memcpy(nonce, s->salt[way], 4);
+	memcpy(nonce + 4, out + 3, 8);
+	uint8_t *body = out + put_len(&r);
+	BUG_UNLESS(wc_AesInit(&aes, NULL, INVALID_DEVID) == 0);
+	BUG_UNLESS(wc_AesCcmSetKey(&aes, s->key[way], 16) == 0);
+	BUG_UNLESS(wc_AesCcmEncrypt(&aes, body, inner, (word32)n, nonce, sizeof(nonce), body + n, 8,
+			   aad, (word32)put_len(&a)) == 0);
+	wc_AesFree(&aes);
+	return put_len(&r) + n + 8;
+}

@@ -13,3 +13,6 @@ void sealer_learn(struct sealer *s, const struct wire *w, struct slice psk);
 /* Writes a record of epoch 1 into out; returns its length, 29 more than n. */
 size_t sealer_seal(const struct sealer *s, enum wire_way way, uint8_t type, uint64_t number,
 	const void *plain, size_t n, uint8_t *out);
+/* The same as a record with that connection id (RFC 9146): inner is the content, its type and zeros, or whatever. */
+size_t sealer_seal_cid(const struct sealer *s, enum wire_way way, struct slice cid, uint64_t number,
+	const void *inner, size_t n, uint8_t *out);
