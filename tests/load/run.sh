@@ -3,6 +3,7 @@
 # Generator and echo server share one CPU, what is measured has the other. README.md explains.
 # usage: tests/load/run.sh [--kinds "direct forward nosec psk pskpsk"] [--rounds N] [--devices N]
 #        [--payload N] [--seconds N] [--inflight N] [--window N] [--rate N] [--cid BYTES] [--save]
+#        [--workers N]  (more than one have all CPUs, and say how they shared the work)
 #        tests/load/run.sh --memory [N] [--kind psk|pskpsk]
 # Kinds name what is spoken on the LAN and the WAN side: nosec, psk (plain to DTLS), pskpsk (DTLS to DTLS).
 here=$(dirname "$0")
@@ -10,15 +11,15 @@ here=$(dirname "$0")
 . "$here/lib.sh"
 
 kinds="direct forward nosec psk pskpsk"
-rounds=5 devices=100 payload=64 seconds=2 inflight=64 window=1 rate='' cid=0 save='' memory='' kind=psk
+rounds=5 devices=100 payload=64 seconds=2 inflight=64 window=1 rate='' cid=0 workers=1 save='' memory='' kind=psk
 LOAD_CPU=0 RELAY_CPU=1
 ECHO_COAP=$PORT ECHO_COAPS=$((PORT + 1)) LAN=$((PORT + 2)) LANS=$((PORT + 3))
 
-usage() { sed -n '4,7s/^# //p' "$0" >&2; exit 2; }
+usage() { sed -n '4,8s/^# //p' "$0" >&2; exit 2; }
 
 while [ $# -gt 0 ]; do
 	case $1 in
-	--kinds | --rounds | --devices | --payload | --seconds | --inflight | --window | --rate | --cid | --kind)
+	--kinds | --rounds | --devices | --payload | --seconds | --inflight | --window | --rate | --cid | --kind | --workers)
 		[ $# -ge 2 ] || usage
 		eval "${1#--}=\$2"
 		shift
@@ -32,6 +33,7 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
+[ "$workers" = 1 ] || RELAY_CPU=0-$(($(nproc) - 1))
 [ "$(nproc)" -ge 2 ] || die "two CPUs are needed: one for the load, one for what is measured"
 for p in coapload coapecho forward; do
 	[ -x "$LOAD/$p" ] || die "$LOAD/$p is missing: make load builds it"
@@ -52,7 +54,7 @@ config() {
 	cat >"$work/lwgate" <<-END
 		config gateway 'main'
 			option max_endpoints '$((devices + 100))'
-			option workers '1'
+			option workers '$workers'
 			option endpoints_file '$work/endpoints.csv'
 
 		config server 'echo'
@@ -122,6 +124,13 @@ load() {
 		--devices "$devices" "$@" 2>"$work/load.log"
 }
 
+# balance PID: CPU time of each thread, hundredths of a second.
+balance() {
+	[ "$workers" = 1 ] || for task in "/proc/$1"/task/*/stat; do
+		sed 's/.*) //' "$task" | awk '{ printf " %d", $12 + $13 }'
+	done
+}
+
 # run_once KIND ROUND: one line of results.
 run_once() {
 	start_kind "$1"
@@ -133,7 +142,7 @@ run_once() {
 		[ "$pid" = "$echo" ] || tail -n 5 "$work/$1.log" >&2
 	}
 	printf '%s %s %s rss_kb=%s\n' "$1" "$2" "$line" "$(memory_of "$pid" VmRSS)" >>"$work/results"
-	say "$2 $1: $(value cpu_us "$line") us, $(value rate "$line") /s"
+	say "$2 $1: $(value cpu_us "$line") us, $(value rate "$line") /s$(balance "$pid")"
 	stop_kind
 }
 
