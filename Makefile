@@ -28,6 +28,7 @@ WOLFSSL_LIBS    ?= $(WOLFSSL_DIR)/lib/libwolfssl.a -lm
 DEPS            ?= $(BUILD)/deps/ready
 DEPS_TEST       ?= $(DEPS:ready=ready-test)
 DEPS_FUZZ       ?= $(DEPS:ready=ready-fuzz)
+DEPS_LOAD       ?= $(DEPS:ready=ready-load)
 # auto, 0 or 1: run the probe of wolfSSL, or trust its headers as in a cross build.
 PROBE_RUN       ?= auto
 FUZZ_CC         ?= clang
@@ -61,10 +62,10 @@ conf_SRC    = $(addprefix conf/,read.c uci.c schema.c value.c uri.c load.c key.c
               rules.c endpoint.c unique.c captured.c access.c print.c fault.c arena.c index.c)
 lwm2m_SRC   = relay/lwm2m/reg.c
 dtls_SRC    = $(addprefix dtls/,header.c header13.c number13.c record12.c listener.c session.c carry.c known.c wolf.c wolf13.c wolf_leave.c wolf_aead.c wolf_number.c wolf_cert.c wolf_name.c wolf_file.c)
-trunk_SRC   = $(addprefix relay/,timer.c loop.c ring.c steer.c directory.c udp.c resolve.c stat.c lan.c server.c wan.c \
+trunk_SRC   = $(addprefix relay/,timer.c loop.c ring.c steer.c directory.c udp.c udp_memory.c resolve.c stat.c lan.c server.c wan.c \
               wan_round.c wan_socket.c classify.c limit.c msg.c track.c assist.c held.c reason.c lan_session.c identity.c identify.c \
               secure_tell.c secure.c record.c cid.c opaque.c flow.c route.c newcomer.c move.c forward.c \
-              notice.c called.c crew.c handover.c life.c reopen.c wanted_listen.c wanted.c datapath.c workers.c closed.c intercept.c confine.c)
+              notice.c overload.c called.c crew.c handover.c life.c reopen.c wanted_listen.c wanted.c datapath.c workers.c closed.c intercept.c confine.c)
 netfilter_SRC = $(addprefix netfilter/,plan.c wire.c channel.c helper.c rtnl.c nft.c policy.c ct.c \
               transparent.c rights.c serve.c guard.c)
 control_SRC = $(addprefix relay/control/,claim.c control.c answer.c tally.c show_status.c show_routes.c \
@@ -130,7 +131,7 @@ NFT_LIBS    ?= $(shell $(PKG_CONFIG) --libs libnftables)
 SECCOMP_LIBS ?= $(shell $(PKG_CONFIG) --libs libseccomp)
 
 # ---- how things are made ------------------------------------------------------------------------
-.PHONY: all deps peers demo load check check-fast test-programs fuzz install clean $(SUITES)
+.PHONY: all deps peers demo load load-bars check check-fast test-programs fuzz install clean $(SUITES)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -147,6 +148,8 @@ $(BUILD)/deps/ready-test: packaging/deps
 	$(call run-deps,--test)
 $(BUILD)/deps/ready-fuzz: packaging/deps
 	$(call run-deps,--fuzz)
+$(BUILD)/deps/ready-load: packaging/deps
+	$(call run-deps,--load)
 
 # Other flags mean other objects.
 flags := $(strip $(CC) $(CFLAGS) $(CPPFLAGS) WERROR=$(WERROR) DEBUG=$(DEBUG))
@@ -324,8 +327,11 @@ netns-strict: all $(TEST_PROGRAMS)
 		NET='$(abspath $(BUILD))/strict/lwgate-net' tests/netns/run $(STRICT_SCRIPTS:%=tests/netns/%.sh)
 
 # ---- load: tests/load/README.md; ARGS are options of the script ------------------------------------
-load: all $(LOAD:%=$(BUILD)/%)
-	@BUILD='$(BUILD)' tests/load/run.sh $(ARGS)
+# Without ARGS the whole table; load-bars says which of the bars are met.
+load: all $(LOAD:%=$(BUILD)/%) | $(DEPS_LOAD)
+	@BUILD='$(BUILD)' tests/load/$(if $(ARGS),run.sh $(ARGS),table.sh)
+load-bars: all $(LOAD:%=$(BUILD)/%) | $(DEPS_LOAD)
+	@BUILD='$(BUILD)' tests/load/bars.sh $(ARGS)
 
 # ---- where things go ----------------------------------------------------------------------------
 # It will hold keys, and lwgated reads it again as its own user.

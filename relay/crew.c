@@ -219,6 +219,14 @@ size_t crew_held_bytes(const struct datapath *dp)
 	return n;
 }
 
+bool crew_is_overloaded(const struct datapath *dp)
+{
+	bool is = false;
+	for (unsigned i = 0; i < crew_count(dp); i++)
+		is |= crew_datapath(dp, i)->overload.is_on;
+	return is;
+}
+
 size_t crew_sessions(const struct datapath *dp, bool is_proven)
 {
 	size_t n = 0;

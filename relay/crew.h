@@ -74,6 +74,8 @@ void crew_counters(const struct datapath *dp, struct counters *sum);
 size_t crew_held_bytes(const struct datapath *dp);
 /* See crew_counters. */
 size_t crew_sessions(const struct datapath *dp, bool is_proven);
+/* More comes to some worker than it can carry (overload.h). */
+bool crew_is_overloaded(const struct datapath *dp);
 /* The flow of this route, whichever worker has it, or NULL. */
 struct flow *crew_flow_of(const struct datapath *dp, const struct route *route);
 /* The remembered source port of a route, whichever worker used it. */

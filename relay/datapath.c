@@ -159,6 +159,14 @@ static struct flow *end_strays(struct datapath *dp, struct flow *first, const st
 	return did_end ? flow_find(dp->flows, &p->key) : first;
 }
 
+/* While more comes than can be carried: is it within its device's share? Records were asked before they were opened. */
+static enum verdict check_share(struct datapath *dp, struct flow *flow, const struct parcel *p)
+{
+	if (!dp->overload.is_on || p->session != NULL)
+		return PASS;
+	return overload_admits_message(dp, flow, p) ? PASS : GONE;
+}
+
 void datapath_up(struct datapath *dp, struct parcel *p)
 {
 	if (check_message(dp, p) != PASS || check_name(dp, p) != PASS)
@@ -168,6 +176,8 @@ void datapath_up(struct datapath *dp, struct parcel *p)
 		newcomer_up(dp, p);
 		return;
 	}
+	if (check_share(dp, flow, p) != PASS)
+		return;
 	follow_called(dp, flow, p);
 	if (check_moves(dp, flow, p) != PASS)
 		return;
@@ -214,7 +224,13 @@ static void refused(void *who, unsigned count)
 	dp->env.stat.drop[DROP_LAN_SEND] += count;
 }
 
-const struct lan_calls datapath_lan_calls = { .datagram = datagram, .refused = refused };
+static void pressed(void *who, struct mono now)
+{
+	overload_pressed(who, now);
+}
+
+const struct lan_calls datapath_lan_calls = { .datagram = datagram, .refused = refused,
+	.pressed = pressed };
 
 /* ---- server to device ---- */
 
@@ -392,6 +408,7 @@ int datapath_create(struct datapath **datapath, struct loop *loop, struct resolv
 	dp->changed = changed;
 	dp->who = who;
 	dp->moving.fire = move_sockets;
+	overload_init(&dp->overload);
 	dp->move_by = MONO_NEVER;
 	list_init(&dp->listeners);
 	list_init(&dp->servers);
@@ -420,6 +437,7 @@ void datapath_free(struct datapath *dp)
 		return;
 	dp->changed = NULL;
 	timer_disarm(dp->env.timers, &dp->moving);
+	timer_disarm(dp->env.timers, &dp->overload.tick);
 	if (dp->in != NULL)
 		wanted_nothing(dp);
 	crew_leave(dp);

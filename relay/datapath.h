@@ -15,6 +15,7 @@
 #include "move.h"
 #include "msg.h"
 #include "notice.h"
+#include "overload.h"
 #include "route.h"
 #include "server.h"
 
@@ -66,6 +67,7 @@ struct datapath {
 	struct sources *sources;      /* unproven entries by host */
 	size_t unproven;              /* unproven flows of endpoints that no section names */
 	struct held_budget held; /* what all waiting messages take */
+	struct overload overload; /* more comes from devices than can be carried */
 	struct notices notices; /* budgets of log lines */
 	struct moves moves;           /* Registers that wait for an old address to stay silent */
 	struct list listeners;        /* ring of struct listener_entry, see wanted.c */

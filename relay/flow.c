@@ -325,6 +325,8 @@ struct flow *flow_next(const struct flows *t, size_t *at)
 void flow_drop(struct flow *flow, struct counters *stat, enum drop why)
 {
 	stat->drop[why]++;
+	if (flow == NULL)
+		return;
 	if (flow->drops == NULL)
 		flow->drops = calloc(DROP_COUNT, sizeof(*flow->drops));
 	if (flow->drops != NULL)

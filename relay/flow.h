@@ -13,6 +13,7 @@
 #include "held.h"
 #include "limits.h"
 #include "lwm2m/reg.h"
+#include "overload.h"
 #include "stat.h"
 #include "timer.h"
 #include "wan.h"
@@ -69,6 +70,7 @@ struct flow {
 	struct route *route;      /* the rule that made it; never NULL */
 
 	struct flow_traffic up, down; /* what was relayed */
+	struct portion portion;   /* what its device sent lately, while there is overload */
 	struct mono last_up, last_down; /* when the last message passed */
 	struct mono born; /* when the flow was made */
 	uint32_t *drops;          /* by enum drop, made at the first loss; or NULL */
@@ -131,5 +133,5 @@ bool flow_is_host(const struct flows *flows, const struct lan_key *key);
 /* Walks all flows: begin with at 0, go on until NULL. Flows may end and begin on the way. */
 struct flow *flow_next(const struct flows *flows, size_t *at);
 
-/* Counts a loss on this flow and in all. */
+/* Counts a loss on this flow, where it is not NULL, and in all. */
 void flow_drop(struct flow *flow, struct counters *stat, enum drop why);

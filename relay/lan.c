@@ -14,6 +14,16 @@ static void note_overflows(struct lan_port *p)
 	p->overflowed = told;
 }
 
+/* All that overload costs while there is none. */
+static void note_press(struct lan_port *p, unsigned n, struct mono now)
+{
+	p->full = n == LAN_BATCH ? p->full + 1 : 0;
+	if (p->full >= LAN_PRESSED) {
+		p->full = 0;
+		p->calls->pressed(p->who, now);
+	}
+}
+
 static void is_ready(struct watch *watch, unsigned happened, struct mono now)
 {
 	(void)happened;
@@ -24,6 +34,7 @@ static void is_ready(struct watch *watch, unsigned happened, struct mono now)
 	for (unsigned i = 0; i < (unsigned)n; i++)
 		p->calls->datagram(p->who, p, udp_batch_slot(p->in, i), now);
 	note_overflows(p);
+	note_press(p, (unsigned)n, now);
 }
 
 static void flush_run(struct flush *flush, struct mono now)

@@ -44,6 +44,8 @@ struct lan_calls {
 	void (*datagram)(void *who, struct lan_port *port, struct udp_slot *slot, struct mono now);
 	/* The kernel refused so many answers for good. */
 	void (*refused)(void *who, unsigned count);
+	/* Another LAN_PRESSED reads in a row did not empty a socket. */
+	void (*pressed)(void *who, struct mono now);
 };
 
 /* One socket. */
@@ -70,6 +72,7 @@ struct lan_port {
 	const struct lan_calls *calls; /* borrowed */
 	void *who;                 /* handed to the calls */
 	uint32_t overflowed;       /* as the kernel told last */
+	uint32_t full;             /* reads in a row that did not empty it */
 };
 
 struct lan_spec {

@@ -27,6 +27,7 @@ struct lan_session {
 	struct identity *identity;   /* who it is, once proven; borrowed */
 	struct list same_identity;   /* in the ring of that */
 	struct flow_id flow;         /* one of its flows, where it has any */
+	struct portion portion;      /* what came in it lately, while there is overload */
 	struct mono heard;           /* when an authentic message came last */
 	struct timer timer;          /* next step of the handshake, or a look whether it is idle */
 	uint8_t cid[LAN_CID_BYTES];  /* our connection id */

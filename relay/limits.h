@@ -15,10 +15,37 @@
 #define LAN_SOCKET_BUFFER (4 * 1024 * 1024)
 /* Receive buffer of a WAN socket, bytes. */
 #define WAN_SOCKET_BUFFER (128 * 1024)
+/* Datagrams read from one WAN socket by one wake-up, where so many answers are owed; else one. */
+#define WAN_READS LAN_BATCH
 /* Descriptors told by one wake-up. */
 #define LOOP_EVENTS 256
 /* Timers fired by one wake-up. */
 #define LOOP_TIMERS 512
+
+/* Reads of a full batch in a row after which a LAN socket's queue is looked at. */
+#define LAN_PRESSED 4
+/* Overload (overload.h) begins when a LAN socket's queue is so full, percent. The kernel counts up to a quarter of the
+ * room for longer than it is taken. */
+#define OVERLOAD_FULL 50
+/* Shares are made smaller at once while it is so full and still fills, percent. */
+#define OVERLOAD_URGENT 75
+/* Shares grow again below this, percent. */
+#define OVERLOAD_EMPTY 25
+/* Messages of a device are counted over so many ms; longer while they are less than so many a device on average, up to
+ * so many ms. */
+#define OVERLOAD_WINDOW_MS 20
+#define OVERLOAD_SAMPLE 4
+#define OVERLOAD_WINDOW_MAX_MS 500
+/* Messages of either kind that a device may always send in one such time. */
+#define OVERLOAD_FLOOR 2
+/* A smaller share is made smaller once more no earlier, ms. */
+#define OVERLOAD_PATIENCE_MS 100
+/* And not while less than 1/this of what could be carried is: more comes than can even be dropped. */
+#define OVERLOAD_LEAST 4
+/* It is over when nothing was dropped for so long, ms. */
+#define OVERLOAD_CALM_MS 1000
+/* The log tells of it so often, ms. */
+#define OVERLOAD_TELL_MS 10000
 
 /* Addresses that a server had before and that devices may still call; the oldest is forgotten for a new
  * one, or after this, ms, in which no device registered or updated that calls it. */

@@ -14,6 +14,7 @@ enum notice {
 	NOTICE_REFUSES_US, /* a device does not take our certificate */
 	NOTICE_ASSIST,    /* an Update of our own came to nothing */
 	NOTICE_MENDED,    /* somebody removed what was ours from the kernel */
+	NOTICE_OVERLOAD,  /* devices send more than can be carried */
 	NOTICE_COUNT
 };
 

@@ -337,6 +337,8 @@ static enum drop send_up(struct datapath *dp, struct flow *flow, const struct pa
 static void pass_up(struct datapath *dp, struct flow *flow, const struct parcel *p,
 	const struct record_view *view)
 {
+	if (dp->overload.is_on && !overload_admits_opaque(dp, flow, p->bytes, p->n))
+		return;
 	bool is_elsewhere = !is_here(flow, p);
 	struct opaque *o = flow->opaque;
 	enum drop why = is_elsewhere ? judge_there(dp, flow, p, view) :

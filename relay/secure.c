@@ -327,10 +327,7 @@ static void count_drops(struct datapath *dp, const struct lan_session *s, const 
 	struct flow *flow = flow_by_id(dp->flows, s->flow);
 	for (int i = 0; i < DTLS_DROPS; i++)
 		for (uint64_t n = before[i]; n < dtls_dropped(s->dtls, (enum dtls_drop)i); n++)
-			if (flow != NULL)
-				flow_drop(flow, &dp->env.stat, why[i]);
-			else
-				lost(dp, why[i]);
+			flow_drop(flow, &dp->env.stat, why[i]);
 }
 
 /* Gives a datagram to one session and acts on all that it brings. Returns true when something came of
@@ -338,6 +335,8 @@ static void count_drops(struct datapath *dp, const struct lan_session *s, const 
 static bool feed(struct datapath *dp, struct lan_session *s, const struct parcel *p, bool is_last)
 {
 	uint64_t before[DTLS_DROPS];
+	if (dp->overload.is_on && !overload_admits_record(dp, s, p->bytes, p->n))
+		return true;
 	for (int i = 0; i < DTLS_DROPS; i++)
 		before[i] = dtls_dropped(s->dtls, (enum dtls_drop)i);
 	dtls_feed(s->dtls, p->bytes, p->n, p->now);

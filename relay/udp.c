@@ -2,7 +2,6 @@
 #include "udp.h"
 #include <errno.h>
 #include <linux/filter.h>
-#include <linux/sock_diag.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -583,13 +582,4 @@ long udp_recv(int fd, uint8_t *room, size_t size)
 uint32_t udp_ifindex(const char *interface)
 {
 	return if_nametoindex(interface);
-}
-
-uint32_t udp_dropped(int fd)
-{
-	uint32_t info[SK_MEMINFO_VARS] = { 0 };
-	socklen_t n = sizeof(info);
-	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &n) != 0)
-		return 0;
-	return info[SK_MEMINFO_DROPS];
 }

@@ -101,5 +101,7 @@ void udp_close(int fd);
 /* Datagrams that the kernel dropped on this socket because its receive buffer was full, since it
  * opened; one system call. */
 uint32_t udp_dropped(int fd);
+/* How much of the socket's receive buffer is taken, percent; 0 where that can not be told. One system call. */
+unsigned udp_filled(int fd);
 /* The number of an interface of this name, 0 when there is none. */
 uint32_t udp_ifindex(const char *interface);

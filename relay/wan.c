@@ -211,7 +211,8 @@ static void refused(struct wan *w, struct mono now)
 		w->next_try = mono_add(now, BACKOFF_FIRST_MS / 2 + rand_below(BACKOFF_FIRST_MS / 2));
 }
 
-static void read_secure(struct wan *w, struct mono now)
+/* Reads one datagram; false when there was none. */
+static bool read_secure(struct wan *w, struct mono now)
 {
 	uint8_t *datagram = w->env->scratch;
 	long n = udp_recv(w->fd, datagram, ENV_SCRATCH);
@@ -220,29 +221,44 @@ static void read_secure(struct wan *w, struct mono now)
 	else if (n > ENV_SCRATCH)
 		w->calls->lost(w, DROP_WAN_CUT);
 	if (n < 0 || n > ENV_SCRATCH)
-		return;
+		return n >= 0;
 	bool both = w->session != NULL && w->attempt != NULL;
 	if (w->session != NULL && feed(w, w->session, datagram, (size_t)n, !both, now))
-		return;
+		return true;
 	if (w->state != WAN_CLOSED && w->attempt != NULL)
 		feed(w, w->attempt, datagram, (size_t)n, true, now);
 	else if (w->state != WAN_CLOSED && w->session == NULL)
 		w->calls->lost(w, DROP_WAN_RECORD);
+	return true;
 }
 
-static void read_plain(struct wan *w, struct mono now)
+static bool read_plain(struct wan *w, struct mono now)
 {
 	uint8_t *room = w->calls->room(w, now);
 	long n = udp_recv(w->fd, room, UDP_ROOM);
 	if (n == -ECONNREFUSED)
 		refused(w, now);
 	if (n < 0)
-		return;
+		return false;
 	heard(w);
 	if (n > UDP_ROOM)
 		w->calls->lost(w, DROP_WAN_CUT);
 	else
 		w->calls->message(w, room, (size_t)n, now);
+	return true;
+}
+
+/* Goes on while answers are owed, so that a device whose messages come by the batch gets its answers as fast,
+ * and what the server did for it is not lost in the kernel. A server that floods, unasked, is read once. */
+static void read_some(struct wan *w, struct mono now)
+{
+	do {
+		bool is_one = w->is_secure ? read_secure(w, now) : read_plain(w, now);
+		if (!is_one)
+			w->owed = 0;
+		else if (w->owed > 0)
+			w->owed--;
+	} while (w->owed > 0 && w->has_socket);
 }
 
 /* A session of DTLS 1.3 that is up may have to repeat something: an update of its keys. */
@@ -256,12 +272,8 @@ static void is_ready(struct watch *watch, unsigned happened, struct mono now)
 {
 	(void)happened;
 	struct wan *w = container_of(watch, struct wan, watch);
-	if (!w->is_secure) {
-		read_plain(w, now);
-		return;
-	}
-	read_secure(w, now);
-	if (w->state != WAN_CLOSED && (w->state != WAN_UP || w->attempt != NULL ||
+	read_some(w, now);
+	if (w->is_secure && w->state != WAN_CLOSED && (w->state != WAN_UP || w->attempt != NULL ||
 		w->next_try.ms != MONO_NEVER.ms || has_own_time(w)))
 		rearm(w);
 }
@@ -370,6 +382,8 @@ int wan_send(struct wan *w, const uint8_t *bytes, size_t n, struct mono now)
 {
 	if (w->state != WAN_UP)
 		return -ENOTCONN;
+	if (w->owed < WAN_READS)
+		w->owed++;
 	if (w->is_secure) {
 		w->emit_error = 0;
 		int rc = dtls_write(w->session, bytes, n);

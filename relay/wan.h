@@ -82,6 +82,7 @@ struct wan {
 	unsigned failures;            /* rounds that failed in a row */
 
 	bool must_renew;              /* the server can not know the session's new address */
+	uint8_t owed;                 /* datagrams that may come for what went up, at most WAN_READS */
 	bool is_asked;                /* a CON went up and nothing authentic came since */
 	uint16_t asked_mid;           /* the first such CON */
 	uint8_t asked_copies; /* how often it was seen */

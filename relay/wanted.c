@@ -331,7 +331,7 @@ static int reserve_timers(struct plan *plan, size_t most)
 		ways += SESSIONS_CALLED;
 	size_t wanted = flows * 2 + (sessions > before ? sessions : before) * ways +
 		2 * HALF_OPEN_MAX + MOVES_MAX + listeners +
-		(plan->conf->server_count + plan->conf->listen_count) * 2 + 1;
+		(plan->conf->server_count + plan->conf->listen_count) * 2 + 2;
 	list_each(node, &dp->servers)
 		wanted++;
 	if (wanted <= dp->reserved)

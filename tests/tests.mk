@@ -2,9 +2,10 @@
 
 # ---- load: generator, echo server and yardstick, built as the relay is built, never installed --------
 LOAD       = $(addprefix tests/load/,coapload coapecho forward flood)
-LOAD_SHARE = codec.c net.c rand_block.c
-tests/load/coapload_SRC   = $(addprefix tests/load/,coapload.c fleet.c client.c hist.c $(LOAD_SHARE))
-tests/load/coapecho_SRC   = $(addprefix tests/load/,coapecho.c answer.c secure.c $(LOAD_SHARE))
+LOAD_SHARE = book.c pace.c mark.c fault.c control.c codec.c hist.c net.c rand_block.c
+tests/load/coapload_SRC   = $(addprefix tests/load/,coapload.c phases.c options.c fleet.c speak.c client.c $(LOAD_SHARE))
+tests/load/coapecho_SRC   = $(addprefix tests/load/,coapecho.c server.c answer.c order.c asker.c paths.c places.c secure.c \
+                            $(LOAD_SHARE))
 tests/load/forward_SRC    = $(addprefix tests/load/,forward.c net.c)
 tests/load/flood_SRC      = $(addprefix tests/load/,flood.c flood_say.c flood_net.c net.c)
 $(foreach p,$(LOAD),$(eval $(p)_BELOW = base))
@@ -85,7 +86,7 @@ trunk_TESTS   = $(addprefix tests/unit/,trunk.c check_limit.c check_held.c check
 trunk_LIBS    = $(WOLFSSL_LIBS)
 trunk-dtls_TESTS = $(addprefix tests/unit/,trunk_dtls.c check_wan.c check_wan_silence.c check_wan_move.c check_assist.c \
                 check_wan_round.c check_wanted.c check_secure.c check_secure_move.c \
-                check_secure_cert.c check_called_dtls.c check_secure_hostile.c check_opaque.c check_opaque_move.c check_frugal.c \
+                check_secure_cert.c check_called_dtls.c check_secure_hostile.c check_opaque.c check_opaque_move.c check_frugal.c check_overload.c \
                 check_soak.c check_soak_called.c check_soak_dtls.c check_crew.c) $(RIG)
 trunk-dtls_BELOW = $(trunk_BELOW)
 trunk-dtls_LIBS  = $(WOLFSSL_LIBS)

@@ -191,6 +191,7 @@ bool show_status(struct answer *a, struct text *out, struct mono now)
 	put_daemon(a->spec, &o, now);
 	tree_put(&o, "flows", flows(dp, a->tally));
 	tree_put(&o, "sessions", sessions(dp));
+	tree_bool(&o, "overload", crew_is_overloaded(dp));
 	tree_put(&o, "interception", interception(a->spec->intercept));
 	tree_put(&o, "servers", servers(dp, a->tally));
 	tree_put(&o, "listeners", listeners(dp));

@@ -329,6 +329,8 @@ int tables_status(struct json_object *a, FILE *out)
 	print_daemon(a, out);
 	print_flows(member(a, "flows"), out);
 	print_sessions(member(a, "sessions"), out);
+	if (is_true(a, "overload"))
+		print_line(out, "overload", "devices send more than can be carried");
 	print_interception(member(a, "interception"), out);
 	fputc('\n', out);
 	int rc = print_array(member(a, "servers"), COLUMNS(servers_columns), server_row, out);

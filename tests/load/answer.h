@@ -1,8 +1,9 @@
-/* What the echo server says to one CoAP message, whatever brought it. */
+/* What the echo server says to one CoAP request, whatever brought it. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
 #include "base/bug.h"
+#include "codec.h"
 
 /* What was asked for, since the start. */
 struct answer_stats {
@@ -13,10 +14,11 @@ struct answer_stats {
 	uint64_t ignored;   /* no CoAP, or nothing that wants an answer */
 };
 
-/* Most bytes that an answer has beyond those of its request. */
+/* Most bytes of an answer beyond those of its request, where the request does not name them. */
 #define ANSWER_EXTRA 32
 
-/* Writes the answer to the n bytes of request into room, which holds n + ANSWER_EXTRA bytes, and
- * gives its length; 0 when there is none. */
-size_t answer_make(
-	struct answer_stats *stats, const uint8_t *request, size_t n, uint8_t *room) MUST_CHECK;
+/* Writes the answer to the message into room, and gives its length; 0 when there is none. POST /rd is
+ * answered 2.01 with a Location, any other with its own payload; a block with its first 16 bytes; GET
+ * with n= bytes that begin with p= of the query (see mark.h). */
+size_t answer_make(struct answer_stats *stats, const struct codec_message *m, uint8_t *room,
+	size_t size) MUST_CHECK;

@@ -1,5 +1,5 @@
-/* A fast CoAP echo server: one plain UDP port, one DTLS-PSK port, any number of peers.
- * POST /rd is answered 2.01 with a Location, any other request with its own payload. */
+/* A fast CoAP echo server: one plain UDP port, one DTLS-PSK port, any number of peers. It answers what
+ * devices ask (answer.h), and by its control port asks them itself (order.h). */
 #include <errno.h>
 #include <getopt.h>
 #include <netinet/in.h>
@@ -8,16 +8,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include "answer.h"
 #include "base/hex.h"
+#include "fault.h"
 #include "net.h"
+#include "order.h"
 #include "secure.h"
+#include "server.h"
 
 #define BATCH    64
 #define SESSIONS 60000
 #define KEY_MAX  64
+/* Messages that are sent late at a time. */
+#define HELD 256
 
 /* Datagrams that are read or sent by one system call. */
 struct batch {
@@ -28,26 +33,34 @@ struct batch {
 	unsigned count; /* waiting to be sent */
 };
 
-/* What goes wrong on purpose on the plain port, so that a generator can be seen to notice: every so
- * many-th answer; 0 is never. */
-struct faults {
-	unsigned drop;       /* is not sent */
-	unsigned twice;      /* is sent twice */
-	unsigned misdeliver; /* goes to the peer before */
+/* A peer: an address at the plain port, or one with a session. */
+struct peer {
+	struct sockaddr_storage at;
+	bool secure;
+};
+
+/* A message that is late on purpose. */
+struct held {
+	int64_t due; /* ns, 0: free */
+	struct peer to;
+	size_t n;
+	uint8_t message[NET_ROOM];
 };
 
 static struct echo {
 	struct batch in;
 	struct batch out;
-	int plain_fd;  /* -1 when off */
-	int secure_fd; /* -1 when off */
-	int out_fd;    /* where the waiting answers leave */
+	int plain_fd; /* these three: -1 when off */
+	int secure_fd;
+	int control_fd;
+	int out_fd; /* where the waiting datagrams leave */
 	struct secure *secure;
-	struct answer_stats stats;
+	struct server server;
 	struct faults faults;
-	uint64_t answers;               /* made for the plain port */
-	struct sockaddr_storage before; /* peer of the answer before */
-} echo = { .plain_fd = -1, .secure_fd = -1 };
+	bool faulty;        /* anything goes wrong on purpose */
+	struct peer before; /* peer of the message before */
+	struct held held[HELD];
+} echo = { .plain_fd = -1, .secure_fd = -1, .control_fd = -1 };
 
 static void batch_init(struct batch *b)
 {
@@ -71,7 +84,15 @@ static void flush(void)
 	b->count = 0;
 }
 
-/* The next n bytes of the waiting batch are an answer to this address. */
+/* What waits, and what comes, leaves by this socket. */
+static void leave_by(int fd)
+{
+	if (echo.out_fd != fd)
+		flush();
+	echo.out_fd = fd;
+}
+
+/* The next n bytes of the waiting batch are a datagram to this address. */
 static void out_put(const struct sockaddr_storage *to, size_t n)
 {
 	struct batch *b = &echo.out;
@@ -83,7 +104,7 @@ static void out_put(const struct sockaddr_storage *to, size_t n)
 		flush();
 }
 
-static void emit(const struct sockaddr_storage *to, const uint8_t *datagram, size_t n)
+static void put(const struct sockaddr_storage *to, const uint8_t *datagram, size_t n)
 {
 	if (n > NET_ROOM)
 		return;
@@ -91,50 +112,133 @@ static void emit(const struct sockaddr_storage *to, const uint8_t *datagram, siz
 	out_put(to, n);
 }
 
-static bool is_nth(unsigned every)
+/* A record of the DTLS side. */
+static void emit(const struct sockaddr_storage *to, const uint8_t *datagram, size_t n)
 {
-	return every != 0 && echo.answers % every == 0;
+	leave_by(echo.secure_fd);
+	put(to, datagram, n);
 }
 
-/* Sends the answer of m bytes that stands in the waiting batch, or lets it go wrong. */
-static void out_put_plain(const struct sockaddr_storage *to, size_t m)
-{
-	uint8_t copy[NET_ROOM];
-	const uint8_t *answer = echo.out.room[echo.out.count];
-	if (echo.answers++ == 0)
-		echo.before = *to;
-	bool twice = is_nth(echo.faults.twice) && m <= sizeof(copy);
-	if (is_nth(echo.faults.drop))
-		return;
-	if (twice)
-		memcpy(copy, answer, m);
-	out_put(is_nth(echo.faults.misdeliver) ? &echo.before : to, m);
-	if (twice)
-		emit(to, copy, m);
-	echo.before = *to;
-}
+/* ---- messages ------------------------------------------------------------------------------- */
 
-static void take(int fd, const struct sockaddr_storage *from, const uint8_t *datagram, size_t n)
+static void say(const struct peer *to, const uint8_t *message, size_t n)
 {
-	if (fd == echo.secure_fd) {
-		secure_take(echo.secure, from, datagram, n);
+	if (to->secure) {
+		secure_send(echo.secure, &to->at, message, n);
 		return;
 	}
-	size_t m = answer_make(&echo.stats, datagram, n, echo.out.room[echo.out.count]);
+	leave_by(echo.plain_fd);
+	put(&to->at, message, n);
+}
+
+static void hold(const struct peer *to, const uint8_t *message, size_t n)
+{
+	for (size_t i = 0; i < HELD && n <= NET_ROOM; i++)
+		if (echo.held[i].due == 0) {
+			echo.held[i] = (struct held){ net_now() + FAULT_DELAY, *to, n, { 0 } };
+			memcpy(echo.held[i].message, message, n);
+			return;
+		}
+}
+
+/* Sends what is late enough. Returns when the next one is, ns. */
+static int64_t release(void)
+{
+	int64_t next = INT64_MAX, now = echo.faulty ? net_now() : 0;
+	for (size_t i = 0; echo.faulty && i < HELD; i++) {
+		struct held *h = &echo.held[i];
+		if (h->due != 0 && h->due <= now) {
+			say(&h->to, h->message, h->n);
+			h->due = 0;
+		}
+		next = h->due != 0 && h->due < next ? h->due : next;
+	}
+	return next;
+}
+
+/* Sends a message, or lets it go wrong. */
+static void say_perhaps(const struct peer *to, uint8_t *message, size_t n)
+{
+	struct peer before = echo.before;
+	echo.before = *to;
+	switch (fault_next(&echo.faults)) {
+	case FAULT_DROP:
+		return;
+	case FAULT_LATE:
+		hold(to, message, n);
+		return;
+	case FAULT_MISDELIVER:
+		say(&before, message, n);
+		return;
+	case FAULT_TWICE:
+		say(to, message, n);
+		break;
+	case FAULT_WRONG:
+		message[n - 1] ^= 1;
+		break;
+	case FAULT_NONE:
+		break;
+	}
+	say(to, message, n);
+}
+
+/* What the server asks. */
+static void ask(const struct path *to, uint8_t *message, size_t n)
+{
+	say_perhaps(&(struct peer){ to->at, to->secure }, message, n);
+}
+
+/* A message that a session brought. */
+static void deliver(const struct sockaddr_storage *from, const uint8_t *message, size_t n)
+{
+	uint8_t answer[NET_ROOM];
+	size_t m = server_take(&echo.server, from, true, message, n, answer, sizeof(answer));
 	if (m != 0)
-		out_put_plain(from, m);
+		say_perhaps(&(struct peer){ *from, true }, answer, m);
+}
+
+/* A message of the plain port. Its answer is written where it will leave from. */
+static void take_plain(const struct sockaddr_storage *from, const uint8_t *message, size_t n)
+{
+	uint8_t copy[NET_ROOM];
+	leave_by(echo.plain_fd);
+	uint8_t *room = echo.faulty ? copy : echo.out.room[echo.out.count];
+	size_t m = server_take(&echo.server, from, false, message, n, room, sizeof(copy));
+	if (m != 0 && echo.faulty)
+		say_perhaps(&(struct peer){ *from, false }, copy, m);
+	else if (m != 0)
+		out_put(from, m);
 }
 
 static void read_batch(int fd)
 {
 	struct batch *b = &echo.in;
 	int n = recvmmsg(fd, b->msg, BATCH, MSG_DONTWAIT, NULL);
-	echo.out_fd = fd;
 	for (int i = 0; i < n; i++) {
-		take(fd, &b->peer[i], b->room[i], b->msg[i].msg_len);
+		if (fd == echo.secure_fd)
+			secure_take(echo.secure, &b->peer[i], b->room[i], b->msg[i].msg_len);
+		else
+			take_plain(&b->peer[i], b->room[i], b->msg[i].msg_len);
 		b->msg[i].msg_hdr.msg_namelen = sizeof(b->peer[i]);
 	}
+}
+
+/* Does what is due. Returns when there is more to do, ns. */
+static int64_t work(void)
+{
+	int64_t next = echo.server.asker != NULL ? asker_turn(echo.server.asker) : INT64_MAX;
+	int64_t held = release();
 	flush();
+	return held < next ? held : next;
+}
+
+/* Waits until something can be read, or that time. */
+static int await(int epoll, struct epoll_event *e, int most, int64_t until)
+{
+	int64_t left = until == INT64_MAX ? 0 : until - net_now();
+	left = left < 0 ? 0 : left;
+	struct timespec t = { left / 1000000000, left % 1000000000 };
+	return epoll_pwait2(epoll, e, most, until == INT64_MAX ? NULL : &t, NULL);
 }
 
 /* Serves until SIGTERM or SIGINT. */
@@ -142,25 +246,30 @@ static void serve(int epoll, int signals)
 {
 	for (;;) {
 		struct epoll_event e[4];
-		int n = epoll_wait(epoll, e, 4, -1);
+		int n = await(epoll, e, 4, work());
 		for (int i = 0; i < n; i++) {
-			if ((int)e[i].data.u64 == signals)
+			int fd = (int)e[i].data.u64;
+			if (fd == signals)
 				return;
-			read_batch((int)e[i].data.u64);
+			if (fd == echo.control_fd)
+				order_take(&echo.server, fd);
+			else
+				read_batch(fd);
 		}
 	}
 }
 
 static void report(void)
 {
+	const struct answer_stats *a = &echo.server.answers;
 	struct secure_stats s = { 0 };
 	if (echo.secure != NULL)
 		s = secure_stats(echo.secure);
 	printf("registers=%llu updates=%llu requests=%llu pings=%llu ignored=%llu "
 	       "sessions=%llu handshakes=%llu refused=%llu strangers=%llu\n",
-		(unsigned long long)echo.stats.registers, (unsigned long long)echo.stats.updates,
-		(unsigned long long)echo.stats.requests, (unsigned long long)echo.stats.pings,
-		(unsigned long long)echo.stats.ignored, (unsigned long long)s.sessions,
+		(unsigned long long)a->registers, (unsigned long long)a->updates,
+		(unsigned long long)a->requests, (unsigned long long)a->pings,
+		(unsigned long long)a->ignored, (unsigned long long)s.sessions,
 		(unsigned long long)s.handshakes, (unsigned long long)s.refused,
 		(unsigned long long)s.strangers);
 }
@@ -195,32 +304,36 @@ static void usage(void)
 {
 	net_die("usage: coapecho [--address IP] [--coap PORT] [--coaps PORT] [--key HEX] [--derive]"
 		" [--cid BYTES]\n"
-		"                [--drop N] [--twice N] [--misdeliver N]\n"
-		"  --derive  the key's last four bytes are the number in the identity: dev0042 is "
-		"42\n"
-		"  --cid     bytes of connection id for clients that offer one\n"
-		"  --drop, --twice, --misdeliver  what goes wrong with every N-th answer of the "
-		"plain port");
+		"                [--control PORT] [--drop N] [--twice N] [--misdeliver N] "
+		"[--wrong N] [--late N]\n"
+		"  --derive   the key's last four bytes are the number in the identity: dev0042 "
+		"is 42\n"
+		"  --cid      bytes of connection id for clients that offer one\n"
+		"  --control  where the generator says what devices are asked (order.h)\n"
+		"  --drop, --twice, --misdeliver, --wrong, --late\n"
+		"             what goes wrong with every N-th message");
 }
 
 struct options {
-	const char *address, *coap, *coaps, *key;
+	const char *address, *coap, *coaps, *control, *key;
 	bool derive;
 	unsigned cid;
-	struct faults faults;
 };
 
-static unsigned every(const char *what)
+static const struct option known[] = { { "address", 1, NULL, 'a' }, { "coap", 1, NULL, 'p' },
+	{ "coaps", 1, NULL, 's' }, { "control", 1, NULL, 'o' }, { "key", 1, NULL, 'k' },
+	{ "derive", 0, NULL, 'd' }, { "cid", 1, NULL, 'c' }, FAULT_OPTIONS(1), { 0 } };
+
+static void read_fault(int c)
 {
-	return (unsigned)net_number(what, optarg, 0, 1e9);
+	if (c < 1 || c > FAULT_NONE)
+		usage();
+	fault_read(&echo.faults, (enum fault)(c - 1), optarg);
+	echo.faulty = true;
 }
 
 static struct options read_options(int argc, char **argv)
 {
-	static const struct option known[] = { { "address", 1, NULL, 'a' },
-		{ "coap", 1, NULL, 'p' }, { "coaps", 1, NULL, 's' }, { "key", 1, NULL, 'k' },
-		{ "derive", 0, NULL, 'd' }, { "cid", 1, NULL, 'c' }, { "drop", 1, NULL, 'D' },
-		{ "twice", 1, NULL, 'T' }, { "misdeliver", 1, NULL, 'M' }, { 0 } };
 	struct options o = { .address = "127.0.0.1", .key = "000102030405060708090a0b0c0d0e0f" };
 	for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
 		switch (c) {
@@ -233,6 +346,9 @@ static struct options read_options(int argc, char **argv)
 		case 's':
 			o.coaps = optarg;
 			break;
+		case 'o':
+			o.control = optarg;
+			break;
 		case 'k':
 			o.key = optarg;
 			break;
@@ -242,17 +358,8 @@ static struct options read_options(int argc, char **argv)
 		case 'c':
 			o.cid = (unsigned)net_number("--cid", optarg, 0, 32);
 			break;
-		case 'D':
-			o.faults.drop = every("--drop");
-			break;
-		case 'T':
-			o.faults.twice = every("--twice");
-			break;
-		case 'M':
-			o.faults.misdeliver = every("--misdeliver");
-			break;
 		default:
-			usage();
+			read_fault(c);
 		}
 	}
 	if (optind != argc || (o.coap == NULL && o.coaps == NULL))
@@ -271,18 +378,29 @@ static void open_secure(const struct options *o)
 		.derive = o->derive,
 		.cid = o->cid,
 		.sessions = SESSIONS,
-		.stats = &echo.stats,
+		.deliver = deliver,
 		.emit = emit };
 	int rc = secure_create(&echo.secure, &spec);
 	if (rc != 0)
 		net_die("no DTLS: %s", strerror(-rc));
 }
 
+static void open_control(int epoll, const struct options *o)
+{
+	struct server *s = &echo.server;
+	echo.control_fd = listen_at(epoll, o->address, o->control);
+	s->paths = paths_create(MARK_DEVICES_MAX);
+	s->asker = s->paths != NULL ? asker_create(s->paths, ask) : NULL;
+	if (s->asker == NULL)
+		net_die("no memory");
+	/* An open loop needs its own time, not that of the next tick. */
+	prctl(PR_SET_TIMERSLACK, 1UL, 0, 0, 0);
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = read_options(argc, argv);
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
-	echo.faults = o.faults;
 	batch_init(&echo.in);
 	batch_init(&echo.out);
 	int signals = watch_signals(epoll);
@@ -292,6 +410,8 @@ int main(int argc, char **argv)
 		open_secure(&o);
 		echo.secure_fd = listen_at(epoll, o.address, o.coaps);
 	}
+	if (o.control != NULL)
+		open_control(epoll, &o);
 	printf("coapecho ready\n");
 	fflush(stdout);
 	serve(epoll, signals);

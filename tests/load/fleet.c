@@ -1,8 +1,4 @@
-/* Many devices that ask one server: see fleet.h.
- *
- * A slot is one place for an exchange: window slots for each device. Free slots lie in one array
- * from which the next one is drawn by chance; waiting ones form a queue by the time of their last
- * sending, so that the oldest is always the first to run out. */
+/* Many devices that talk to one server: see fleet.h. */
 #include "fleet.h"
 #include <errno.h>
 #include <stdio.h>
@@ -10,285 +6,231 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "base/list.h"
 #include "client.h"
 #include "codec.h"
 #include "net.h"
 
 #define REGISTER_RETRIES 8
-#define TOKEN            8
-
-/* Requests of a device whose outcome is remembered, to tell a late answer from a double one. */
-#define REMEMBERED 64
-
-struct slot {
-	struct list queue; /* among the waiting ones */
-	int64_t meant;     /* when the request should have left, ns */
-	int64_t sent;      /* when it left last, ns */
-	uint32_t device;
-	uint32_t number; /* of the device's request */
-	uint16_t mid;
-	uint8_t index;  /* among the slots of its device */
-	bool waits;     /* for its answer */
-	unsigned tries; /* repetitions left */
-};
 
 struct device {
 	int fd;
 	struct client *secure; /* its session, NULL without DTLS */
-	uint32_t number;       /* of its last request */
-	uint16_t mid;          /* of its last request */
-	uint64_t answered;     /* bit i: its request number - i was answered */
+	struct observation observation;
 };
 
 struct fleet {
 	struct fleet_spec spec;
 	enum fleet_kind kind;
 	struct device *device;
-	struct slot *slot;
-	uint32_t *ready; /* free slots */
-	size_t ready_count;
-	struct list waiting;
-	size_t waiting_count;
+	struct book *book;
+	struct tally *tally;            /* the book's */
 	struct client_profile *profile; /* NULL without DTLS */
 	unsigned connected;
 	unsigned registered;
-	uint64_t chance;
-	struct fleet_stats stats;
+	uint64_t notified;
+	uint64_t asked;
+	uint64_t turn; /* of notifications and transfers */
 };
 
-/* xorshift64*: the order of devices need not be secret, only repeatable. */
-static uint64_t draw(struct fleet *f)
-{
-	f->chance ^= f->chance >> 12;
-	f->chance ^= f->chance << 25;
-	f->chance ^= f->chance >> 27;
-	return f->chance * 0x2545f4914f6cdd1dULL;
-}
-
 /* ---- messages ------------------------------------------------------------------------------- */
-
-static void put_u32_hex(uint8_t *text, uint32_t v)
-{
-	for (int i = 7; i >= 0; i--, v >>= 4)
-		text[i] = (uint8_t) "0123456789abcdef"[v & 15];
-}
-
-/* The payload of a request: device and number in hex, then a filler that differs by device. */
-static void payload_make(const struct fleet *f, const struct slot *s, uint8_t *payload)
-{
-	put_u32_hex(payload, s->device);
-	put_u32_hex(payload + 8, s->number);
-	memset(payload + 16, 'A' + (int)(s->device % 26), f->spec.payload - 16);
-}
-
-static void token_make(const struct slot *s, uint8_t token[TOKEN])
-{
-	struct writer w = put_into(token, TOKEN);
-	put_u16(&w, (uint16_t)s->device);
-	put_u8(&w, 0);
-	put_u8(&w, s->index);
-	put_u16(&w, (uint16_t)(s->number >> 16));
-	put_u16(&w, (uint16_t)s->number);
-}
-
-static void put_register(const struct fleet *f, const struct slot *s, struct writer *w)
-{
-	char ep[64];
-	unsigned last = 0;
-	snprintf(ep, sizeof(ep), "ep=%s%04u", f->spec.name, s->device);
-	codec_put_option(w, &last, CODEC_OPT_URI_PATH, slice_str("rd"));
-	codec_put_option(
-		w, &last, CODEC_OPT_CONTENT_FORMAT, (struct slice){ (const uint8_t *)"\x28", 1 });
-	codec_put_option(w, &last, CODEC_OPT_URI_QUERY, slice_str(ep));
-	codec_put_option(w, &last, CODEC_OPT_URI_QUERY, slice_str("lt=86400"));
-	codec_put_option(w, &last, CODEC_OPT_URI_QUERY, slice_str("lwm2m=1.1"));
-	codec_put_option(w, &last, CODEC_OPT_URI_QUERY, slice_str("b=U"));
-	codec_put_payload(w, slice_str("</1/0>,</3/0>"));
-}
-
-static void put_post(const struct fleet *f, const struct slot *s, struct writer *w)
-{
-	uint8_t payload[FLEET_PAYLOAD_MAX];
-	unsigned last = 0;
-	payload_make(f, s, payload);
-	codec_put_option(w, &last, CODEC_OPT_URI_PATH, slice_str("dp"));
-	codec_put_payload(w, (struct slice){ payload, f->spec.payload });
-}
 
 /* Sends bytes of a device. An ICMP error of an earlier datagram is none of this one: once more. */
 static void device_send(struct fleet *f, const struct device *d, const uint8_t *bytes, size_t n)
 {
 	if (d->secure != NULL) {
-		f->stats.errors += client_write(d->secure, bytes, n) != 0;
+		f->tally->errors += client_write(d->secure, bytes, n) != 0;
 		return;
 	}
 	ssize_t sent = send(d->fd, bytes, n, 0);
 	if (sent < 0 && errno == ECONNREFUSED)
 		sent = send(d->fd, bytes, n, 0);
 	if (sent < 0)
-		f->stats.errors++;
+		f->tally->errors++;
 }
 
-static void slot_emit(struct fleet *f, const struct slot *s)
+/* Sends a message of a device, or lets it go wrong. */
+static void device_say(struct fleet *f, uint32_t device, uint8_t *bytes, size_t n)
 {
+	const struct device *d = &f->device[device];
+	switch (f->kind == FLEET_REGISTER ? FAULT_NONE : fault_next(&f->spec.faults)) {
+	case FAULT_DROP:
+	case FAULT_LATE: /* the server's program has that one */
+		return;
+	case FAULT_TWICE:
+		device_send(f, d, bytes, n);
+		break;
+	case FAULT_MISDELIVER:
+		d = &f->device[(device + 1) % f->spec.devices];
+		break;
+	case FAULT_WRONG:
+		bytes[n - 1] ^= 1;
+		break;
+	case FAULT_NONE:
+		break;
+	}
+	device_send(f, d, bytes, n);
+}
+
+static struct utterance utterance_of(const struct fleet *f, const struct exchange *x)
+{
+	return (struct utterance){ .kind = (enum speak_kind)x->kind,
+		.mark = book_mark(f->book, x),
+		.mid = x->mid,
+		.step = x->step,
+		.observe = &f->device[x->device].observation };
+}
+
+static void emit(void *owner, struct exchange *x)
+{
+	struct fleet *f = owner;
 	uint8_t room[NET_ROOM];
-	uint8_t token[TOKEN];
 	struct writer w = put_into(room, sizeof(room));
-	if (f->kind == FLEET_CONNECT) {
-		client_shake(f->device[s->device].secure);
+	if (x->kind == SPEAK_CONNECT) {
+		client_shake(f->device[x->device].secure);
 		return;
 	}
-	token_make(s, token);
-	codec_put_header(&w, CODEC_CON, CODEC_POST, s->mid, (struct slice){ token, TOKEN });
-	if (f->kind == FLEET_REGISTER)
-		put_register(f, s, &w);
-	else
-		put_post(f, s, &w);
+	struct utterance u = utterance_of(f, x);
+	speak_put(&w, &f->spec.speech, &u);
 	BUG_UNLESS(!w.broken);
-	device_send(f, &f->device[s->device], room, put_len(&w));
+	device_say(f, x->device, room, put_len(&w));
 }
 
-/* ---- exchanges ------------------------------------------------------------------------------ */
+/* ---- what is said --------------------------------------------------------------------------- */
 
-static void slot_queue(struct fleet *f, struct slot *s, int64_t now)
+static enum speak_kind next_notification(struct fleet *f)
 {
-	s->sent = now;
-	list_append(&f->waiting, &s->queue);
+	f->notified++;
+	bool confirms = f->spec.confirm != 0 && f->notified % f->spec.confirm == 0;
+	return confirms ? SPEAK_CONFIRM : SPEAK_NOTIFY;
+}
+
+static enum speak_kind next_transfer(struct fleet *f)
+{
+	return ++f->turn % 2 != 0 ? SPEAK_BLOCK1 : SPEAK_BLOCK2;
+}
+
+static enum speak_kind next_mixed(struct fleet *f)
+{
+	uint32_t chance = book_draw(f->book, 100);
+	if (chance == 99)
+		return next_transfer(f);
+	if (chance < 65)
+		return chance < 45 ? SPEAK_POST : SPEAK_GET;
+	f->notified++;
+	return SPEAK_NOTIFY;
+}
+
+static enum speak_kind next_kind(struct fleet *f)
+{
+	switch (f->kind) {
+	case FLEET_CONNECT:
+		return SPEAK_CONNECT;
+	case FLEET_REGISTER:
+		return SPEAK_REGISTER;
+	case FLEET_GET:
+		return SPEAK_GET;
+	case FLEET_NOTIFY:
+		return next_notification(f);
+	case FLEET_BLOCK:
+		return next_transfer(f);
+	case FLEET_MIXED:
+		return next_mixed(f);
+	case FLEET_POST:
+	case FLEET_LISTEN:
+		break;
+	}
+	return SPEAK_POST;
+}
+
+static bool is_once(const struct fleet *f)
+{
+	return f->kind == FLEET_CONNECT || f->kind == FLEET_REGISTER;
 }
 
 bool fleet_send(struct fleet *f, int64_t meant)
 {
-	if (f->ready_count == 0)
+	if (!book_can_ask(f->book))
 		return false;
-	size_t i = (size_t)((draw(f) >> 32) * f->ready_count >> 32);
-	struct slot *s = &f->slot[f->ready[i]];
-	f->ready[i] = f->ready[--f->ready_count];
-	struct device *d = &f->device[s->device];
-	s->number = ++d->number;
-	s->mid = ++d->mid;
-	s->waits = true;
-	d->answered <<= 1;
-	s->tries = f->kind == FLEET_POST ? f->spec.retries : REGISTER_RETRIES;
-	s->meant = meant;
-	f->waiting_count++;
-	f->stats.sent++;
-	slot_queue(f, s, net_now());
-	slot_emit(f, s);
-	return true;
+	enum speak_kind kind = next_kind(f);
+	unsigned tries = is_once(f) ? REGISTER_RETRIES : f->spec.retries;
+	struct exchange *x = book_ask(f->book, (uint8_t)kind, meant, tries);
+	if (x != NULL && kind == SPEAK_NOTIFY)
+		book_end(f->book, x, true); /* nothing comes back */
+	return x != NULL;
 }
 
-/* An exchange is over; its slot is free, but a device connects and registers once only. */
-static void slot_end(struct fleet *f, struct slot *s)
+static void succeed(struct fleet *f, struct exchange *x)
 {
-	list_remove(&s->queue);
-	f->waiting_count--;
-	s->waits = false;
-	if (f->kind == FLEET_POST)
-		f->ready[f->ready_count++] = (uint32_t)(s - f->slot);
-}
-
-static void slot_succeed(struct fleet *f, struct slot *s)
-{
-	f->stats.ok++;
-	hist_add(&f->stats.latency, net_now() - s->meant);
-	struct device *d = &f->device[s->device];
-	uint32_t age = d->number - s->number;
-	if (age < REMEMBERED)
-		d->answered |= 1ull << age;
-	slot_end(f, s);
+	book_succeed(f->book, x);
+	book_end(f->book, x, !is_once(f));
 }
 
 int64_t fleet_expire(struct fleet *f, int64_t now)
 {
-	while (!list_is_empty(&f->waiting)) {
-		struct slot *s = container_of(f->waiting.next, struct slot, queue);
-		if (now - s->sent < f->spec.timeout)
-			return s->sent + f->spec.timeout;
-		if (s->tries == 0) {
-			f->stats.lost++;
-			slot_end(f, s);
-			continue;
-		}
-		s->tries--;
-		f->stats.resent++;
-		list_remove(&s->queue);
-		slot_queue(f, s, now);
-		slot_emit(f, s);
-	}
-	return INT64_MAX;
+	return book_expire(f->book, now, is_once(f));
 }
 
-/* True when the answer is what this exchange must bring. */
-static bool answer_fits(const struct fleet *f, const struct slot *s, const struct codec_message *m)
-{
-	uint8_t payload[FLEET_PAYLOAD_MAX];
-	if (m->type == CODEC_ACK && m->mid != s->mid)
-		return false;
-	if (f->kind == FLEET_REGISTER)
-		return m->code == CODEC_CREATED;
-	payload_make(f, s, payload);
-	return m->code == CODEC_CHANGED &&
-	       slice_eq(m->payload, (struct slice){ payload, f->spec.payload });
-}
+/* ---- what comes ----------------------------------------------------------------------------- */
 
-/* True when the payload was made by another device than this one. */
-static bool payload_is_foreign(const struct slot *s, const struct codec_message *m)
-{
-	uint8_t own[8];
-	put_u32_hex(own, s->device);
-	return m->code == CODEC_CHANGED && m->payload.n >= sizeof(own) &&
-	       memcmp(m->payload.p, own, sizeof(own)) != 0;
-}
-
-static bool was_answered(const struct device *d, uint32_t number)
-{
-	uint32_t age = d->number - number;
-	return age < REMEMBERED && (d->answered >> age & 1) != 0;
-}
-
-static void answer_judge(
-	struct fleet *f, struct slot *s, uint32_t number, const struct codec_message *m)
-{
-	if (payload_is_foreign(s, m)) {
-		f->stats.foreign++;
-	} else if (number != s->number || !s->waits) {
-		bool twice = was_answered(&f->device[s->device], number);
-		f->stats.dup += twice;
-		f->stats.late += !twice;
-	} else if (!answer_fits(f, s, m)) {
-		f->stats.bad++;
-	} else {
-		f->registered += f->kind == FLEET_REGISTER;
-		slot_succeed(f, s);
-	}
-}
-
-/* A response by its token: whose it is, which exchange, which request. */
 static void response_take(struct fleet *f, uint32_t device, const struct codec_message *m)
 {
-	struct cursor c = cur_of(m->token.p, m->token.n);
-	uint32_t owner = cur_u16(&c);
-	uint32_t index = cur_u16(&c);
-	uint32_t number = (uint32_t)cur_u16(&c) << 16;
-	number |= cur_u16(&c);
-	if (c.broken || cur_left(&c) != 0 || index >= f->spec.window || owner >= f->spec.devices) {
-		f->stats.bad++;
+	struct exchange *x = book_match(f->book, device, m);
+	if (x == NULL)
 		return;
+	struct utterance u = utterance_of(f, x);
+	switch (speak_judge(&f->spec.speech, &u, m)) {
+	case SPEAK_BAD:
+		f->tally->bad++;
+		break;
+	case SPEAK_MORE:
+		book_succeed(f->book, x);
+		x->step++;
+		book_ask_on(f->book, x, f->spec.retries);
+		break;
+	case SPEAK_GOOD:
+		f->registered += x->kind == SPEAK_REGISTER;
+		succeed(f, x);
+		break;
 	}
-	if (owner != device) {
-		f->stats.foreign++;
-		return;
-	}
-	answer_judge(f, &f->slot[device * f->spec.window + index], number, m);
 }
 
-static void acknowledge(struct fleet *f, const struct device *d, uint16_t mid)
+/* A request of the server: it must be meant for this device, and is answered. */
+static void request_take(struct fleet *f, uint32_t device, const struct codec_message *m)
+{
+	uint8_t room[NET_ROOM];
+	struct writer w = put_into(room, sizeof(room));
+	struct mark asked, named;
+	bool readable = mark_token_read(&asked, m->token) && asked.side == MARK_SERVER;
+	bool marked = mark_payload_read(&named, m->payload);
+	if (readable && (asked.device != device || (marked && named.device != device))) {
+		f->tally->foreign++;
+		return;
+	}
+	if (!readable || (m->payload.n > 0 && !mark_payload_fits(&asked, m->payload))) {
+		f->tally->bad++;
+		return;
+	}
+	f->asked++;
+	speak_answer(&w, &f->spec.speech, &f->device[device].observation, &asked, m);
+	BUG_UNLESS(!w.broken);
+	device_say(f, device, room, put_len(&w));
+}
+
+static void acknowledge(struct fleet *f, uint32_t device, uint16_t mid)
 {
 	uint8_t room[4];
 	struct writer w = put_into(room, sizeof(room));
 	codec_put_header(&w, CODEC_ACK, CODEC_EMPTY, mid, (struct slice){ NULL, 0 });
-	device_send(f, d, room, put_len(&w));
+	device_send(f, &f->device[device], room, put_len(&w));
+}
+
+/* An empty ACK: of a notification, or of a request whose response comes on its own
+ * (RFC 7252 5.2.2). */
+static void empty_take(struct fleet *f, uint32_t device, uint16_t mid)
+{
+	struct exchange *x = book_by_mid(f->book, device, mid);
+	if (x != NULL && x->kind == SPEAK_CONFIRM)
+		succeed(f, x);
 }
 
 /* One message of a device's server. */
@@ -296,23 +238,25 @@ static void message_take(struct fleet *f, uint32_t device, const uint8_t *bytes,
 {
 	struct codec_message m;
 	if (!codec_read(&m, bytes, n) || m.type == CODEC_RST) {
-		f->stats.bad++;
-		return;
+		f->tally->bad++;
+	} else if (m.code == CODEC_EMPTY) {
+		empty_take(f, device, m.mid);
+	} else if (codec_is_request(&m)) {
+		request_take(f, device, &m);
+	} else {
+		if (m.type == CODEC_CON)
+			acknowledge(f, device, m.mid);
+		response_take(f, device, &m);
 	}
-	if (m.code == CODEC_EMPTY)
-		return; /* an empty ACK: the response comes on its own (RFC 7252 5.2.2) */
-	if (m.type == CODEC_CON)
-		acknowledge(f, &f->device[device], m.mid);
-	response_take(f, device, &m);
 }
 
 /* The handshake of a device is done. */
 static void connected(struct fleet *f, uint32_t device)
 {
-	struct slot *s = &f->slot[device * f->spec.window];
+	struct exchange *x = book_first(f->book, device);
 	f->connected++;
-	if (f->kind == FLEET_CONNECT && s->waits)
-		slot_succeed(f, s);
+	if (x->kind == SPEAK_CONNECT && x->waits)
+		succeed(f, x);
 }
 
 static void secure_take(struct fleet *f, uint32_t device, const uint8_t *datagram, size_t n)
@@ -330,7 +274,7 @@ static void secure_take(struct fleet *f, uint32_t device, const uint8_t *datagra
 			message_take(f, device, room, m);
 			break;
 		case CLIENT_DEAD:
-			f->stats.errors++;
+			f->tally->errors++;
 			return;
 		case CLIENT_NOTHING:
 			return;
@@ -344,7 +288,7 @@ void fleet_take(struct fleet *f, uint64_t device)
 	const struct device *d = &f->device[device];
 	ssize_t n = recv(d->fd, room, sizeof(room), 0);
 	if (n < 0)
-		f->stats.errors += errno != EAGAIN;
+		f->tally->errors += errno != EAGAIN;
 	else if (d->secure != NULL)
 		secure_take(f, (uint32_t)device, room, (size_t)n);
 	else
@@ -355,12 +299,11 @@ void fleet_take(struct fleet *f, uint64_t device)
 
 void fleet_begin(struct fleet *f, enum fleet_kind kind)
 {
-	BUG_UNLESS(f->waiting_count == 0);
+	BUG_UNLESS(book_outstanding(f->book) == 0);
 	f->kind = kind;
-	f->ready_count = 0;
-	for (uint32_t i = 0; i < f->spec.devices * f->spec.window; i++)
-		if (kind == FLEET_POST || f->slot[i].index == 0)
-			f->ready[f->ready_count++] = i;
+	book_clear(f->book);
+	for (uint32_t i = 0; i < f->spec.devices; i++)
+		book_admit(f->book, i, !is_once(f));
 }
 
 static int device_secure(struct fleet *f, uint32_t number)
@@ -371,18 +314,29 @@ static int device_secure(struct fleet *f, uint32_t number)
 	memcpy(key, f->spec.key.p, k.n);
 	for (unsigned i = 0; f->spec.derive && i < 4; i++)
 		key[k.n - 1 - i] = (uint8_t)(number >> 8 * i);
-	snprintf(identity, sizeof(identity), "%s%04u", f->spec.name, number);
+	snprintf(identity, sizeof(identity), "%s%04u", f->spec.speech.name, number);
 	struct device *d = &f->device[number];
 	return client_create(&d->secure, f->profile, d->fd, identity, k);
+}
+
+/* Where a device lives. */
+static struct addr home_of(const struct fleet *f, uint32_t number)
+{
+	struct addr a = f->spec.local;
+	uint32_t host = (uint32_t)(a.ip[14] << 8 | a.ip[15]) + number;
+	a.port = (uint16_t)(a.port + number);
+	if (f->spec.spread) {
+		a.ip[14] = (uint8_t)(host >> 8);
+		a.ip[15] = (uint8_t)host;
+	}
+	return a;
 }
 
 static int devices_open(struct fleet *f, int epoll)
 {
 	for (uint32_t i = 0; i < f->spec.devices; i++) {
 		struct device *d = &f->device[i];
-		d->mid = (uint16_t)draw(f);
-		struct addr local = f->spec.local;
-		local.port = (uint16_t)(local.port + i);
+		struct addr local = home_of(f, i);
 		d->fd = net_open(f->spec.local.port != 0 ? &local : NULL, &f->spec.target, 0);
 		int rc = d->fd < 0 ? d->fd : net_watch(epoll, d->fd, i);
 		if (rc == 0 && f->profile != NULL)
@@ -395,32 +349,33 @@ static int devices_open(struct fleet *f, int epoll)
 	return 0;
 }
 
-static void slots_init(struct fleet *f)
+static struct book *open_book(struct fleet *f)
 {
-	list_init(&f->waiting);
-	for (uint32_t i = 0; i < f->spec.devices * f->spec.window; i++) {
-		list_init(&f->slot[i].queue);
-		f->slot[i].device = i / f->spec.window;
-		f->slot[i].index = (uint8_t)(i % f->spec.window);
-	}
+	struct book_spec spec = { .devices = f->spec.devices,
+		.window = f->spec.window,
+		.side = MARK_DEVICE,
+		.timeout = f->spec.timeout,
+		.seed = f->spec.seed,
+		.turns = f->spec.turns,
+		.greedy = f->spec.greedy,
+		.emit = emit,
+		.owner = f };
+	return book_create(&spec);
 }
 
 struct fleet *fleet_create(const struct fleet_spec *spec, int epoll)
 {
 	struct fleet *f = calloc(1, sizeof(*f));
-	size_t slots = (size_t)spec->devices * spec->window;
 	if (f == NULL)
 		return NULL;
 	f->spec = *spec;
-	f->chance = spec->seed;
+	f->book = open_book(f);
 	f->device = calloc(spec->devices, sizeof(struct device));
-	f->slot = calloc(slots, sizeof(struct slot));
-	f->ready = calloc(slots, sizeof(uint32_t));
 	int rc = spec->key.n != 0 ? client_profile_create(&f->profile) : 0;
-	if (rc == 0 && f->device != NULL && f->slot != NULL && f->ready != NULL) {
+	if (rc == 0 && f->device != NULL && f->book != NULL) {
+		f->tally = book_tally(f->book);
 		for (uint32_t i = 0; i < spec->devices; i++)
 			f->device[i].fd = -1;
-		slots_init(f);
 		if (devices_open(f, epoll) == 0)
 			return f;
 	}
@@ -438,15 +393,9 @@ void fleet_free(struct fleet *f)
 			close(f->device[i].fd);
 	}
 	client_profile_free(f->profile);
+	book_free(f->book);
 	free(f->device);
-	free(f->slot);
-	free(f->ready);
 	free(f);
-}
-
-size_t fleet_outstanding(const struct fleet *f)
-{
-	return f->waiting_count;
 }
 
 unsigned fleet_connected(const struct fleet *f)
@@ -459,7 +408,17 @@ unsigned fleet_registered(const struct fleet *f)
 	return f->registered;
 }
 
-struct fleet_stats *fleet_stats(struct fleet *f)
+uint64_t fleet_notified(const struct fleet *f)
 {
-	return &f->stats;
+	return f->notified;
+}
+
+uint64_t fleet_asked(const struct fleet *f)
+{
+	return f->asked;
+}
+
+struct book *fleet_book(struct fleet *f)
+{
+	return f->book;
 }

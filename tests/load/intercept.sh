@@ -1,7 +1,8 @@
 #!/bin/bash
 # Measures what interception costs: devices behind a router of their own namespace call the gateway, and
 # then their server's own address, in alternating runs of the same relay. README.md explains.
-# usage: tests/load/intercept.sh [--kinds "nosec psk pskpsk"] [--rounds N] [--devices N] [--seconds N]
+# usage: tests/load/intercept.sh [--kinds "nosec psk pskpsk"] [--scenarios "post down .."]
+#        [--rounds N] [--devices N] [--seconds N]
 #        tests/load/intercept.sh --starts N    # how long it takes from a start until capture
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/../lib/netns.sh"
@@ -9,11 +10,12 @@
 . "$(dirname "$0")/../lib/intercept.sh"
 set -u
 
-KINDS='nosec psk pskpsk' ROUNDS=5 DEVICES=100 SECONDS_EACH=2 LAUNCHES=0
+KINDS='nosec psk pskpsk' SCENARIOS=post ROUNDS=5 DEVICES=100 SECONDS_EACH=2 LAUNCHES=0
 SEED_KEY=a1b2c3d4e5f60718293a4b5c
 while [ $# -gt 1 ]; do
 	case $1 in
 	--kinds) KINDS=$2 ;;
+	--scenarios) SCENARIOS=$2 ;;
 	--rounds) ROUNDS=$2 ;;
 	--devices) DEVICES=$2 ;;
 	--seconds) SECONDS_EACH=$2 ;;
@@ -23,7 +25,7 @@ while [ $# -gt 1 ]; do
 	shift 2
 done
 if [ $# -gt 0 ]; then
-	sed -n '4,5s/^# //p' "$0" >&2
+	sed -n '4,6s/^# //p' "$0" >&2
 	exit 2
 fi
 [ "$(nproc)" -ge 2 ] || { echo 'two CPUs are needed: one for the load, one for the relay' >&2; exit 2; }
@@ -52,7 +54,7 @@ configure() {
 	}' >"$WORK/endpoints.csv"
 }
 
-# once KIND WAY ROUND: one line of results: KIND WAY cpu_us
+# once KIND WAY ROUND SCENARIO: one line of results: KIND-SCENARIO WAY cpu_us
 once() {
 	local target=192.0.2.1 port=5683 line
 	[ "$2" = intercepted ] && target=198.51.100.10
@@ -63,11 +65,12 @@ once() {
 	want relay 'is captured'
 	taskset -pc 1 "${NETNS_PID[relay]}" >/dev/null
 	line=$(at dev timeout 120 taskset -c 0 "$BUILD/tests/load/coapload" --target "$target:$port" \
+		--control 198.51.100.10:5999 --kind "$4" --transfer 1024 \
 		--devices "$DEVICES" --payload 64 --seconds "$SECONDS_EACH" --inflight 64 --window 1 \
 		--cpu-of "${NETNS_PID[relay]}" "${key[@]}" 2>>"$WORK/load.err") ||
 		fail "the generator is not content: $line $(tail -n 3 "$WORK/load.err")"
 	relay_stop
-	echo "$1 $2 $3 $line" | tee -a "$WORK/results" |
+	echo "$1-$4 $2 $3 $line" | tee -a "$WORK/results" |
 		sed -E 's/^(\S+ \S+ \S+) .*cpu_us=(\S+).*/\1: \2 us/' >&2
 }
 
@@ -100,14 +103,16 @@ if [ "$LAUNCHES" -gt 0 ]; then
 	exit 0
 fi
 run srv echo taskset -c 0 "$BUILD/tests/load/coapecho" --address 198.51.100.10 --coap 5683 --coaps 5684 \
-	--key "${SEED_KEY}00000000" --derive
+	--control 5999 --key "${SEED_KEY}00000000" --derive
 want echo ready
 : >"$WORK/results"
 for kind in $KINDS; do
 	configure "$kind"
 	for ((round = 1; round <= ROUNDS; round++)); do
-		once "$kind" called "$round"
-		once "$kind" intercepted "$round"
+		for scenario in $SCENARIOS; do
+			once "$kind" called "$round" "$scenario"
+			once "$kind" intercepted "$round" "$scenario"
+		done
 	done
 done
 echo '| | called, CPU us | intercepted, CPU us | ratio | lost | wrong |'

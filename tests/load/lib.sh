@@ -6,24 +6,20 @@ BUILD=${BUILD:-build}
 LOAD=$BUILD/tests/load
 # Ports of ours on loopback, below those that the kernel gives away.
 PORT=${LOAD_PORT:-25683}
-SEED_KEY=a1b2c3d4e5f60718293a4b5c
+# The same in hex. Four bytes behind it make a key.
+SEED_TEXT='lwgate-load!' SEED_KEY=6c77676174652d6c6f616421
 work=$(mktemp -d "${TMPDIR:-/tmp}/lwgate-load.XXXXXX")
 started=
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "$*"; exit 2; }
 
-# start NAME CPU COMMAND...: runs it in the background, waits until it says that it is ready.
-# Sets pid.
-start() {
-	name=$1 cpu=$2
-	shift 2
-	: >"$work/$name.log"
-	taskset -c "$cpu" "$@" >>"$work/$name.log" 2>&1 &
-	pid=$!
-	started="$started $pid"
+# await NAME COMMAND...: waits until the command is content, while $pid lives, for 10 s.
+await() {
+	name=$1
+	shift
 	tries=0
-	until grep -qw ready "$work/$name.log"; do # the word: "already in use" is none
+	until "$@"; do
 		tries=$((tries + 1))
 		if ! kill -0 "$pid" 2>/dev/null || [ "$tries" -gt 200 ]; then
 			sed 's/^/    /' "$work/$name.log" >&2
@@ -33,11 +29,41 @@ start() {
 	done
 }
 
-# end PID: asks it to leave; one that does not within 10 s is killed, and that is said.
+# begin NAME CPU COMMAND...: runs it in the background. Sets pid.
+begin() {
+	name=$1 cpu=$2
+	shift 2
+	: >"$work/$name.log"
+	taskset -c "$cpu" "$@" >>"$work/$name.log" 2>&1 &
+	pid=$!
+	started="$started $pid"
+}
+
+# start NAME CPU COMMAND...: begins it and waits until it says that it is ready. Sets pid.
+start() {
+	begin "$@"
+	await "$1" grep -qw ready "$work/$1.log" # the word: "already in use" is none
+}
+
+# is_bound PORT: a UDP socket of IPv4 or IPv6 has it.
+is_bound() { cat /proc/net/udp /proc/net/udp6 2>/dev/null | grep -q "^ *[0-9]*: [0-9A-F]*:$(printf %04X "$1") "; }
+
+# start_bound NAME CPU PORT COMMAND...: the same for a program that says nothing but listens.
+start_bound() {
+	name=$1 cpu=$2 port=$3
+	shift 3
+	begin "$name" "$cpu" "$@"
+	await "$name" is_bound "$port"
+}
+
+is_alive() { grep -q '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$1/status" 2>/dev/null; }
+
+# end PID: asks it and its children to leave; one that does not within 10 s is killed, and that is said.
 end() {
+	children=$(pgrep -P "$1")
 	kill "$1" 2>/dev/null
 	tries=0
-	while grep -q '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$1/status" 2>/dev/null; do
+	while is_alive "$1"; do
 		tries=$((tries + 1))
 		if [ "$tries" -gt 200 ]; then
 			say "process $1 does not leave: killed"
@@ -45,6 +71,9 @@ end() {
 			break
 		fi
 		sleep 0.05
+	done
+	for child in $children; do
+		kill "$child" 2>/dev/null
 	done
 	wait "$1" 2>/dev/null
 }

@@ -1,5 +1,6 @@
 /* What the load tools share: see net.h. */
 #include "net.h"
+#include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -25,6 +26,35 @@ int64_t net_cpu_of(pid_t pid)
 	if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &t) != 0)
 		return -1;
 	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+/* The fourth word of /proc/PID/stat, behind a name in brackets that may hold anything. */
+static pid_t parent_of(const char *pid)
+{
+	char path[64], text[512];
+	snprintf(path, sizeof(path), "/proc/%.20s/stat", pid);
+	FILE *f = fopen(path, "r");
+	size_t n = f != NULL ? fread(text, 1, sizeof(text) - 1, f) : 0;
+	if (f != NULL)
+		fclose(f);
+	text[n] = '\0';
+	const char *end = strrchr(text, ')');
+	return end != NULL && strlen(end) > 4 ? (pid_t)strtol(end + 4, NULL, 10) : 0;
+}
+
+int64_t net_cpu_of_family(pid_t pid)
+{
+	int64_t sum = net_cpu_of(pid);
+	DIR *proc = opendir("/proc");
+	for (struct dirent *e; proc != NULL && (e = readdir(proc)) != NULL;) {
+		if (e->d_name[0] < '1' || e->d_name[0] > '9' || parent_of(e->d_name) != pid)
+			continue;
+		int64_t cpu = net_cpu_of((pid_t)strtol(e->d_name, NULL, 10));
+		sum += cpu > 0 ? cpu : 0;
+	}
+	if (proc != NULL)
+		closedir(proc);
+	return sum;
 }
 
 static int prepare(int fd, const struct addr *local, const struct addr *peer, int buffer)

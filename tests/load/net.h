@@ -16,6 +16,8 @@
 int64_t net_now(void);
 /* User and system time that all threads of a process used, ns; -1 when there is no such one. */
 int64_t net_cpu_of(pid_t pid);
+/* The same with what its children that live used. */
+int64_t net_cpu_of_family(pid_t pid);
 /* Opens a non-blocking UDP socket, bound to local and connected to peer unless they are NULL, with
  * send and receive buffers of the given bytes (0: as they are). A descriptor, or -errno. */
 int net_open(const struct addr *local, const struct addr *peer, int buffer) MUST_CHECK;

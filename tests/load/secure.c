@@ -7,9 +7,9 @@
 #include <string.h>
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
-#include "base/hash.h"
 #include "base/rand.h"
 #include "net.h"
+#include "places.h"
 
 #define SUITE         "PSK-AES128-CCM-8"
 #define COOKIE_SECRET 32
@@ -26,72 +26,13 @@ struct secure {
 	struct secure_spec spec;
 	WOLFSSL_CTX *ctx;
 	struct peer *listener;
-	struct peer **table; /* by address, open addressing, at most half full */
-	size_t mask;         /* rooms in the table less one */
-	struct hash_key hash;
+	struct places *peers; /* struct peer by address */
 	uint8_t cookie_secret[COOKIE_SECRET];
 	struct secure_stats stats;
 	const uint8_t *in; /* the datagram at hand; NULL once it was taken */
 	size_t in_n;
 	uint8_t text[NET_ROOM];
-	uint8_t answer[NET_ROOM + ANSWER_EXTRA];
 };
-
-/* ---- the table ------------------------------------------------------------------------------ */
-
-/* The bytes of a socket address that tell peers apart. */
-struct place {
-	uint8_t ip[16];
-	uint16_t port;
-};
-
-static struct place place_of(const struct sockaddr_storage *ss)
-{
-	struct place p = { .port = 0 };
-	const void *any = ss;
-	if (ss->ss_family == AF_INET) {
-		const struct sockaddr_in *in = any;
-		memcpy(p.ip, &in->sin_addr, sizeof(in->sin_addr));
-		p.port = in->sin_port;
-	} else {
-		const struct sockaddr_in6 *in6 = any;
-		memcpy(p.ip, &in6->sin6_addr, sizeof(in6->sin6_addr));
-		p.port = in6->sin6_port;
-	}
-	return p;
-}
-
-static size_t home_of(const struct secure *s, const struct place *p)
-{
-	return (size_t)hash_bytes(&s->hash, p, sizeof(*p)) & s->mask;
-}
-
-/* The room that holds the peer, or the free one where it would go. */
-static size_t table_room(const struct secure *s, const struct sockaddr_storage *from)
-{
-	struct place wanted = place_of(from);
-	size_t i = home_of(s, &wanted);
-	for (; s->table[i] != NULL; i = (i + 1) & s->mask) {
-		struct place there = place_of(&s->table[i]->address);
-		if (memcmp(&there, &wanted, sizeof(wanted)) == 0)
-			break;
-	}
-	return i;
-}
-
-/* Empties a room and moves up what had been pushed on by it. */
-static void table_empty(struct secure *s, size_t hole)
-{
-	s->table[hole] = NULL;
-	for (size_t i = (hole + 1) & s->mask; s->table[i] != NULL; i = (i + 1) & s->mask) {
-		struct place p = place_of(&s->table[i]->address);
-		if (((i - home_of(s, &p)) & s->mask) < ((i - hole) & s->mask))
-			continue;
-		s->table[hole] = s->table[i];
-		s->table[i] = NULL;
-		hole = i;
-	}
-}
 
 /* ---- wolfSSL's calls ------------------------------------------------------------------------ */
 
@@ -171,23 +112,21 @@ static struct peer *peer_create(struct secure *s)
 	return p;
 }
 
-static void session_end(struct secure *s, size_t room)
+static void session_end(struct secure *s, struct peer *p)
 {
-	peer_free(s->table[room]);
-	table_empty(s, room);
+	places_remove(s->peers, &p->address);
+	peer_free(p);
 	s->stats.sessions--;
 }
 
-/* Answers everything that the datagram at hand held. False when the session is over. */
+/* Delivers everything that the datagram at hand held. False when the session is over. */
 static bool session_read(struct secure *s, struct peer *p)
 {
 	for (;;) {
 		int n = wolfSSL_read(p->ssl, s->text, sizeof(s->text));
 		if (n <= 0)
 			break;
-		size_t m = answer_make(s->spec.stats, s->text, (size_t)n, s->answer);
-		if (m != 0 && wolfSSL_write(p->ssl, s->answer, (int)m) <= 0)
-			break;
+		s->spec.deliver(&p->address, s->text, (size_t)n);
 	}
 	int why = wolfSSL_get_error(p->ssl, 0);
 	if (why == WOLFSSL_ERROR_ZERO_RETURN)
@@ -212,20 +151,19 @@ static void session_begin(struct secure *s)
 {
 	struct peer *p = s->listener;
 	s->listener = NULL;
-	size_t room = table_room(s, &p->address);
-	if (s->table[room] != NULL)
-		session_end(s, room);
-	room = table_room(s, &p->address);
+	struct peer *before = places_find(s->peers, &p->address);
+	if (before != NULL)
+		session_end(s, before);
 	if (s->stats.sessions == s->spec.sessions) {
 		s->stats.refused++;
 		peer_free(p);
 		return;
 	}
-	s->table[room] = p;
+	places_put(s->peers, &p->address, p);
 	s->stats.sessions++;
 	if (!session_feed(s, p)) {
 		s->stats.refused++;
-		session_end(s, room);
+		session_end(s, p);
 	}
 }
 
@@ -259,8 +197,7 @@ static int hello_number(const uint8_t *d, size_t n)
 void secure_take(
 	struct secure *s, const struct sockaddr_storage *from, const uint8_t *datagram, size_t n)
 {
-	size_t room = table_room(s, from);
-	struct peer *p = s->table[room];
+	struct peer *p = places_find(s->peers, from);
 	int hello = hello_number(datagram, n);
 	s->in = datagram;
 	s->in_n = n;
@@ -270,9 +207,17 @@ void secure_take(
 		s->stats.strangers++;
 	} else if (!session_feed(s, p)) {
 		s->stats.refused += !p->up;
-		session_end(s, room);
+		session_end(s, p);
 	}
 	s->in = NULL;
+}
+
+void secure_send(
+	struct secure *s, const struct sockaddr_storage *to, const uint8_t *message, size_t n)
+{
+	struct peer *p = places_find(s->peers, to);
+	if (p != NULL && p->up)
+		wolfSSL_write(p->ssl, message, (int)n);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------ */
@@ -299,21 +244,16 @@ int secure_create(struct secure **secure, const struct secure_spec *spec)
 	if (s == NULL)
 		return -ENOMEM;
 	s->spec = *spec;
-	size_t rooms = 16;
-	while (rooms < 2 * spec->sessions)
-		rooms *= 2;
-	s->mask = rooms - 1;
-	s->table = calloc(rooms, sizeof(struct peer *));
-	hash_key_init(&s->hash);
+	s->peers = places_create(spec->sessions);
 	rand_bytes(s->cookie_secret, sizeof(s->cookie_secret));
 	wolfSSL_Init();
-	int rc = s->table == NULL ? -ENOMEM : context_create(s);
+	int rc = s->peers == NULL ? -ENOMEM : context_create(s);
 	if (rc == 0) {
 		*secure = s;
 		return 0;
 	}
 	wolfSSL_CTX_free(s->ctx);
-	free(s->table);
+	places_free(s->peers);
 	free(s);
 	return rc;
 }

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
-#include "answer.h"
+#include "base/bug.h"
 
 struct secure;
 
@@ -15,7 +15,8 @@ struct secure_spec {
 	bool derive;        /* the last four bytes are the identity's number, big-endian */
 	unsigned cid;       /* bytes of connection id that a client which offers one must use */
 	size_t sessions;    /* most at the same time */
-	struct answer_stats *stats; /* borrowed */
+	/* Takes one message of a peer; the bytes are valid during the call. */
+	void (*deliver)(const struct sockaddr_storage *from, const uint8_t *message, size_t n);
 	/* Sends one datagram; the bytes are valid during the call. */
 	void (*emit)(const struct sockaddr_storage *to, const uint8_t *datagram, size_t n);
 };
@@ -30,8 +31,11 @@ struct secure_stats {
 
 /* Makes the server side. Returns 0 or -errno: -ENOTSUP when the library lacks PSK-AES128-CCM-8. */
 int secure_create(struct secure **secure, const struct secure_spec *spec) MUST_CHECK;
-/* Takes one datagram and answers what it asks for. */
+/* Takes one datagram, and delivers what it brought. */
 void secure_take(
 	struct secure *s, const struct sockaddr_storage *from, const uint8_t *datagram, size_t n);
+/* Sends one message to a peer; nothing without a session. */
+void secure_send(
+	struct secure *s, const struct sockaddr_storage *to, const uint8_t *message, size_t n);
 /* What happened so far. */
 struct secure_stats secure_stats(const struct secure *s);

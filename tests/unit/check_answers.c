@@ -122,6 +122,11 @@ START_TEST(test_status)
 	ck_assert_str_eq(string(o, "drops/0/reason"), "coap_version");
 	ck_assert_int_eq(number(o, "drops/0/count"), 7);
 	ck_assert_uint_eq(json_object_array_length(at(o, "drops")), 1);
+	ck_assert(!json_object_get_boolean(at(o, "overload")));
+	json_object_put(o);
+	relay.dp->overload.is_on = true;
+	o = get("{\"cmd\":\"status\"}");
+	ck_assert(json_object_get_boolean(at(o, "overload")));
 	json_object_put(o);
 	small_relay_down(&relay);
 }

@@ -220,6 +220,85 @@ START_TEST(what_the_kernel_refuses_is_counted)
 }
 END_TEST
 
+/* ---- one wake-up is bounded, and answers keep up with what goes up ---- */
+
+static void queue_down(struct rig *r, const struct flow *f, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		ck_assert(fake_wan_queue(r->net, f->wan.port, NULL, "\x60\x00\x00\x01", 4));
+}
+
+static unsigned sent_by_one_wake_up(struct rig *r)
+{
+	unsigned before = fake_lan_sent(r->net);
+	ck_assert_int_eq(loop_once(r->loop, 0), 0);
+	return fake_lan_sent(r->net) - before;
+}
+
+static void take_all(struct rig *r)
+{
+	rig_settle(r);
+	while (*rig_server_got(r) != '\0' || *rig_device_got(r, A) != '\0')
+		;
+}
+
+START_TEST(a_wake_up_brings_down_as_many_answers_as_went_up)
+{
+	struct rig *r = up();
+	struct flow *f = rig_register(r, A, "dev", "rd/0");
+	for (unsigned i = 0; i < 8; i++)
+		rig_device(r, A, coap(NON, "0.02", i, "", "dp"));
+	queue_down(r, f, 20);
+	ck_assert_uint_eq(sent_by_one_wake_up(r), 8);
+	ck_assert_uint_eq(sent_by_one_wake_up(r), 1);
+	take_all(r);
+	rig_free(r);
+}
+END_TEST
+
+START_TEST(a_wake_up_reads_a_wan_socket_in_bounds)
+{
+	struct rig *r = up();
+	struct flow *f = rig_register(r, A, "dev", "rd/0");
+	for (unsigned i = 0; i < 2 * WAN_READS; i++)
+		rig_device(r, A, coap(NON, "0.02", i, "", "dp"));
+	queue_down(r, f, 3 * WAN_READS);
+	ck_assert_uint_eq(sent_by_one_wake_up(r), WAN_READS);
+	take_all(r);
+	rig_free(r);
+}
+END_TEST
+
+/* A server that floods one device: others get theirs in the same wake-up. */
+START_TEST(a_flood_by_a_server_is_read_once_a_wake_up)
+{
+	struct rig *r = up();
+	struct flow *f = rig_register(r, A, "dev", "rd/0");
+	queue_down(r, f, 20);
+	for (unsigned i = 0; i < 20; i++)
+		ck_assert_uint_eq(sent_by_one_wake_up(r), 1);
+	ck_assert_uint_eq(sent_by_one_wake_up(r), 0);
+	take_all(r);
+	rig_free(r);
+}
+END_TEST
+
+/* What was never answered is not waited for in the flood that comes later. */
+START_TEST(what_a_server_owes_is_forgotten_when_its_queue_is_empty)
+{
+	struct rig *r = up();
+	struct flow *f = rig_register(r, A, "dev", "rd/0");
+	for (unsigned i = 0; i < 8; i++)
+		rig_device(r, A, coap(NON, "0.02", i, "", "dp"));
+	queue_down(r, f, 1);
+	ck_assert_uint_eq(sent_by_one_wake_up(r), 1);
+	queue_down(r, f, 8);
+	ck_assert_uint_eq(sent_by_one_wake_up(r), 1);
+	take_all(r);
+	rig_free(r);
+}
+END_TEST
+
 START_TEST(datagrams_from_elsewhere_do_not_reach_a_device)
 {
 	struct rig *r = up();
@@ -320,6 +399,10 @@ Suite *datapath_suite(void)
 	SUITE_TEST(s, rule11_larger_ones_are_dropped_by_name_and_never_truncated);
 	SUITE_TEST(s, rule11_econnrefused_means_once_more);
 	SUITE_TEST(s, what_the_kernel_refuses_is_counted);
+	SUITE_TEST(s, a_wake_up_brings_down_as_many_answers_as_went_up);
+	SUITE_TEST(s, a_wake_up_reads_a_wan_socket_in_bounds);
+	SUITE_TEST(s, a_flood_by_a_server_is_read_once_a_wake_up);
+	SUITE_TEST(s, what_a_server_owes_is_forgotten_when_its_queue_is_empty);
 	SUITE_TEST(s, datagrams_from_elsewhere_do_not_reach_a_device);
 	SUITE_TEST(s, answers_leave_from_the_address_that_was_called);
 	SUITE_TEST(s, rule17_answers_follow_the_address_that_is_called);

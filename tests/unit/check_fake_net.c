@@ -118,6 +118,18 @@ START_TEST(lan_cuts_refuses_and_prefers_the_nearer_socket)
 	again.interface = "br-lan";
 	ck_assert_int_eq(udp_listen(&again), -ENODEV);
 	struct addr device = at("10.0.0.9:1234"), called = at("10.0.0.1:5683");
+	fake_lan_room(net, 2);
+	for (unsigned i = 1; i <= 3; i++) {
+		ck_assert(fake_lan_queue(net, &device, &called, 7, "x", 1));
+		ck_assert_uint_eq(fake_lan_waiting(net), i < 2 ? i : 2);
+	}
+	ck_assert_uint_eq(udp_filled(any.watch.fd), 100);
+	fake_net_wake(net);
+	ck_assert_uint_eq(udp_overflowed(any.batch), 1);
+	ck_assert_uint_eq(udp_filled(any.watch.fd), 0);
+	while (fake_lan_take(net) != NULL)
+		;
+	fake_lan_room(net, 0);
 	fake_lan_overflow(net, 5);
 	fake_lan_refuse(net, &device, true);
 	fake_lan_arrive(net, &device, &called, 7, big, sizeof(big));

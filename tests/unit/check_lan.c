@@ -16,6 +16,7 @@ struct echo {
 	unsigned answers;  /* to each datagram */
 	unsigned refused;
 	unsigned got;
+	unsigned pressed;
 };
 
 static void datagram(void *who, struct lan_port *port, struct udp_slot *slot, struct mono now)
@@ -39,7 +40,13 @@ static void refused(void *who, unsigned count)
 	((struct echo *)who)->refused += count;
 }
 
-static const struct lan_calls calls = { datagram, refused };
+static void pressed(void *who, struct mono now)
+{
+	(void)now;
+	((struct echo *)who)->pressed++;
+}
+
+static const struct lan_calls calls = { datagram, refused, pressed };
 
 static int echo_open(struct echo *e)
 {
@@ -146,6 +153,34 @@ START_TEST(refused_answers_are_told_and_overflows_counted)
 }
 END_TEST
 
+static void wake(struct echo *e, unsigned times)
+{
+	for (unsigned i = 0; i < times; i++)
+		ck_assert_int_eq(loop_once(e->env.loop, 0), 0);
+}
+
+/* Only reads that find the queue full again and again tell of it. */
+START_TEST(a_socket_that_is_not_emptied_presses)
+{
+	struct echo *e = echo_up();
+	ck_assert_int_eq(echo_open(e), 0);
+	send_in(e, 2 * LAN_PRESSED * LAN_BATCH);
+	wake(e, LAN_PRESSED - 1);
+	ck_assert_uint_eq(e->pressed, 0);
+	wake(e, 1);
+	ck_assert_uint_eq(e->pressed, 1);
+	wake(e, LAN_PRESSED);
+	ck_assert_uint_eq(e->pressed, 2);
+	for (unsigned i = 0; i < 3; i++) {
+		send_in(e, (LAN_PRESSED - 1) * LAN_BATCH + 1);
+		wake(e, LAN_PRESSED);
+	}
+	ck_assert_uint_eq(e->pressed, 2);
+	lan_close(e->port);
+	echo_down(e);
+}
+END_TEST
+
 START_TEST(port_that_can_not_open_leaves_nothing)
 {
 	struct echo *e = echo_up();
@@ -164,6 +199,7 @@ Suite *lan_suite(void)
 	SUITE_TEST(s, one_wake_up_reads_one_batch);
 	SUITE_TEST(s, what_gathered_is_sent_when_the_socket_closes);
 	SUITE_TEST(s, refused_answers_are_told_and_overflows_counted);
+	SUITE_TEST(s, a_socket_that_is_not_emptied_presses);
 	SUITE_TEST(s, port_that_can_not_open_leaves_nothing);
 	return s;
 }

@@ -132,7 +132,7 @@ START_TEST(test_status_page)
 		"\"listeners\":[{\"section\":\"lan\",\"sockets\":[{\"address\":\"0.0.0.0:5683\","
 		"\"interface\":null,\"dtls\":false,\"open\":true},{\"address\":\"[::]:5684\","
 		"\"interface\":\"br-lan\",\"dtls\":true,\"open\":true}]}],"
-		"\"sessions\":{\"now\":2,\"half_open\":1},"
+		"\"sessions\":{\"now\":2,\"half_open\":1},\"overload\":true,"
 		"\"totals\":{\"up_messages\":120,\"flows_moved\":0},"
 		"\"drops\":[{\"reason\":\"lan_junk\",\"count\":4,\"text\":\"neither CoAP nor DTLS\"}]}",
 		"lwgated    0.1.0, up 1d, 4.1 MB of memory, 1 worker\n"
@@ -141,6 +141,7 @@ START_TEST(test_status_page)
 		"endpoints  3 configured\n"
 		"flows      3 of 4096 (2 live, 1 unproven), 2 up, 1 back-off, 1 late\n"
 		"sessions   2 of devices with DTLS, 1 half-open\n"
+		"overload   devices send more than can be carried\n"
 		"\n"
 		"SERVER  UP  ALL  ADDRESS                        URI\n"
 		"cloud    2    3  192.0.2.1:5684 192.0.2.2:5684  coaps://a.example\n"

@@ -286,6 +286,26 @@ START_TEST(udp_tells_what_the_kernel_dropped)
 }
 END_TEST
 
+START_TEST(udp_tells_how_full_a_queue_is)
+{
+	netns_enter();
+	int lan = listen_at("0.0.0.0:5684", NULL), fd = client("127.0.0.1:5684");
+	ck_assert_uint_eq(udp_filled(lan), 0);
+	unsigned before = 0;
+	for (int i = 0; i < 100000 && udp_dropped(lan) == 0; i++) {
+		send_text(fd, "x");
+		ck_assert_uint_ge(udp_filled(lan), before);
+		before = udp_filled(lan);
+	}
+	ck_assert_uint_ge(udp_filled(lan), 95);
+	ck_assert_uint_le(udp_filled(lan), 101);
+	while (udp_recv_batch(lan, batch, SLOTS) > 0)
+		;
+	ck_assert_uint_eq(udp_filled(lan), 0);
+	ck_assert_uint_eq(udp_filled(-1), 0);
+}
+END_TEST
+
 Suite *udp_wan_suite(void)
 {
 	Suite *s = suite_create("udp_wan");
@@ -300,5 +320,6 @@ Suite *udp_wan_suite(void)
 	talk_test(s, udp_says_how_long_a_cut_datagram_was);
 	talk_test(s, udp_hears_its_peer_alone);
 	talk_test(s, udp_tells_what_the_kernel_dropped);
+	talk_test(s, udp_tells_how_full_a_queue_is);
 	return s;
 }

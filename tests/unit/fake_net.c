@@ -192,6 +192,11 @@ void fake_net_advance(struct fake_net *net, int64_t ms)
 	fake_net_until(net, mono_add(net->now, ms));
 }
 
+void fake_net_work(struct fake_net *net, int64_t ms)
+{
+	net->now = mono_add(net->now, ms);
+}
+
 void fake_net_ready(struct fake_net *net, int fd, unsigned happened)
 {
 	struct watch *watch = NULL;

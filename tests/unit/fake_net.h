@@ -61,6 +61,8 @@ void fake_net_wake(struct fake_net *net);
 void fake_net_advance(struct fake_net *net, int64_t ms);
 /* The same, to a point in time; a past one only wakes. */
 void fake_net_until(struct fake_net *net, struct mono at);
+/* The relay is at work for so long: the clock goes on, and nobody is served meanwhile. */
+void fake_net_work(struct fake_net *net, int64_t ms);
 /* Tells the owner of a watched descriptor that is no socket of ours, then runs the flush hooks.
  * Aborts when nobody watches it. */
 void fake_net_ready(struct fake_net *net, int fd, unsigned happened);
@@ -128,6 +130,10 @@ const struct fake_datagram *fake_lan_take(struct fake_net *net);
 void fake_lan_refuse(struct fake_net *net, const struct addr *peer, bool refuse);
 /* What udp_overflowed tells after the next batch. */
 void fake_lan_overflow(struct fake_net *net, uint32_t dropped);
+/* The kernel keeps so many datagrams for a LAN socket, and drops and counts what comes beyond; 0, as at first: all. */
+void fake_lan_room(struct fake_net *net, unsigned datagrams);
+/* Datagrams that wait to be read on LAN sockets. */
+unsigned fake_lan_waiting(const struct fake_net *net);
 
 /* Queues a datagram on the WAN socket that is bound to the local port, from its peer or, where from
  * is not NULL, from there (with its family the socket is chosen when both families have the port).

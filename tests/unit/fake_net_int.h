@@ -34,6 +34,7 @@ struct fake_socket {
 	uint32_t dropped;     /* WAN: what the kernel dropped */
 	int send_error;       /* WAN: each send fails with it; 0 is none */
 	struct list waiting;  /* struct fake_parcel, to be read */
+	unsigned waiting_count; /* LAN: how many */
 	struct watch *watch;  /* who is told; NULL when nobody */
 	unsigned wanted;      /* LOOP_READ and LOOP_WRITE */
 };
@@ -78,6 +79,7 @@ struct fake_net {
 	size_t own_count;
 	unsigned sources_asked;
 	struct addr broadcast;      /* of a network; all zero bytes: none */
+	unsigned lan_room;          /* datagrams that wait for a LAN socket at most; 0: any number */
 	uint8_t taken[65536 / 8];   /* ports of other programs, a bit each */
 	uint16_t first_port;
 	uint16_t last_port;

@@ -277,6 +277,12 @@ struct udp_slot *udp_batch_slot(struct udp_batch *batch, unsigned i)
 	return &batch->slots[i];
 }
 
+unsigned udp_filled(int fd)
+{
+	unsigned room = fake_net_get()->lan_room;
+	return room > 0 ? get(fd)->waiting_count * 100 / room : 0;
+}
+
 uint32_t udp_overflowed(const struct udp_batch *batch)
 {
 	return batch->overflowed;
@@ -306,6 +312,7 @@ int udp_recv_batch(int fd, struct udp_batch *batch, unsigned most)
 	struct fake_parcel *p;
 	while (n < most && (p = fake_parcel_first(&s->waiting)) != NULL) {
 		parcel_to_slot(p, &batch->slots[n++]);
+		s->waiting_count--;
 		free(p);
 	}
 	if (n > 0)
@@ -400,7 +407,12 @@ bool fake_lan_queue(struct fake_net *net, const struct addr *from, const struct 
 	struct fake_datagram d = { 0, *from, *called, ifindex, NULL, n };
 	best = steered(net, best, &d, bytes);
 	d.fd = FAKE_FIRST_FD + best;
+	if (net->lan_room > 0 && net->sockets[best].waiting_count == net->lan_room) {
+		net->overflow++;
+		return true;
+	}
 	fake_parcel_append(&net->sockets[best].waiting, &d, bytes);
+	net->sockets[best].waiting_count++;
 	return true;
 }
 
@@ -436,6 +448,20 @@ void fake_lan_refuse(struct fake_net *net, const struct addr *peer, bool refuse)
 void fake_lan_overflow(struct fake_net *net, uint32_t dropped)
 {
 	net->overflow = dropped;
+}
+
+void fake_lan_room(struct fake_net *net, unsigned datagrams)
+{
+	net->lan_room = datagrams;
+}
+
+unsigned fake_lan_waiting(const struct fake_net *net)
+{
+	unsigned n = 0;
+	for (int i = 0; i < net->highest; i++)
+		if (!net->sockets[i].wan)
+			n += net->sockets[i].waiting_count;
+	return n;
 }
 
 unsigned fake_lan_sent(const struct fake_net *net)

@@ -20,6 +20,7 @@ Suite *assist_suite(void);
 Suite *wan_round_suite(void);
 Suite *wanted_suite(void);
 Suite *frugal_suite(void);
+Suite *overload_suite(void);
 Suite *secure_suite(void);
 Suite *secure_cert_suite(void);
 Suite *secure_move_suite(void);
