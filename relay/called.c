@@ -157,8 +157,9 @@ bool called_stays(const struct datapath *dp, const struct lan_key *key, const st
 
 bool called_strays(const struct flow *f, const struct parcel *p)
 {
+	if (p->key.server == 0 || p->key.server == CALLED_FOREIGN)
+		return false;
 	const struct server *s = f->route->server;
-	return p->key.server != 0 && p->key.server != CALLED_FOREIGN &&
-		p->key.server != s->number && !addr_same_host(&f->called, &p->called) &&
+	return p->key.server != s->number && !addr_same_host(&f->called, &p->called) &&
 		!server_has(s, &p->called, p->now);
 }

@@ -207,6 +207,11 @@ void datapath_take(struct datapath *dp, struct parcel *p)
 		datapath_up(dp, p);
 }
 
+static struct lan_key key_of(const struct lan_port *port, const struct udp_slot *slot)
+{
+	return (struct lan_key){ slot->peer, slot->ifindex, port->listener->number, 0, 0 };
+}
+
 static void datagram(void *who, struct lan_port *port, struct udp_slot *slot, struct mono now)
 {
 	struct datapath *dp = who;
@@ -214,8 +219,62 @@ static void datagram(void *who, struct lan_port *port, struct udp_slot *slot, st
 		return;
 	struct parcel p = { .port = port, .called = slot->called, .bytes = slot->bytes,
 		.n = slot->n, .now = now };
-	p.key = (struct lan_key){ slot->peer, slot->ifindex, port->listener->number, 0, 0 };
+	p.key = key_of(port, slot);
 	datapath_take(dp, &p);
+}
+
+/* A known message costs little but waiting for memory, where flows are many: so all of a batch are asked
+ * for at first. */
+static void soon_plain(const struct datapath *dp, const struct lan_port *port,
+	struct udp_batch *batch, unsigned n)
+{
+	uint32_t place[LAN_BATCH];
+	const struct flow *flow[LAN_BATCH];
+	for (unsigned i = 0; i < n; i++) {
+		struct lan_key key = key_of(port, udp_batch_slot(batch, i));
+		place[i] = flow_fetch_place(dp->flows, &key);
+	}
+	for (unsigned i = 0; i < n; i++)
+		flow[i] = flow_fetch_at(dp->flows, place[i]);
+	for (unsigned i = 0; i < n; i++)
+		if (flow[i] != NULL)
+			wan_fetch(&flow[i]->wan);
+}
+
+/* The same where the device has a session, which knows the flow. */
+static void soon_secure(const struct datapath *dp, const struct lan_port *port,
+	struct udp_batch *batch, unsigned n)
+{
+	struct lan_session *const *chain[LAN_BATCH];
+	const struct lan_session *session[LAN_BATCH];
+	const struct flow *flow[LAN_BATCH] = { NULL };
+	for (unsigned i = 0; i < n; i++) {
+		struct lan_key key = key_of(port, udp_batch_slot(batch, i));
+		chain[i] = lan_session_fetch_chain(dp->sessions, &key);
+	}
+	for (unsigned i = 0; i < n; i++)
+		session[i] = lan_session_fetch(chain[i]);
+	for (unsigned i = 0; i < n; i++) {
+		if (session[i] == NULL || session[i]->dtls == NULL)
+			continue;
+		dtls_prefetch(session[i]->dtls);
+		flow[i] = flow_fetch_id(dp->flows, session[i]->flow);
+	}
+	for (unsigned i = 0; i < n; i++)
+		if (flow[i] != NULL)
+			wan_fetch(&flow[i]->wan);
+}
+
+/* Who calls others has another key. */
+static void soon(void *who, const struct lan_port *port, struct udp_batch *batch, unsigned n)
+{
+	const struct datapath *dp = who;
+	if (port->is_transparent || port->listener->intercepts)
+		return;
+	if (port->is_secure)
+		soon_secure(dp, port, batch, n);
+	else
+		soon_plain(dp, port, batch, n);
 }
 
 static void refused(void *who, unsigned count)
@@ -230,7 +289,7 @@ static void pressed(void *who, struct mono now)
 }
 
 const struct lan_calls datapath_lan_calls = { .datagram = datagram, .refused = refused,
-	.pressed = pressed };
+	.soon = soon, .pressed = pressed };
 
 /* ---- server to device ---- */
 
@@ -309,6 +368,11 @@ static void wan_message(struct wan *wan, uint8_t *bytes, size_t n, struct mono n
 		datapath_down(datapath_of(wan), flow, bytes, n, now);
 }
 
+static void wan_soon(const struct wan *wan)
+{
+	flow_fetch(container_of(wan, struct flow, wan));
+}
+
 static void wan_came_up(struct wan *wan, struct mono now)
 {
 	assist_is_up(flow_of(wan), now);
@@ -338,7 +402,7 @@ static void wan_port(struct wan *wan, uint16_t port)
 }
 
 const struct wan_calls datapath_wan_calls = { .room = wan_room, .message = wan_message,
-	.is_up = wan_came_up, .is_late = wan_late, .lost = wan_lost, .port_is = wan_port };
+	.soon = wan_soon, .is_up = wan_came_up, .is_late = wan_late, .lost = wan_lost, .port_is = wan_port };
 
 /* ---- the machine's addresses changed (rule 20) ---- */
 

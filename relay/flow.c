@@ -5,6 +5,10 @@
 #include <string.h>
 #include "route.h"
 
+/* What each message looks at is at most so much of a flow, bytes. */
+#define NEAR (6 * FETCH_LINE)
+_Static_assert(offsetof(struct flow, wan.has_socket) <= NEAR, "what each message looks at is near");
+
 /* Flows are kept in chunks that never move, so pointers to them stay good. */
 #define CHUNK 64
 
@@ -206,9 +210,10 @@ static int chunk_add(struct flows *t)
 	if (list == NULL)
 		return -ENOMEM;
 	t->chunk = list;
-	struct flow *chunk = calloc(CHUNK, sizeof(*chunk));
+	struct flow *chunk = aligned_alloc(FETCH_LINE, CHUNK * sizeof(*chunk));
 	if (chunk == NULL)
 		return -ENOMEM;
+	memset(chunk, 0, CHUNK * sizeof(*chunk));
 	list[t->chunks++] = chunk;
 	uint32_t first = (uint32_t)((t->chunks - 1) * CHUNK);
 	for (uint32_t i = CHUNK; i > 0; i--) {
@@ -253,6 +258,37 @@ struct flow *flow_find(const struct flows *t, const struct lan_key *key)
 {
 	const struct entry *e = index_find(t, key, key_hash(t, key));
 	return e->slot != 0 ? flow_at(t, e->slot) : NULL;
+}
+
+uint32_t flow_fetch_place(const struct flows *t, const struct lan_key *key)
+{
+	uint32_t hash = key_hash(t, key);
+	fetch(&t->index[hash & t->mask], sizeof(*t->index));
+	return hash;
+}
+
+const struct flow *flow_fetch_at(const struct flows *t, uint32_t place)
+{
+	const struct entry *e = &t->index[place & t->mask];
+	if (e->slot == 0)
+		return NULL;
+	const struct flow *flow = flow_at(t, e->slot);
+	flow_fetch(flow);
+	return flow;
+}
+
+const struct flow *flow_fetch_id(const struct flows *t, struct flow_id id)
+{
+	if (id.slot == 0 || id.slot > t->chunks * CHUNK)
+		return NULL;
+	const struct flow *flow = flow_at(t, id.slot);
+	flow_fetch(flow);
+	return flow;
+}
+
+void flow_fetch(const struct flow *flow)
+{
+	fetch(flow, NEAR);
 }
 
 struct flow *flow_by_id(const struct flows *t, struct flow_id id)

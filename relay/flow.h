@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include "base/addr.h"
 #include "base/bug.h"
+#include "base/fetch.h"
 #include "base/hash.h"
 #include "base/list.h"
 #include "base/mono.h"
@@ -56,45 +57,45 @@ struct flow_asked {
 	bool has_lifetime; /* the request named one */
 };
 
-/* One flow. */
+/* One flow. What each message looks at comes first, up to the first part of struct wan: of many flows that is
+ * all that has to come into the cache. */
 struct flow {
-	struct lan_key key; /* the LAN association */
-	struct flow_id id; /* names the flow across time */
-	struct flow *sibling;     /* next flow of the same LAN association (bootstrap), or NULL */
+	_Alignas(FETCH_LINE) bool is_used; /* private: the place is taken */
 	bool is_shared;           /* the LAN association has, or had, several flows */
+	bool is_guest;            /* its address is another endpoint's until a server accepts it */
+	bool is_live;             /* a server answered with success */
+	bool is_ending;           /* to be closed once the answer at hand has passed */
+	uint16_t last_down_mid;   /* of the last message from the server, host order */
+	struct lan_key key;       /* the LAN association */
+	struct flow_id id;        /* names the flow across time */
+	struct flow *sibling;     /* next flow of the same LAN association (bootstrap), or NULL */
 	struct lan_port *port;    /* socket towards the device */
 	struct addr called;       /* our address that the device calls, without port; any: routed */
 	struct lan_session *session; /* of the device, where its key has an identity; NULL: none now */
-	struct wan wan;           /* association towards the server */
+	struct mono last_up, last_down; /* when the last message passed */
+	struct mono ping_until;   /* answers to it are eaten until then; 0: there was none */
+	struct flow_traffic up, down; /* what was relayed */
+	struct opaque *opaque;    /* where records pass unended, or NULL */
+	struct assist *assist;    /* after a change of our address, where it is asked for; or NULL */
+	struct move *move;        /* a Register from another address waits, or NULL */
+	struct flow_asked asked;  /* a registration request under way */
+	struct wan wan;           /* association towards the server; the rest comes behind it */
+
 	struct held_queue held;   /* messages that wait for it */
 	struct route *route;      /* the rule that made it; never NULL */
-
-	struct flow_traffic up, down; /* what was relayed */
 	struct portion portion;   /* what its device sent lately, while there is overload */
-	struct mono last_up, last_down; /* when the last message passed */
 	struct mono born; /* when the flow was made */
 	uint32_t *drops;          /* by enum drop, made at the first loss; or NULL */
-
-	struct flow_asked asked; /* a registration request under way */
 	char *location;           /* "/rd/0" of the registration, or NULL */
 	struct mono registered;   /* when a server gave the location; 0: before a restart */
 	uint32_t lifetime_s;      /* of the registration; 0 is without end */
 	struct mono expires;      /* end of the registration and its grace; MONO_NEVER: none */
-	bool is_guest;            /* its address is another endpoint's until a server accepts it */
-	bool is_live;             /* a server answered with success */
-	bool is_ending;           /* to be closed once the answer at hand has passed */
-	unsigned source_ticket;   /* of limit.h, while unproven; else 0 */
-	struct opaque *opaque;    /* where records pass unended, or NULL */
-	struct assist *assist;    /* after a change of our address, where it is asked for; or NULL */
-	struct move *move;        /* a Register from another address waits, or NULL */
-	uint16_t last_down_mid;   /* of the last message from the server, host order */
 	uint16_t ping_mid;        /* of our own CoAP ping, host order */
-	struct mono ping_until;   /* answers to it are eaten until then; 0: there was none */
+	unsigned source_ticket;   /* of limit.h, while unproven; else 0 */
 	struct flow_recent *recent; /* what went down lately, where is_shared; or NULL */
 	struct timer life;        /* expiry of the flow and of what it holds */
 
 	struct list by_host;      /* ring of flows in the same host bucket */
-	bool is_used;             /* private: the place is taken */
 	uint32_t next_free;       /* private */
 };
 
@@ -120,6 +121,16 @@ struct flow *flow_add(struct flows *flows, const struct lan_key *key);
 void flow_remove(struct flows *flows, struct flow *flow);
 /* The first flow of the LAN association, or NULL. */
 struct flow *flow_find(const struct flows *flows, const struct lan_key *key);
+/* For a caller that knows messages ahead, so that none waits for memory: asks for the place in the index where
+ * this key is looked up, and returns its name. */
+uint32_t flow_fetch_place(const struct flows *flows, const struct lan_key *key);
+/* Then, a little later, for what each message looks at in the flow that stands there: most likely the one of the
+ * key, which is returned, or NULL. */
+const struct flow *flow_fetch_at(const struct flows *flows, uint32_t place);
+/* The same by an id, where it may have ended. */
+const struct flow *flow_fetch_id(const struct flows *flows, struct flow_id id);
+/* The same for a flow that is at hand. */
+void flow_fetch(const struct flow *flow);
 /* The flow of this id, or NULL when it ended. */
 struct flow *flow_by_id(const struct flows *flows, struct flow_id id);
 /* Gives the flow another key. */

@@ -31,6 +31,8 @@ static void is_ready(struct watch *watch, unsigned happened, struct mono now)
 	int n = udp_recv_batch(p->fd, p->in, LAN_BATCH);
 	if (n <= 0)
 		return;
+	if (n > 1 && p->calls->soon != NULL)
+		p->calls->soon(p->who, p, p->in, (unsigned)n);
 	for (unsigned i = 0; i < (unsigned)n; i++)
 		p->calls->datagram(p->who, p, udp_batch_slot(p->in, i), now);
 	note_overflows(p);

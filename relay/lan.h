@@ -46,6 +46,9 @@ struct lan_calls {
 	void (*refused)(void *who, unsigned count);
 	/* Another LAN_PRESSED reads in a row did not empty a socket. */
 	void (*pressed)(void *who, struct mono now);
+	/* Several came at once; these n of the batch are told next, one by one: a chance to ask for memory
+	 * (base/fetch.h). May be NULL. */
+	void (*soon)(void *who, const struct lan_port *port, struct udp_batch *batch, unsigned n);
 };
 
 /* One socket. */

@@ -260,6 +260,20 @@ void lan_session_free(struct lan_sessions *t, struct lan_session *s)
 
 /* ---- looking ---- */
 
+struct lan_session *const *lan_session_fetch_chain(const struct lan_sessions *t,
+	const struct lan_key *key)
+{
+	struct lan_session *const *chain = address_chain(t, key);
+	fetch(chain, sizeof(*chain));
+	return chain;
+}
+
+const struct lan_session *lan_session_fetch(struct lan_session *const *chain)
+{
+	fetch(*chain, sizeof(**chain));
+	return *chain;
+}
+
 struct lan_session *lan_session_by_cid(const struct lan_sessions *t, struct slice cid)
 {
 	BUG_UNLESS(cid.n == LAN_CID_BYTES);

@@ -69,6 +69,12 @@ void lan_session_rekey(struct lan_sessions *sessions, struct lan_session *s,
 /* Takes a session out and frees it; its dtls must be gone. */
 void lan_session_free(struct lan_sessions *sessions, struct lan_session *s);
 
+/* As flow_fetch_place: asks for the chain in which sessions of this address stand. It is good until the table
+ * changes. */
+struct lan_session *const *lan_session_fetch_chain(const struct lan_sessions *sessions,
+	const struct lan_key *key);
+/* Then for the first session there, which is returned, or NULL. */
+const struct lan_session *lan_session_fetch(struct lan_session *const *chain);
 /* The session with this connection id, or NULL. */
 struct lan_session *lan_session_by_cid(const struct lan_sessions *sessions, struct slice cid);
 /* The next session at this address and listener that calls this server, whatever the interface: begin with

@@ -24,10 +24,11 @@
 
 /* Reads of a full batch in a row after which a LAN socket's queue is looked at. */
 #define LAN_PRESSED 4
-/* Overload (overload.h) begins when a LAN socket's queue is so full, percent. The kernel counts up to a quarter of the
- * room for longer than it is taken. */
+/* Overload (overload.h) begins when a LAN socket's queue is so full, percent: messages are counted. 4,096 exchanges of
+ * devices that wait for their answers fill up to 66, since the kernel counts a quarter of the room for longer than it
+ * is taken; they shall lose nothing. */
 #define OVERLOAD_FULL 50
-/* Shares are made smaller at once while it is so full and still fills, percent. */
+/* Shares are made smaller while it is so full, percent; at once while it still fills. */
 #define OVERLOAD_URGENT 75
 /* Shares grow again below this, percent. */
 #define OVERLOAD_EMPTY 25

@@ -7,7 +7,11 @@
 #include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
+#include "base/fetch.h"
 #include "limits.h"
+
+/* Turns between an announcement and the turn itself: memory takes as long as one or two. */
+#define AHEAD 4
 
 /* Who is told of an event. */
 struct slot {
@@ -161,15 +165,44 @@ static int wait_for(const struct loop *loop, int wait_ms)
 	return left < INT_MAX ? (int)left : INT_MAX;
 }
 
-static void tell(struct loop *loop, const struct epoll_event *event)
+/* Who is to be told of it; NULL when that one is gone. */
+static struct watch *owner(const struct loop *loop, const struct epoll_event *event)
 {
 	const struct slot *slot = &loop->slots[event->data.u64 & UINT32_MAX];
-	if (slot->watch == NULL || slot->generation != (uint32_t)(event->data.u64 >> 32))
+	return slot->generation == (uint32_t)(event->data.u64 >> 32) ? slot->watch : NULL;
+}
+
+static void tell(struct loop *loop, const struct epoll_event *event)
+{
+	struct watch *watch = owner(loop, event);
+	if (watch == NULL)
 		return;
 	unsigned happened = (event->events & EPOLLIN ? LOOP_READ : 0u) |
 		(event->events & EPOLLOUT ? LOOP_WRITE : 0u) |
 		(event->events & (EPOLLERR | EPOLLHUP) ? LOOP_ERROR : 0u);
-	slot->watch->ready(slot->watch, happened, loop->now);
+	watch->ready(watch, happened, loop->now);
+}
+
+/* That this one's turn comes soon. */
+static void announce(const struct loop *loop, const struct epoll_event *event)
+{
+	const struct watch *watch = owner(loop, event);
+	if (watch != NULL && watch->soon != NULL)
+		watch->soon(watch);
+}
+
+/* Tells all; each is announced some turns before, and its watch is asked for before that. */
+static void tell_all(struct loop *loop, int n)
+{
+	for (int i = 0; i < n; i++)
+		fetch(owner(loop, &loop->events[i]), sizeof(struct watch));
+	for (int i = 1; i < AHEAD && i < n; i++)
+		announce(loop, &loop->events[i]);
+	for (int i = 0; i < n; i++) {
+		if (i + AHEAD < n)
+			announce(loop, &loop->events[i + AHEAD]);
+		tell(loop, &loop->events[i]);
+	}
 }
 
 int loop_once(struct loop *loop, int wait_ms)
@@ -180,8 +213,7 @@ int loop_once(struct loop *loop, int wait_ms)
 	loop->now = clock_read();
 	loop->serving = true;
 	timers_run(&loop->timers, loop->now, LOOP_TIMERS);
-	for (int i = 0; i < n; i++)
-		tell(loop, &loop->events[i]);
+	tell_all(loop, n);
 	list_each(node, &loop->flushes) {
 		struct flush *flush = container_of(node, struct flush, node);
 		flush->run(flush, loop->now);

@@ -19,6 +19,9 @@ struct watch {
 	int fd; /* the owner's; it closes it */
 	/* Called when something happened; it may forget this and any other watch. */
 	void (*ready)(struct watch *watch, unsigned happened, struct mono now);
+	/* Called some descriptors before ready, where it is not NULL and others come first: may ask for memory
+	 * that ready will look at (base/fetch.h), and changes nothing. */
+	void (*soon)(const struct watch *watch);
 	uint32_t slot; /* private: 0 while not watched */
 };
 

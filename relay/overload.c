@@ -80,8 +80,7 @@ static bool may_lower(const struct overload *o, unsigned filled, struct mono now
 {
 	if (carried_per_second(o, now) < o->carried_most / OVERLOAD_LEAST)
 		return false;
-	bool is_urgent = filled >= OVERLOAD_URGENT && filled > o->filled;
-	return is_urgent || mono_since(o->lowered, now) >= OVERLOAD_PATIENCE_MS;
+	return filled > o->filled || mono_since(o->lowered, now) >= OVERLOAD_PATIENCE_MS;
 }
 
 /* The share of the next window, by what the present one was like. */
@@ -90,7 +89,7 @@ static void adapt(struct overload *o, unsigned filled, struct mono now)
 	uint64_t carried = carried_per_second(o, now);
 	if (carried > o->carried_most)
 		o->carried_most = carried;
-	if (filled >= OVERLOAD_FULL && may_lower(o, filled, now)) {
+	if (filled >= OVERLOAD_URGENT && may_lower(o, filled, now)) {
 		uint32_t used = o->share < o->most ? o->share : o->most;
 		used -= used / 4;
 		o->share = used > OVERLOAD_FLOOR ? used : OVERLOAD_FLOOR;
@@ -101,14 +100,14 @@ static void adapt(struct overload *o, unsigned filled, struct mono now)
 	o->filled = filled;
 }
 
-static void begin(struct datapath *dp, struct mono now)
+static void begin(struct datapath *dp, unsigned filled, struct mono now)
 {
 	struct overload *o = &dp->overload;
 	o->is_on = true;
 	o->is_told = false;
 	o->share = UINT32_MAX;
 	o->carried_most = 0;
-	o->filled = 0;
+	o->filled = filled;
 	o->told_messages = o->told_dropped = 0;
 	o->since = o->dropping = now;
 	o->lowered = mono_add(now, -OVERLOAD_PATIENCE_MS);
@@ -152,8 +151,9 @@ void overload_init(struct overload *overload)
 
 void overload_pressed(struct datapath *dp, struct mono now)
 {
-	if (!dp->overload.is_on && fullest(dp) >= OVERLOAD_FULL)
-		begin(dp, now);
+	unsigned filled = dp->overload.is_on ? 0 : fullest(dp);
+	if (filled >= OVERLOAD_FULL)
+		begin(dp, filled, now);
 }
 
 /* Counts it; true when it is within the share. */

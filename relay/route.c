@@ -33,9 +33,12 @@ static size_t name_bucket(const struct routes *t, struct slice name)
 	return (size_t)hash_bytes(&t->secret, name.p, name.n) & t->mask;
 }
 
-static size_t address_bucket(const struct routes *t, const struct addr *a)
+static size_t address_bucket(const struct routes *t, const struct addr *a, uint16_t port)
 {
-	return (size_t)hash_bytes(&t->secret, a->ip, sizeof(a->ip)) & t->mask;
+	uint8_t key[sizeof(a->ip) + sizeof(port)];
+	memcpy(key, a->ip, sizeof(a->ip));
+	memcpy(key + sizeof(a->ip), &port, sizeof(port));
+	return (size_t)hash_bytes(&t->secret, key, sizeof(key)) & t->mask;
 }
 
 static void route_fini(struct route *r)
@@ -83,7 +86,7 @@ static void link_route(struct routes *t, struct route *r)
 	*at = r;
 	if (!r->has_address)
 		return;
-	at = &t->by_address[address_bucket(t, &r->address)];
+	at = &t->by_address[address_bucket(t, &r->address, r->address.port)];
 	while (*at != NULL)
 		at = &(*at)->next_address;
 	*at = r;
@@ -230,21 +233,24 @@ struct route *route_of(const struct routes *t, const char *endpoint, const struc
 	return r;
 }
 
+/* The best of those that were given this host and this port, 0 for any. */
+static struct route *by_host_port(const struct routes *t, const struct addr *host, uint16_t port,
+	bool is_opaque, const struct route_way *way)
+{
+	struct route *best = NULL;
+	struct route *r = t->by_address[address_bucket(t, host, port)];
+	for (; r != NULL; r = r->next_address)
+		if (r->is_opaque == is_opaque && r->listen == NULL && r->address.port == port &&
+			addr_same_host(&r->address, host) && is_better(r, best, way))
+			best = r;
+	return best;
+}
+
 static struct route *by_address(const struct routes *t, const struct addr *device, bool is_opaque,
 	const struct route_way *way)
 {
-	struct route *any_port = NULL, *best = NULL;
-	struct route *r = t->by_address[address_bucket(t, device)];
-	for (; r != NULL; r = r->next_address) {
-		if (r->is_opaque != is_opaque || r->listen != NULL ||
-			!addr_same_host(&r->address, device))
-			continue;
-		if (r->address.port == device->port && is_better(r, best, way))
-			best = r;
-		if (r->address.port == 0 && is_better(r, any_port, way))
-			any_port = r;
-	}
-	return best != NULL ? best : any_port;
+	struct route *r = by_host_port(t, device, device->port, is_opaque, way);
+	return r != NULL ? r : by_host_port(t, device, 0, is_opaque, way);
 }
 
 struct route *route_by_address(const struct routes *t, const struct addr *device,

@@ -324,7 +324,8 @@ static uint32_t answer_interface(const struct udp_slot *slot)
 	return slot->ifindex;
 }
 
-/* Writes the control message that names the source address and the interface; returns its room. */
+/* Writes the control message that names the source address and the interface; returns its bytes. Without the
+ * padding behind it: Linux keeps 36 bytes on its stack, and allocates for more with each datagram. */
 static size_t write_control(struct msghdr *header, const struct udp_slot *slot)
 {
 	uint32_t ifindex = answer_interface(slot);
@@ -336,7 +337,7 @@ static size_t write_control(struct msghdr *header, const struct udp_slot *slot)
 		c->cmsg_type = IP_PKTINFO;
 		c->cmsg_len = CMSG_LEN(sizeof(info));
 		memcpy(CMSG_DATA(c), &info, sizeof(info));
-		return CMSG_SPACE(sizeof(info));
+		return CMSG_LEN(sizeof(info));
 	}
 	struct in6_pktinfo info = { .ipi6_ifindex = ifindex };
 	memcpy(&info.ipi6_addr, slot->called.ip, 16);
@@ -344,7 +345,7 @@ static size_t write_control(struct msghdr *header, const struct udp_slot *slot)
 	c->cmsg_type = IPV6_PKTINFO;
 	c->cmsg_len = CMSG_LEN(sizeof(info));
 	memcpy(CMSG_DATA(c), &info, sizeof(info));
-	return CMSG_SPACE(sizeof(info));
+	return CMSG_LEN(sizeof(info));
 }
 
 static void close_envelope(struct udp_batch *batch, unsigned i)

@@ -278,6 +278,13 @@ static void is_ready(struct watch *watch, unsigned happened, struct mono now)
 		rearm(w);
 }
 
+static void is_soon(const struct watch *watch)
+{
+	const struct wan *w = container_of(watch, struct wan, watch);
+	wan_fetch(w);
+	w->calls->soon(w);
+}
+
 /* ---- time passes ---- */
 
 /* Three flights went unanswered and the fourth is due: another candidate may do better (rule 4). */
@@ -349,6 +356,7 @@ void wan_open(struct wan *w, struct env *env, const struct wan_spec *spec, struc
 		.port_was_used = spec->port != 0, .state = WAN_WAITING,
 		.is_secure = spec->server->is_secure && !spec->is_opaque };
 	w->watch.ready = is_ready;
+	w->watch.soon = is_soon;
 	w->timer.fire = fire;
 	w->user.found = addresses_found;
 	w->down_since = now;
@@ -370,6 +378,12 @@ void wan_close(struct wan *w)
 		dtls_close(&w->session);
 	wan_socket_close(w);
 	server_leave(w->server, &w->user);
+}
+
+void wan_fetch(const struct wan *w)
+{
+	if (w->session != NULL)
+		dtls_prefetch(w->session);
 }
 
 bool wan_is_late(const struct wan *w, struct mono now)

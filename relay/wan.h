@@ -23,6 +23,8 @@ struct wan_calls {
 	/* A message of n bytes stands in the room that was given last. The association may be closed
 	 * by the owner only after the call has returned. */
 	void (*message)(struct wan *wan, uint8_t *bytes, size_t n, struct mono now);
+	/* Something will come soon: a chance to ask for memory (base/fetch.h). */
+	void (*soon)(const struct wan *wan);
 	/* Messages pass from now on. */
 	void (*is_up)(struct wan *wan, struct mono now);
 	/* No association came up within the server's handshake timeout; it goes on trying. */
@@ -45,48 +47,47 @@ struct wan_spec {
 	int64_t delay_ms;              /* before the first try, to pace many of them */
 };
 
-/* Embedded in a flow. Zeroed is closed. */
+/* Embedded in a flow. Zeroed is closed. What each message looks at comes first, as in the flow. */
 struct wan {
 	int fd;                       /* socket; meaningful where has_socket */
+	enum wan_state state; /* see the table in wan.c */
+	struct watch watch; /* of the socket */
+	struct dtls_session *session; /* proven, or NULL */
+	const struct wan_calls *calls; /* the owner's */
+	struct env *env; /* borrowed */
+	struct server *server; /* borrowed */
+	bool is_secure;               /* it has sessions of its own */
+	bool is_refused;              /* ICMP refused, and nothing was heard since */
+	bool must_renew;              /* the server can not know the session's new address */
+	uint8_t owed;                 /* datagrams that may come for what went up, at most WAN_READS */
+	bool is_asked;                /* a CON went up and nothing authentic came since */
+	uint8_t asked_copies; /* how often it was seen */
+	uint16_t asked_mid;           /* the first such CON */
+	struct mono asked_at; /* when it was seen first */
+	unsigned failures;            /* rounds that failed in a row */
+	int emit_error;               /* of the last datagram that a session sent; 0 or -errno */
+	struct mono next_try;         /* while waiting, in back-off, or suspicious */
+	struct dtls_session *attempt; /* being made, or NULL */
+	struct addr peer;             /* the server's address in use */
+	struct timer timer; /* the next thing to do */
+	struct mono suspected;        /* when silence was last acted upon */
+
 	bool has_socket; /* fd is open */
 	bool is_connected;            /* a route to the server was there */
 	uint16_t port;                /* the socket's source port, host order */
 	uint32_t ifindex;             /* of the interface that it is bound to; 0: none */
 	uint32_t overflowed;          /* what the kernel dropped on it, as counted so far */
-	int emit_error;               /* of the last datagram that a session sent; 0 or -errno */
-	enum wan_state state; /* see the table in wan.c */
-	struct dtls_session *session; /* proven, or NULL */
-	struct dtls_session *attempt; /* being made, or NULL */
-	struct env *env; /* borrowed */
-	const struct wan_calls *calls; /* the owner's */
-	struct watch watch; /* of the socket */
-	struct timer timer; /* the next thing to do */
-
-	struct server *server; /* borrowed */
 	struct server_user user; /* in the server's ring */
 	struct dtls_psk psk; /* borrowed */
 	struct dtls_pair pair; /* borrowed */
-	bool is_secure;               /* it has sessions of its own */
-	bool is_refused;              /* ICMP refused, and nothing was heard since */
 	const char *label; /* the endpoint's name, borrowed */
-	struct addr peer;             /* the server's address in use */
 	uint16_t kept_port;           /* remembered port; 0: none */
 	bool port_was_used;           /* a server may still hold a session with kept_port */
 	uint8_t step;                 /* which candidate of this round; see candidate() */
 	struct mono round_ends;       /* handshakes of this round give up then */
-	struct mono next_try;         /* while waiting, in back-off, or suspicious */
-	struct mono suspected;        /* when silence was last acted upon */
 	struct mono last_try; /* when the last round began, or failed */
 	struct mono down_since;       /* when messages stopped passing; MONO_NEVER while up */
 	bool is_late_told;            /* the owner knows that nothing came up in time */
-	unsigned failures;            /* rounds that failed in a row */
-
-	bool must_renew;              /* the server can not know the session's new address */
-	uint8_t owed;                 /* datagrams that may come for what went up, at most WAN_READS */
-	bool is_asked;                /* a CON went up and nothing authentic came since */
-	uint16_t asked_mid;           /* the first such CON */
-	uint8_t asked_copies; /* how often it was seen */
-	struct mono asked_at; /* when it was seen first */
 };
 
 /* Opens an association; it comes up by itself. */
@@ -100,6 +101,8 @@ static inline bool wan_is_up(const struct wan *wan)
 }
 /* True when nothing came up within the server's handshake timeout (rule 10). */
 bool wan_is_late(const struct wan *wan, struct mono now);
+/* Asks for the memory that the next message needs, either way. */
+void wan_fetch(const struct wan *wan);
 /* Sends one message. Returns 0, -ENOTCONN unless up, -EMSGSIZE, or another -errno. */
 int wan_send(struct wan *wan, const uint8_t *bytes, size_t n, struct mono now) MUST_CHECK;
 /* Without sessions of its own: goes to the server's next address; behind the last one it takes another

@@ -16,7 +16,16 @@ static inline uint64_t rotl(uint64_t x, int b)
 		v[2] += v[1], v[1] = rotl(v[1], 17), v[1] ^= v[2], v[2] = rotl(v[2], 32);          \
 	} while (0)
 
-static inline uint64_t little_endian(const uint8_t *p, size_t n)
+/* Eight bytes in little-endian order: written out, so that it is one load where the machine's order
+ * is the same. */
+static inline uint64_t eight(const uint8_t *p)
+{
+	return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24 |
+		(uint64_t)p[4] << 32 | (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 | (uint64_t)p[7] << 56;
+}
+
+/* Fewer than eight, in the same order. */
+static inline uint64_t rest(const uint8_t *p, size_t n)
 {
 	uint64_t m = 0;
 	for (size_t i = 0; i < n; i++)
@@ -36,12 +45,12 @@ uint64_t hash_bytes(const struct hash_key *key, const void *bytes, size_t n)
 	const uint8_t *p = bytes;
 	size_t left = n;
 	for (; left >= 8; p += 8, left -= 8) {
-		uint64_t m = little_endian(p, 8);
+		uint64_t m = eight(p);
 		v[3] ^= m;
 		SIPROUND(v);
 		v[0] ^= m;
 	}
-	uint64_t last = (uint64_t)(n & 0xff) << 56 | little_endian(p, left);
+	uint64_t last = (uint64_t)(n & 0xff) << 56 | rest(p, left);
 	v[3] ^= last;
 	SIPROUND(v);
 	v[0] ^= last;

@@ -492,6 +492,49 @@ START_TEST(crew_loses_by_name_what_a_ring_has_no_room_for)
 }
 END_TEST
 
+/* ---- by chance ---- */
+
+/* Devices speak, change ports and hosts, while the kernel brings them to any worker. */
+START_TEST(crew_serves_all_whatever_the_kernel_chooses)
+{
+	enum { DEVICES = 6, STEPS = 400 };
+	char name[DEVICES][16], from[DEVICES][32], location[DEVICES][16];
+	uint16_t port[DEVICES];
+	struct rig *r = rig_create();
+	r->workers = 4;
+	for (int i = 0; i < DEVICES; i++) {
+		snprintf(name[i], sizeof(name[i]), "dev%d", i);
+		rig_endpoint(r, name[i], "cloud");
+	}
+	rig_start(r);
+	srand(rig_seed());
+	for (int i = 0; i < DEVICES; i++) {
+		snprintf(from[i], sizeof(from[i]), "192.168.1.%d:40000", 20 + i);
+		snprintf(location[i], sizeof(location[i]), "rd/%d", i);
+		steer_to(r, rand() % 4);
+		rig_register(r, from[i], name[i], location[i]);
+		port[i] = r->port;
+	}
+	for (unsigned step = 1; step <= STEPS; step++) {
+		int i = rand() % DEVICES;
+		const char *update = UPDATE(step, location[i]);
+		steer_to(r, rand() % 4);
+		if (rand() % 3 == 0) /* another port of its host */
+			snprintf(from[i], sizeof(from[i]), "192.168.1.%d:%d", 20 + i, 40000 + rand() % 9);
+		rig_device(r, from[i], update);
+		rig_expect_server(r, update);
+		ck_assert_uint_eq(r->port, port[i]);
+		rig_server(r, port[i], coap(ACK, "2.04", step, "ab", NULL));
+		rig_expect_device(r, from[i], coap(ACK, "2.04", step, "ab", NULL));
+		rig_advance(r, 10);
+	}
+	ck_assert_uint_eq(directory_flows(r->crew->directory), DEVICES);
+	ck_assert_uint_eq(rig_drops(r, DROP_STRANGER_LOCATION), 0);
+	ck_assert_uint_gt(rig_counts(r, COUNT_HANDED_OVER), STEPS / 2);
+	rig_free(r);
+}
+END_TEST
+
 Suite *crew_suite(void)
 {
 	Suite *s = suite_create("crew");
@@ -516,5 +559,6 @@ Suite *crew_suite(void)
 	SUITE_TEST(s, crew_reloads_with_a_session_of_another_workers_making);
 	SUITE_TEST(s, crew_refuses_a_secured_endpoint_without_dtls);
 	SUITE_TEST(s, crew_loses_by_name_what_a_ring_has_no_room_for);
+	SUITE_TEST(s, crew_serves_all_whatever_the_kernel_chooses);
 	return s;
 }

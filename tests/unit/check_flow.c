@@ -52,6 +52,28 @@ START_TEST(every_part_of_the_key_counts)
 }
 END_TEST
 
+START_TEST(what_is_fetched_is_what_is_found)
+{
+	struct flows *t = make(64);
+	struct lan_key key[64];
+	unsigned same = 0;
+	key[0] = key_of(0, 5683, 1);
+	ck_assert_ptr_null(flow_fetch_at(t, flow_fetch_place(t, &key[0])));
+	for (unsigned i = 0; i < 64; i++) {
+		key[i] = key_of(i, 5683, 1);
+		ck_assert_ptr_nonnull(flow_add(t, &key[i]));
+	}
+	for (unsigned i = 0; i < 64; i++)
+		same += flow_fetch_at(t, flow_fetch_place(t, &key[i])) == flow_find(t, &key[i]);
+	ck_assert_ptr_eq(flow_fetch_id(t, flow_find(t, &key[7])->id), flow_find(t, &key[7]));
+	ck_assert_ptr_null(flow_fetch_id(t, (struct flow_id){ 0 }));
+	ck_assert_ptr_null(flow_fetch_id(t, (struct flow_id){ .slot = 65 }));
+	/* All but who was put aside by another of the same place; a half of the places is free. */
+	ck_assert_uint_gt(same, 16);
+	clear(t);
+}
+END_TEST
+
 START_TEST(full_table_takes_no_more_until_one_goes)
 {
 	struct flows *t = make(3);
@@ -303,6 +325,7 @@ Suite *flow_suite(void)
 	tcase_set_timeout(t, 60);
 	suite_add_tcase(s, t);
 	SUITE_TEST(s, every_part_of_the_key_counts);
+	SUITE_TEST(s, what_is_fetched_is_what_is_found);
 	SUITE_TEST(s, full_table_takes_no_more_until_one_goes);
 	SUITE_TEST(s, stale_id_finds_nothing);
 	SUITE_TEST(s, rekey_leaves_the_old_key_to_others);

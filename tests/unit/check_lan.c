@@ -16,6 +16,8 @@ struct echo {
 	unsigned answers;  /* to each datagram */
 	unsigned refused;
 	unsigned got;
+	unsigned announced;
+	unsigned last; /* byte of the batch that was announced */
 	unsigned pressed;
 };
 
@@ -40,13 +42,22 @@ static void refused(void *who, unsigned count)
 	((struct echo *)who)->refused += count;
 }
 
+static void soon(void *who, const struct lan_port *port, struct udp_batch *batch, unsigned n)
+{
+	struct echo *e = who;
+	ck_assert_ptr_eq(port, e->port);
+	e->announced += n;
+	e->last = udp_batch_slot(batch, n - 1)->bytes[1];
+}
+
 static void pressed(void *who, struct mono now)
 {
 	(void)now;
 	((struct echo *)who)->pressed++;
 }
 
-static const struct lan_calls calls = { datagram, refused, pressed };
+static const struct lan_calls calls = { .datagram = datagram, .refused = refused, .soon = soon,
+	.pressed = pressed };
 
 static int echo_open(struct echo *e)
 {
@@ -112,6 +123,22 @@ START_TEST(one_wake_up_reads_one_batch)
 	ck_assert_int_eq(loop_once(e->env.loop, 0), 0);
 	ck_assert_uint_eq(e->got, LAN_BATCH);
 	ck_assert_uint_eq(fake_lan_sent(e->net), LAN_BATCH);
+	lan_close(e->port);
+	echo_down(e);
+}
+END_TEST
+
+START_TEST(a_batch_is_announced_and_a_single_datagram_is_not)
+{
+	struct echo *e = echo_up();
+	ck_assert_int_eq(echo_open(e), 0);
+	send_in(e, LAN_BATCH + 1);
+	ck_assert_int_eq(loop_once(e->env.loop, 0), 0);
+	ck_assert_uint_eq(e->announced, LAN_BATCH);
+	ck_assert_uint_eq(e->last, LAN_BATCH - 1);
+	ck_assert_int_eq(loop_once(e->env.loop, 0), 0);
+	ck_assert_uint_eq(e->got, LAN_BATCH + 1);
+	ck_assert_uint_eq(e->announced, LAN_BATCH);
 	lan_close(e->port);
 	echo_down(e);
 }
@@ -197,6 +224,7 @@ Suite *lan_suite(void)
 	Suite *s = suite_create("lan");
 	SUITE_TEST(s, more_than_a_batch_is_answered_in_order);
 	SUITE_TEST(s, one_wake_up_reads_one_batch);
+	SUITE_TEST(s, a_batch_is_announced_and_a_single_datagram_is_not);
 	SUITE_TEST(s, what_gathered_is_sent_when_the_socket_closes);
 	SUITE_TEST(s, refused_answers_are_told_and_overflows_counted);
 	SUITE_TEST(s, a_socket_that_is_not_emptied_presses);

@@ -18,6 +18,7 @@ struct end {
 	struct watch watch;
 	int far;
 	unsigned told;
+	unsigned announced;
 	unsigned happened;
 	bool silent; /* does not read */
 };
@@ -118,6 +119,47 @@ START_TEST(loop_tells_no_event_of_a_closed_descriptor)
 	ck_assert_uint_eq(fresh->told, 1);
 	end_close(fresh);
 	end_close(ends[0].watch.slot != 0 ? &ends[0] : &ends[1]);
+	loop_free(loop);
+}
+END_TEST
+
+/* In the order in which they are told. */
+static struct end many[20];
+#define LAST (sizeof(many) / sizeof(many[0]) - 1)
+
+static void announced(const struct watch *watch)
+{
+	struct end *e = container_of(watch, struct end, watch);
+	ck_assert_uint_eq(e->told, 0);
+	e->announced++;
+}
+
+/* The first one takes the last one away, which has not had its turn. */
+static void expect_announced(struct watch *watch, unsigned happened, struct mono now)
+{
+	struct end *e = container_of(watch, struct end, watch);
+	ck_assert_uint_eq(e->announced, e == &many[0] ? 0 : 1);
+	if (e == &many[0])
+		loop_unwatch(loop, &many[LAST].watch);
+	read_one(watch, happened, now);
+}
+
+START_TEST(loop_announces_who_comes_later_and_nobody_who_is_gone)
+{
+	setup();
+	for (size_t i = 0; i <= LAST; i++) {
+		end_open(&many[i], expect_announced);
+		many[i].watch.soon = i == LAST / 2 ? NULL : announced;
+		many[i].announced = i == LAST / 2 ? 1 : 0;
+		shout(&many[i]);
+	}
+	ck_assert_int_eq(loop_once(loop, 0), 0);
+	for (size_t i = 0; i < LAST; i++)
+		ck_assert_uint_eq(many[i].told, 1);
+	ck_assert_uint_eq(many[LAST].told, 0);
+	ck_assert_uint_eq(many[LAST].announced, 0);
+	for (size_t i = 0; i <= LAST; i++)
+		end_close(&many[i]);
 	loop_free(loop);
 }
 END_TEST
@@ -307,6 +349,7 @@ Suite *loop_suite(void)
 	Suite *s = suite_create("loop");
 	SUITE_TEST(s, loop_is_level_triggered);
 	SUITE_TEST(s, loop_tells_no_event_of_a_closed_descriptor);
+	SUITE_TEST(s, loop_announces_who_comes_later_and_nobody_who_is_gone);
 	SUITE_TEST(s, loop_unwatches_inside_and_twice);
 	SUITE_TEST(s, loop_tells_errors);
 	SUITE_TEST(s, loop_runs_timers_then_descriptors_then_flushes);

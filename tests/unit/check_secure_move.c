@@ -22,6 +22,27 @@ static struct rig *up(void)
 	return r;
 }
 
+/* ---- before a record's turn ---- */
+
+START_TEST(what_is_fetched_is_the_session_and_its_flow)
+{
+	struct rig *r = up();
+	struct rig_dtls *d = rig_dtls_register(r, A, "dev");
+	const struct lan_session *s = lan_session_next(r->dp->sessions, LAN_PROVEN, NULL);
+	ck_assert_ptr_nonnull(s);
+	struct lan_key key = s->key;
+	key.identity = 0;
+	ck_assert_ptr_eq(lan_session_fetch(lan_session_fetch_chain(r->dp->sessions, &key)), s);
+	ck_assert_ptr_eq(flow_fetch_id(r->dp->flows, s->flow)->session, s);
+	for (int i = 0; i < 3; i++)
+		rig_dtls_send(d, RIG_SEND); /* a batch */
+	for (int i = 0; i < 3; i++)
+		rig_expect_server(r, RIG_SEND);
+	rig_dtls_free(d);
+	rig_free(r);
+}
+END_TEST
+
 /* ---- a device that begins anew ---- */
 
 START_TEST(rule12_reboot_at_the_same_address_takes_the_flow_once_it_is_proven)
@@ -605,6 +626,7 @@ END_TEST
 Suite *secure_move_suite(void)
 {
 	Suite *s = suite_create("secure devices that move");
+	SUITE_TEST(s, what_is_fetched_is_the_session_and_its_flow);
 	SUITE_TEST(s, rule12_reboot_at_the_same_address_takes_the_flow_once_it_is_proven);
 	SUITE_TEST(s, rule12_a_handshake_that_is_never_proven_harms_nobody);
 	SUITE_TEST(s, rule3_new_handshake_from_elsewhere_takes_the_flow);
