@@ -36,6 +36,8 @@ FUZZ_CC         ?= clang
 OPT_0    = -O2 -g -DNDEBUG
 OPT_1    = -O0 -g3
 SANITIZE = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+# What threads do to each other; wolfSSL and the other libraries as they are.
+THREADS  = -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 FUZZING  = -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
            -fno-sanitize-recover=all -Wno-error
 CFLAGS  ?= $(OPT_$(DEBUG))
@@ -60,10 +62,10 @@ conf_SRC    = $(addprefix conf/,read.c uci.c schema.c value.c uri.c load.c key.c
               rules.c endpoint.c unique.c captured.c access.c print.c fault.c arena.c index.c)
 lwm2m_SRC   = relay/lwm2m/reg.c
 dtls_SRC    = $(addprefix dtls/,header.c header13.c number13.c record12.c listener.c session.c carry.c known.c wolf.c wolf13.c wolf_leave.c wolf_aead.c wolf_number.c wolf_cert.c wolf_name.c wolf_file.c)
-trunk_SRC   = $(addprefix relay/,timer.c loop.c udp.c udp_memory.c resolve.c stat.c lan.c server.c wan.c \
+trunk_SRC   = $(addprefix relay/,timer.c loop.c ring.c steer.c directory.c udp.c udp_memory.c resolve.c stat.c lan.c server.c wan.c \
               wan_round.c wan_socket.c classify.c limit.c msg.c track.c assist.c held.c reason.c lan_session.c identity.c identify.c \
-              secure.c record.c cid.c opaque.c flow.c route.c newcomer.c move.c forward.c \
-              notice.c overload.c called.c life.c reopen.c wanted_listen.c wanted.c datapath.c closed.c intercept.c confine.c)
+              secure_tell.c secure.c record.c cid.c opaque.c flow.c route.c newcomer.c move.c forward.c \
+              notice.c overload.c called.c crew.c handover.c life.c reopen.c wanted_listen.c wanted.c datapath.c workers.c closed.c intercept.c confine.c)
 netfilter_SRC = $(addprefix netfilter/,plan.c wire.c channel.c helper.c rtnl.c nft.c policy.c ct.c \
               transparent.c rights.c serve.c guard.c)
 control_SRC = $(addprefix relay/control/,claim.c control.c answer.c tally.c show_status.c show_routes.c \
@@ -107,7 +109,8 @@ lwgate_BELOW  = control conf base
 lwgate_LIBS   = $(JSON_LIBS)
 # Programs that the tests need besides, as targets; every check builds them first.
 TEST_PROGRAMS = $(addprefix $(BUILD)/tests/,uci-export conf-check dtls-client dtls-server pki/ready) $(LOAD:%=$(BUILD)/%) $(PEERS) \
-                $(BUILD)/san/lwgated $(BUILD)/san/lwgate-net $(BUILD)/strict/lwgated \
+                $(BUILD)/san/lwgated $(BUILD)/san/lwgate-net $(BUILD)/tsan/lwgated $(BUILD)/tsan/lwgate-net \
+                $(BUILD)/strict/lwgated \
                 $(BUILD)/strict/lwgate-net
 
 # What the tests are made of: rooms' unit binaries, peers, load programs, fuzz targets.
@@ -176,6 +179,7 @@ $(wolfssl-ok): packaging/wolfssl-probe.c packaging/wolfssl-check \
 	@touch $@
 $(eval $(call flavour,$(BUILD),$$(CFLAGS),$$(CC),$$(DEPS)))
 $(eval $(call flavour,$(BUILD)/san,$(SANITIZE),$$(CC),$$(DEPS)))
+$(eval $(call flavour,$(BUILD)/tsan,$(THREADS),$$(CC),$$(DEPS)))
 $(eval $(call flavour,$(BUILD)/fuzz,$(FUZZING),$$(FUZZ_CC),$$(DEPS) $$(DEPS_FUZZ)))
 
 define program
@@ -190,6 +194,12 @@ $(BUILD)/san/lwgate-net: $(BUILD)/lwgate-net
 	$(call quiet,LINK)mkdir -p $(@D) && ln -sf ../lwgate-net $@
 $(BUILD)/san/lwgated: $(lwgated_SRC:%.c=$(BUILD)/san/obj/%.o) $(lwgated_BELOW:%=$(BUILD)/san/lib/%.a)
 	$(call quiet,LD)$(CC) $(SANITIZE) -o $@ $^ $(lwgated_LIBS)
+
+# The same with the sanitizer that watches threads.
+$(BUILD)/tsan/lwgate-net: $(BUILD)/lwgate-net
+	$(call quiet,LINK)mkdir -p $(@D) && ln -sf ../lwgate-net $@
+$(BUILD)/tsan/lwgated: $(lwgated_SRC:%.c=$(BUILD)/tsan/obj/%.o) $(lwgated_BELOW:%=$(BUILD)/tsan/lib/%.a)
+	$(call quiet,LD)$(CC) $(THREADS) -o $@ $^ $(lwgated_LIBS)
 
 # The release programs, but a system call that the filter would refuse ends them: that fails the tests.
 # Their filter.o comes before the one of base.a.
@@ -225,6 +235,11 @@ $(BUILD)/tests/unit-$(1): $$(patsubst %.c,$(BUILD)/san/obj/%.o,$$($(1)_TESTS) te
 	$$(call quiet,LD)$$(CC) $(SANITIZE) -Wl,--wrap=_mark_point -o $$@ $$^ $$($(1)_LIBS) $$(CHECK_LIBS)
 endef
 $(foreach r,$(UNIT_ROOMS),$(eval $(call unit,$(r))))
+# What is shared by threads, with the sanitizer that watches them.
+$(BUILD)/tests/unit-threads: $(threads_TESTS:%.c=$(BUILD)/tsan/obj/%.o) \
+		$(threads_BELOW:%=$(BUILD)/tsan/lib/%.a)
+	@mkdir -p $(@D)
+	$(call quiet,LD)$(CC) $(THREADS) -Wl,--wrap=_mark_point -o $@ $^ $(CHECK_LIBS)
 
 # The room dtls by hand over a real socket, and what it costs.
 $(BUILD)/tests/dtls-client: $(addprefix $(BUILD)/obj/tests/peers/,dtls-client.o files.o)
@@ -265,7 +280,7 @@ $(foreach f,$(FUZZERS),$(eval $(call fuzzer,$(f),$(BUILD)/tests/$(f),$(BUILD)/sa
 fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%)
 
 # ---- tests --------------------------------------------------------------------------------------
-unit-tests   = $(UNIT_ROOMS:%=$(BUILD)/tests/unit-%)
+unit-tests   = $(UNIT_ROOMS:%=$(BUILD)/tests/unit-%) $(BUILD)/tests/unit-threads
 # Keys and certificates, made once; their dates are fixed.
 pki = $(BUILD)/tests/pki/ready
 $(pki): tests/lib/pki | $(DEPS_TEST)
@@ -273,7 +288,7 @@ $(pki): tests/lib/pki | $(DEPS_TEST)
 $(addprefix $(BUILD)/tests/unit-,dtls trunk-dtls): | $(pki)
 replay-tests = $(FUZZERS:%=$(BUILD)/tests/%)
 test-objects = $(foreach r,$(UNIT_ROOMS),$(patsubst %.c,$(BUILD)/san/obj/%.o,$($(r)_TESTS))) \
-               $(BUILD)/san/obj/tests/unit/marks.o
+               $(BUILD)/san/obj/tests/unit/marks.o $(threads_TESTS:%.c=$(BUILD)/tsan/obj/%.o)
 peer-objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/*/*.c))
 $(test-objects) $(peer-objects): | $(DEPS_TEST)
 test-programs: all $(unit-tests) $(replay-tests) $(TEST_PROGRAMS)
@@ -306,7 +321,7 @@ netns: all $(TEST_PROGRAMS)
 # The programs as they are shipped, ended by every system call that they should not need.
 STRICT_SCRIPTS = rights registration operations exchanges reload restart-gateway names lan-psk lan-x509 \
                  lan-13 wan-x509 wan-trouble wan-rpk state-file opaque commands listening moves \
-                 intercept capture capture-mended capture-links capture-deaths capture-nat
+                 intercept capture capture-mended capture-links capture-deaths capture-nat workers
 netns-strict: all $(TEST_PROGRAMS)
 	@SUITE=$@ BUILD='$(abspath $(BUILD))' RELAY='$(abspath $(BUILD))/strict/lwgated' \
 		NET='$(abspath $(BUILD))/strict/lwgate-net' tests/netns/run $(STRICT_SCRIPTS:%=tests/netns/%.sh)
@@ -334,4 +349,4 @@ install: all
 clean:
 	rm -rf $(filter-out $(BUILD)/deps,$(wildcard $(BUILD)/*))
 
--include $(shell find $(BUILD)/obj $(BUILD)/strict $(BUILD)/san/obj $(BUILD)/fuzz/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj $(BUILD)/strict $(BUILD)/san/obj $(BUILD)/tsan/obj $(BUILD)/fuzz/obj -name '*.d' 2>/dev/null)

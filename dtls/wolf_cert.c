@@ -39,9 +39,9 @@ struct wolf_trust {
 	void *who;
 };
 
-/* wolfSSL knows one clock for the process. Set before each step of a handshake; without one it is 1970,
- * when no certificate is valid. */
-static int64_t (*clock_of_step)(void);
+/* wolfSSL knows one clock for the process. Set by the thread before each step of a handshake; without one
+ * it is 1970, when no certificate is valid. */
+static _Thread_local int64_t (*clock_of_step)(void);
 
 static time_t on_time(time_t *out)
 {

@@ -65,7 +65,9 @@ static struct called_memo *memo_of(struct datapath *dp, const struct lan_port *p
 /* Asks the kernel, at most so often. Beyond that a stranger is meant, most likely. */
 static bool may_ask(struct datapath *dp, struct mono now)
 {
-	return bucket_take(&dp->asks, CALLED_ASKS_BURST, CALLED_ASKS_PER_SECOND, now);
+	unsigned workers = dp->env.workers;
+	return bucket_take(&dp->asks, LIMIT_SHARE(CALLED_ASKS_BURST, workers),
+		LIMIT_SHARE(CALLED_ASKS_PER_SECOND, workers), now);
 }
 
 /* Strangers' addresses, of which there is no end, do not push out others. */

@@ -111,7 +111,7 @@ static void say_buffers(void)
 			LAN_SOCKET_BUFFER, LAN_SOCKET_BUFFER, LAN_SOCKET_BUFFER);
 }
 
-int confine(void)
+int confine(int (*threads)(void *who), void *who)
 {
 	const struct user *user = user_service();
 	const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
@@ -123,6 +123,9 @@ int confine(void)
 		return rc;
 	say_who(user, was_root);
 	say_buffers();
+	rc = threads != NULL ? threads(who) : 0;
+	if (rc != 0)
+		return rc;
 	if (!filter_fits()) {
 		log_info("confine: a sanitized build: system calls are not filtered");
 		return 0;

@@ -7,6 +7,7 @@
 #include "called.h"
 #include "cid.h"
 #include "classify.h"
+#include "crew.h"
 #include "base/rand.h"
 #include "forward.h"
 #include "identity.h"
@@ -29,7 +30,7 @@ static enum verdict check_slot(struct datapath *dp, const struct udp_slot *slot)
 		return GONE;
 	}
 	if (slot->is_broadcast || addr_is_multicast(&slot->called)) {
-		dp->env.stat.drop[DROP_LAN_MULTICAST]++;
+		dp->env.stat.drop[DROP_LAN_MULTICAST] += !dp->env.is_copy; /* all workers get it */
 		return GONE;
 	}
 	/* The kernel lets these in where one is forged. */
@@ -194,6 +195,18 @@ void datapath_refuse(struct datapath *dp, struct parcel *p)
 		newcomer_refuse(dp, p, MSG_CODE(4, 3), -1);
 }
 
+void datapath_take(struct datapath *dp, struct parcel *p)
+{
+	const struct lan_port *port = p->port;
+	/* lwgate-net may have made it transparent though we have not read that yet. */
+	if ((port->is_transparent || port->listener->intercepts) && !called_read(dp, p))
+		return;
+	if (port->is_secure)
+		secure_up(dp, p);
+	else if (check_kind(dp, p) == PASS)
+		datapath_up(dp, p);
+}
+
 static struct lan_key key_of(const struct lan_port *port, const struct udp_slot *slot)
 {
 	return (struct lan_key){ slot->peer, slot->ifindex, port->listener->number, 0, 0 };
@@ -207,13 +220,7 @@ static void datagram(void *who, struct lan_port *port, struct udp_slot *slot, st
 	struct parcel p = { .port = port, .called = slot->called, .bytes = slot->bytes,
 		.n = slot->n, .now = now };
 	p.key = key_of(port, slot);
-	/* lwgate-net may have made it transparent though we have not read that yet. */
-	if ((port->is_transparent || port->listener->intercepts) && !called_read(dp, &p))
-		return;
-	if (port->is_secure)
-		secure_up(dp, &p);
-	else if (check_kind(dp, &p) == PASS)
-		datapath_up(dp, &p);
+	datapath_take(dp, &p);
 }
 
 /* A known message costs little but waiting for memory, where flows are many: so all of a batch are asked
@@ -388,6 +395,8 @@ static void wan_port(struct wan *wan, uint16_t port)
 {
 	struct datapath *dp = datapath_of(wan);
 	flow_of(wan)->route->port = port;
+	if (dp->crew != NULL)
+		crew_port_is(dp, flow_of(wan)->route, port);
 	if (dp->changed != NULL)
 		dp->changed(dp->who);
 }
@@ -422,7 +431,8 @@ static void move_sockets(struct timer *timer, struct mono now)
 		dp->is_moving = true;
 		dp->moving_at = 0;
 		dp->move_by = MONO_NEVER;
-		reopen_ports(dp);
+		if (dp->crew == NULL) /* else one after the other: workers.c */
+			reopen_ports(dp);
 	}
 	for (unsigned i = 0; i < MOVE_SOCKETS_PER_WAKE; i++) {
 		struct flow *flow = flow_next(dp->flows, &dp->moving_at);
@@ -458,6 +468,7 @@ int datapath_create(struct datapath **datapath, struct loop *loop, struct resolv
 	dp->env.loop = loop;
 	dp->env.timers = loop_timers(loop);
 	dp->env.resolver = resolver;
+	dp->env.workers = 1;
 	dp->changed = changed;
 	dp->who = who;
 	dp->moving.fire = move_sockets;
@@ -493,6 +504,7 @@ void datapath_free(struct datapath *dp)
 	timer_disarm(dp->env.timers, &dp->overload.tick);
 	if (dp->in != NULL)
 		wanted_nothing(dp);
+	crew_leave(dp);
 	timers_release(dp->env.timers, dp->reserved);
 	udp_batch_free(dp->in);
 	flows_free(dp->flows);

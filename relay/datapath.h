@@ -20,9 +20,18 @@
 #include "server.h"
 
 struct cids;
+struct crew;
 struct conf;
 struct identities;
 struct lan_sessions;
+
+/* How a datagram came from another worker (handover.h). Zeroed: it did not. */
+struct handed {
+	uint8_t hops;    /* how often */
+	uint8_t asks;    /* workers that are asked in turn whether it is theirs: this one, and so many less one */
+	bool to_owner;   /* it came to who has the endpoint, wherever the address belongs */
+	bool is_final;   /* it stays here in any case */
+};
 
 /* What a station says of a datagram. */
 enum verdict {
@@ -42,9 +51,12 @@ struct parcel {
 	struct reg_info reg;    /* what it says to the registration interface, REG_OTHER if nothing */
 	struct lan_session *session; /* that it came in, or NULL without DTLS */
 	struct mono now; /* when the datagram was read */
+	struct handed handed; /* by another worker */
 };
 
 struct datapath {
+	struct crew *crew;            /* the other workers, or NULL where there are none */
+	unsigned number;              /* of this worker; 0 is the first */
 	struct env env;               /* loop, timers, names, counters */
 	struct flows *flows; /* the routing table at work */
 	struct routes *routes; /* the configuration as a table */
@@ -86,6 +98,8 @@ int datapath_create(struct datapath **dp, struct loop *loop, struct resolver *re
 /* Ends all flows (each with a close_notify), sockets and servers. NULL is allowed. */
 void datapath_free(struct datapath *dp);
 
+/* Device to server: a datagram that came in by a LAN socket, of this worker or of another one. */
+void datapath_take(struct datapath *dp, struct parcel *p);
 /* Device to server: a message that came in by a LAN socket, or out of a record. */
 void datapath_up(struct datapath *dp, struct parcel *p);
 /* The same of somebody who is no endpoint of ours, though his session is sound: 4.03 (rule 2). */

@@ -14,19 +14,22 @@
 #include "confine.h"
 #include "control/control.h"
 #include "control/state.h"
+#include "crew.h"
 #include "datapath.h"
 #include "loop.h"
 #include "intercept.h"
 #include "netfilter/rtnl.h"
 #include "resolve.h"
 #include "wanted.h"
+#include "workers.h"
 
 struct gateway {
 	struct gateway_spec spec;
 	struct conf *conf;          /* only while coming up and reloading */
 	struct loop *loop;
 	struct resolver *resolver;
-	struct datapath *datapath;
+	struct datapath *datapath;  /* of the first worker, which is this thread */
+	struct workers *workers;    /* the others, or NULL */
 	struct intercept *intercept;
 	bool is_broken;             /* it can not go on: it leaves, to be started again */
 	bool is_disabled;           /* it leaves for good */
@@ -69,7 +72,8 @@ static void check_machine(const struct conf *conf)
 	if (rc != 0)
 		log_warn("gateway: can not raise the limit of descriptors: %s", strerror(-rc));
 	machine_read(&machine);
-	if (machine_lacks(&machine, conf->gateway.max_endpoints, line, sizeof(line)))
+	if (machine_lacks(&machine, conf->gateway.max_endpoints,
+		    machine_workers(conf->gateway.workers), line, sizeof(line)))
 		log_warn("gateway: %s", line);
 }
 
@@ -100,6 +104,29 @@ static int check_capture(const struct gateway *g, const struct conf *conf, struc
 	return -EPERM;
 }
 
+/* Threads are made at the start, while there is a right to. */
+static void check_workers(const struct gateway *g, const struct conf *conf, struct text *said)
+{
+	static const char text[] = "option workers: %u are at work, and %u are asked for; right is a restart";
+	unsigned now = crew_count(g->datapath), wanted = machine_workers(conf->gateway.workers);
+	if (now == wanted)
+		return;
+	log_warn(text, now, wanted);
+	if (said != NULL) {
+		text_addf(said, text, now, wanted);
+		text_add(said, "\n");
+	}
+}
+
+/* The configuration is applied to all workers, while the others stand still. */
+static int apply(struct gateway *g, const struct conf *conf, struct mono now)
+{
+	workers_hold(g->workers);
+	int rc = wanted_apply(g->datapath, conf, now);
+	workers_release(g->workers);
+	return rc;
+}
+
 static int reload(void *who, struct text *said, struct mono now)
 {
 	struct gateway *g = who;
@@ -118,14 +145,15 @@ static int reload(void *who, struct text *said, struct mono now)
 	}
 	int rc = check_capture(g, conf, said);
 	if (rc == 0)
-		rc = wanted_apply(g->datapath, conf, now);
+		rc = apply(g, conf, now);
 	if (rc == 0) {
+		check_workers(g, conf, said);
 		log_set_level(conf->gateway.log_level);
 		check_machine(conf);
 		state_restart(g->state);
 		state_changed(g->state);
 		log_info("gateway: %s is in use, %zu flows", g->spec.conf_path,
-			flows_count(g->datapath->flows));
+			crew_flows(g->datapath));
 	}
 	conf_free(conf);
 	if (rc == 0)
@@ -230,19 +258,46 @@ static void routes_changed(void *who)
 		state_changed(g->state);
 }
 
-static int datapath_room_up(struct gateway *g)
+static void sockets_changed(void *who)
 {
-	int rc = datapath_create(&g->datapath, g->loop, g->resolver, routes_changed, g);
-	if (rc == 0)
-		rc = wanted_apply(g->datapath, g->conf, loop_now(g->loop));
-	if (rc != 0)
-		datapath_free(g->datapath);
-	return rc;
+	struct gateway *g = who;
+	if (g->intercept != NULL)
+		intercept_look(g->intercept, loop_now(g->loop));
+}
+
+/* A relay with half of its workers would be worse than one that is started again. */
+static void worker_broken(void *who)
+{
+	struct gateway *g = who;
+	g->is_broken = true;
+	loop_stop(g->loop);
+}
+
+static int make_workers(struct gateway *g)
+{
+	struct workers_spec spec = { .first = g->datapath,
+		.count = machine_workers(g->conf->gateway.workers), .changed = routes_changed,
+		.looked = sockets_changed, .broken = worker_broken, .who = g };
+	return spec.count > 1 ? workers_create(&g->workers, &spec) : 0;
 }
 
 static void datapath_room_down(struct gateway *g)
 {
+	workers_free(g->workers);
+	g->workers = NULL;
 	datapath_free(g->datapath);
+}
+
+static int datapath_room_up(struct gateway *g)
+{
+	int rc = datapath_create(&g->datapath, g->loop, g->resolver, routes_changed, g);
+	if (rc == 0)
+		rc = make_workers(g);
+	if (rc == 0)
+		rc = wanted_apply(g->datapath, g->conf, loop_now(g->loop));
+	if (rc != 0)
+		datapath_room_down(g);
+	return rc;
 }
 
 /* Without lwgate-net there is no interception, and nobody here can start it again. */
@@ -255,7 +310,7 @@ static void capture_broken(void *who)
 
 static int capture_up(struct gateway *g)
 {
-	struct intercept_spec spec = { .datapath = g->datapath, .dir = g->spec.state_dir,
+	struct intercept_spec spec = { .datapath = g->datapath, .workers = g->workers, .dir = g->spec.state_dir,
 		.broken = capture_broken, .who = g };
 	return intercept_create(&g->intercept, &spec, intercept_is_asked(g->conf));
 }
@@ -272,7 +327,9 @@ static void route_event(struct watch *watch, unsigned happened, struct mono now)
 	(void)happened;
 	struct gateway *g = container_of(watch, struct gateway, rtnl_watch);
 	int rc = rtnl_read(g->rtnl);
-	if (rc > 0)
+	if (rc > 0 && g->workers != NULL)
+		workers_addresses_changed(g->workers, now);
+	else if (rc > 0)
 		datapath_addresses_changed(g->datapath, now);
 	if (rc >= 0)
 		return;
@@ -301,7 +358,7 @@ static void rtnl_down(struct gateway *g)
 
 static int state_up(struct gateway *g)
 {
-	struct state_spec spec = { .datapath = g->datapath, .dir = g->spec.state_dir,
+	struct state_spec spec = { .datapath = g->datapath, .workers = g->workers, .dir = g->spec.state_dir,
 		.wall = loop_wall };
 	int rc = state_create(&g->state, &spec);
 	if (rc == 0)
@@ -319,7 +376,7 @@ static void state_down(struct gateway *g)
 
 static int control_up(struct gateway *g)
 {
-	struct control_spec spec = { .datapath = g->datapath, .path = g->spec.socket_path,
+	struct control_spec spec = { .datapath = g->datapath, .workers = g->workers, .path = g->spec.socket_path,
 		.config = g->spec.conf_path, .intercept = g->intercept, .state = state_path(g->state),
 		.started = loop_now(g->loop), .reload = reload, .who = g };
 	return control_create(&g->control, &spec);
@@ -330,20 +387,27 @@ static void control_down(struct gateway *g)
 	control_free(g->control);
 }
 
+/* Threads have the rights that are left when they are made. They stand still until all is up. */
+static int threads_up(void *who)
+{
+	struct gateway *g = who;
+	return workers_start(g->workers);
+}
+
 static int rights_up(struct gateway *g)
 {
-	if (g->spec.keeps_rights)
-		return 0;
-	int rc = confine();
-	if (rc == 0)
+	int rc = g->spec.keeps_rights ? threads_up(g) : confine(threads_up, g);
+	if (rc != 0)
+		workers_stop(g->workers);
+	else if (!g->spec.keeps_rights)
 		confine_check_reload(g->spec.conf_path);
 	return rc;
 }
 
-/* What was given up does not come back. */
+/* What was given up does not come back. From here on this thread is alone. */
 static void rights_down(struct gateway *g)
 {
-	(void)g;
+	workers_stop(g->workers);
 }
 
 /* ---- the house ---- */
@@ -393,14 +457,16 @@ int gateway_up(struct gateway **gateway, const struct gateway_spec *spec)
 	}
 	conf_free(g->conf);
 	g->conf = NULL;
+	if (g->workers != NULL)
+		workers_release(g->workers); /* they were made held */
 	*gateway = g;
 	return 0;
 }
 
 int gateway_run(struct gateway *g)
 {
-	log_info("gateway: ready, version %s, %zu flows", LWGATE_VERSION,
-		flows_count(g->datapath->flows));
+	log_info("gateway: ready, version %s, %zu flows, %u workers", LWGATE_VERSION,
+		crew_flows(g->datapath), crew_count(g->datapath));
 	int rc = loop_run(g->loop);
 	if (rc != 0)
 		log_err("gateway: the loop broke: %s", strerror(-rc));

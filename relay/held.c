@@ -24,8 +24,10 @@ enum drop held_push(struct held_queue *q, struct held_budget *budget, const stru
 		return DROP_HELD_DUPLICATE;
 	if (q->count >= HELD_PER_FLOW)
 		return DROP_HELD_FULL;
-	if (budget->bytes + n > HELD_BYTES_TOTAL || (is_stranger(kind) &&
-		budget->strangers + n > HELD_BYTES_TOTAL / HELD_STRANGER_SHARE))
+	size_t most = budget->workers > 1 ? LIMIT_SHARE(HELD_BYTES_TOTAL, budget->workers) :
+					    HELD_BYTES_TOTAL;
+	if (budget->bytes + n > most || (is_stranger(kind) &&
+		budget->strangers + n > most / HELD_STRANGER_SHARE))
 		return DROP_HELD_MEMORY;
 	struct held *h = malloc(sizeof(*h) + n);
 	if (h == NULL)

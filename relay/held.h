@@ -36,6 +36,7 @@ struct held_queue {
 struct held_budget {
 	size_t bytes; /* of all messages */
 	size_t strangers; /* of those with HELD_STRANGER */
+	unsigned workers; /* that share the limit; 0: this one alone */
 };
 
 /* Copies a message to the end of the queue. Returns DROP_COUNT when it was taken, else why not:

@@ -18,11 +18,13 @@
 #include "called.h"
 #include "closed.h"
 #include "conf/conf.h"
+#include "crew.h"
 #include "datapath.h"
 #include "limits.h"
 #include "netfilter/helper.h"
 #include "udp.h"
 #include "wanted.h"
+#include "workers.h"
 
 /* Before what the kernel refused is tried again, ms; doubled each time. */
 #define RETRY_MS      1000
@@ -111,8 +113,8 @@ static void want_listener(const struct datapath *dp, struct listener *l, struct 
 			add_link(to, p->interface);
 		add_port(to, p->bound.port);
 	}
-	if (l->is_narrow)
-		add_servers(to, dp, now);
+	for (unsigned k = 0; l->is_narrow && k < crew_count(dp); k++)
+		add_servers(to, crew_datapath(dp, k), now); /* workers look names up by themselves */
 }
 
 void intercept_want(const struct datapath *dp, struct mono now, struct capture *capture)
@@ -164,13 +166,20 @@ static bool is_to_send(const struct listener *l, const struct lan_port *p)
 	return l->intercepts && p->fd >= 0 && !p->is_transparent && !p->is_asked;
 }
 
-/* The first socket that is to become transparent, or NULL; counts those that were asked for. */
-static struct lan_port *next_socket(const struct intercept *i, size_t *asked)
+/* Names a socket of a worker towards lwgate-net: workers number theirs alike. */
+#define WORKER_SHIFT 26
+
+static uint32_t id_of(const struct lan_port *p)
+{
+	return p->worker << WORKER_SHIFT | (p->number & ((1U << WORKER_SHIFT) - 1));
+}
+
+/* Counts those of a worker that were asked for; the first that is to become transparent, or NULL. */
+static struct lan_port *next_of(const struct datapath *dp, size_t *asked)
 {
 	struct listener *l;
 	struct lan_port *first = NULL;
-	*asked = 0;
-	for (size_t at = 0; (l = wanted_listener(i->dp, &at)) != NULL;) {
+	for (size_t at = 0; (l = wanted_listener(dp, &at)) != NULL;) {
 		list_each(node, &l->ports) {
 			struct lan_port *p = container_of(node, struct lan_port, node);
 			*asked += p->is_asked;
@@ -181,13 +190,25 @@ static struct lan_port *next_socket(const struct intercept *i, size_t *asked)
 	return first;
 }
 
+/* The same of all workers. */
+static struct lan_port *next_socket(const struct intercept *i, size_t *asked)
+{
+	struct lan_port *first = NULL;
+	*asked = 0;
+	for (unsigned k = 0; k < crew_count(i->dp); k++) {
+		struct lan_port *p = next_of(crew_datapath(i->dp, k), asked);
+		first = first == NULL ? p : first;
+	}
+	return first;
+}
+
 /* False while some are still to be sent: rules without them would wait for nobody. */
 static bool send_sockets(struct intercept *i)
 {
 	size_t asked;
 	struct lan_port *p;
 	while ((p = next_socket(i, &asked)) != NULL && asked < SOCKETS_UNDER_WAY) {
-		int rc = helper_socket(i->helper, p->number, p->fd);
+		int rc = helper_socket(i->helper, id_of(p), p->fd);
 		p->is_asked = rc == 0;
 		if (rc != 0 && rc != -ENOTCONN)
 			later(i, strerror(-rc));
@@ -241,46 +262,76 @@ static void update(struct intercept *i, struct mono now)
 		send_state(i);
 }
 
+static bool is_changed(struct datapath *dp)
+{
+	bool is = dp->env.servers_changed || dp->ports_changed;
+	dp->env.servers_changed = dp->ports_changed = false;
+	return is;
+}
+
+void intercept_look(struct intercept *i, struct mono now)
+{
+	bool is = false;
+	crew_share_servers(i->dp, now);
+	for (unsigned k = 0; k < crew_count(i->dp); k++)
+		is |= is_changed(crew_datapath(i->dp, k));
+	for (unsigned k = 0; is && k < crew_count(i->dp); k++)
+		called_forget(crew_datapath(i->dp, k));
+	if (is)
+		update(i, now);
+}
+
 static void flush_run(struct flush *flush, struct mono now)
 {
 	struct intercept *i = container_of(flush, struct intercept, flush);
-	struct datapath *dp = i->dp;
-	if (!dp->env.servers_changed && !dp->ports_changed)
+	if (!i->dp->env.servers_changed && !i->dp->ports_changed)
 		return;
-	dp->env.servers_changed = dp->ports_changed = false;
-	called_forget(dp);
-	update(i, now);
+	workers_hold(i->spec.workers);
+	intercept_look(i, now);
+	workers_release(i->spec.workers);
 }
 
 static void again(struct timer *timer, struct mono now)
 {
 	struct intercept *i = container_of(timer, struct intercept, again);
 	i->has_sent = i->is_done && i->has_sent;
+	workers_hold(i->spec.workers);
 	update(i, now);
+	workers_release(i->spec.workers);
 }
 
 /* ---- from lwgate-net ---- */
 
+static void forget_asked(const struct datapath *dp)
+{
+	struct listener *l;
+	for (size_t at = 0; (l = wanted_listener(dp, &at)) != NULL;)
+		list_each(node, &l->ports)
+			container_of(node, struct lan_port, node)->is_asked = false;
+}
+
 static void on_ready(void *arg)
 {
 	struct intercept *i = arg;
-	struct listener *l;
 	i->is_awake = i->is_ready = true;
 	i->has_sent = i->is_done = false;
 	i->counts = (struct capture_counts){ 0 };
-	for (size_t at = 0; (l = wanted_listener(i->dp, &at)) != NULL;)
-		list_each(node, &l->ports)
-			container_of(node, struct lan_port, node)->is_asked = false;
+	for (unsigned k = 0; k < crew_count(i->dp); k++)
+		forget_asked(crew_datapath(i->dp, k));
 	i->dp->ports_changed = true;
 }
 
-static struct lan_port *port_of(const struct datapath *dp, uint32_t number)
+static struct lan_port *port_of(const struct datapath *first, uint32_t id)
 {
 	struct listener *l;
+	uint32_t worker = id >> WORKER_SHIFT;
+	if (worker >= crew_count(first))
+		return NULL;
+	const struct datapath *dp = crew_datapath(first, worker);
 	for (size_t at = 0; (l = wanted_listener(dp, &at)) != NULL;) {
 		list_each(node, &l->ports) {
 			struct lan_port *p = container_of(node, struct lan_port, node);
-			if (p->number == number)
+			if (id_of(p) == id)
 				return p;
 		}
 	}
@@ -360,7 +411,8 @@ static void on_done(void *arg, uint32_t generation, int code, const char *text)
 	i->is_done = true;
 	settle(i);
 	closed_note(i->spec.dir, drops_without_us(&i->sent));
-	make_ordinary(i->dp);
+	for (unsigned k = 0; k < crew_count(i->dp); k++)
+		make_ordinary(crew_datapath(i->dp, k));
 	tell_done(&i->sent);
 }
 
@@ -405,7 +457,10 @@ static void is_readable(struct watch *watch, unsigned happened, struct mono now)
 {
 	(void)happened;
 	(void)now;
-	helper_read(container_of(watch, struct intercept, watch)->helper);
+	struct intercept *i = container_of(watch, struct intercept, watch);
+	workers_hold(i->spec.workers);
+	helper_read(i->helper);
+	workers_release(i->spec.workers);
 }
 
 /* ---- life ---- */

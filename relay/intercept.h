@@ -9,9 +9,11 @@ struct capture;
 struct conf;
 struct datapath;
 struct intercept;
+struct workers;
 
 struct intercept_spec {
-	struct datapath *datapath; /* borrowed */
+	struct datapath *datapath; /* of the first worker; borrowed */
+	struct workers *workers;   /* the others, or NULL; borrowed */
 	const char *program; /* path of lwgate-net; NULL: beside the program that runs */
 	const char *dir; /* of the state file; closed.h says what for; borrowed, or NULL */
 	void (*broken)(void *who); /* lwgate-net is gone for good; start again, nobody else can */
@@ -32,6 +34,8 @@ int intercept_create(struct intercept **intercept, const struct intercept_spec *
 /* Has everything taken away, but for what drops while nobody serves where keep_closed says that it stays, and
  * ends lwgate-net. NULL is allowed. */
 void intercept_free(struct intercept *intercept, bool keep_closed);
+/* Servers or sockets of some worker may be others now; all workers are held. */
+void intercept_look(struct intercept *intercept, struct mono now);
 /* True while it can capture. */
 bool intercept_can(const struct intercept *intercept);
 

@@ -51,6 +51,8 @@ static int port_init(struct lan_port *p, const struct lan_spec *spec)
 {
 	p->listener = spec->listener;
 	p->bound = spec->at.address;
+	p->steer = spec->at.steer;
+	p->worker = spec->at.worker;
 	p->is_secure = spec->is_secure;
 	p->number = spec->number;
 	p->in = spec->in;
@@ -70,7 +72,8 @@ static int port_init(struct lan_port *p, const struct lan_spec *spec)
 
 int lan_reopen(struct lan_port *p)
 {
-	struct udp_listen_spec at = { .address = p->bound, .interface = p->interface };
+	struct udp_listen_spec at = { .address = p->bound, .interface = p->interface,
+		.steer = p->steer, .worker = p->worker, .is_secure = p->is_secure };
 	uint32_t ifindex = p->interface != NULL ? udp_ifindex(p->interface) : 0;
 	BUG_UNLESS(p->fd < 0);
 	int fd = udp_listen(&at);

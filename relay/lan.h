@@ -57,6 +57,8 @@ struct lan_port {
 	struct listener *listener; /* borrowed */
 	struct addr bound;         /* where it listens, with port */
 	char *interface;           /* or NULL */
+	const struct steer *steer; /* how workers share it, or NULL: it is ours alone; borrowed */
+	unsigned worker;           /* which of them we are */
 	uint32_t number;           /* names the socket; another one when it is opened again */
 	bool is_secure;            /* DTLS comes here, else plain CoAP */
 	bool is_leaving;           /* private to one apply: nobody wants it any more */

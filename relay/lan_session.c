@@ -12,6 +12,7 @@ struct lan_sessions {
 	struct lan_session **by_address; /* chains; as many as mask + 1 */
 	struct lan_session **by_cid;
 	size_t mask;
+	unsigned workers;         /* that share the limits */
 	struct sources *sources;  /* half-open ones by host */
 	struct bucket begun[HANDSHAKE_BUDGETS]; /* handshakes, by a hash of the host */
 	struct list ring[LAN_RINGS]; /* the oldest first */
@@ -101,6 +102,7 @@ int lan_sessions_create(struct lan_sessions **sessions)
 	if (t == NULL)
 		return -ENOMEM;
 	hash_key_init(&t->secret);
+	t->workers = 1;
 	for (int i = 0; i < LAN_RINGS; i++)
 		list_init(&t->ring[i]);
 	int rc = chains_make(t, 1);
@@ -172,22 +174,29 @@ static unsigned make_room(struct lan_sessions *t, const struct lan_session *s,
 {
 	const struct addr *host = &s->key.device;
 	enum lan_ring ring = s->is_known ? LAN_KNOWN : LAN_STRANGERS;
-	unsigned ticket = sources_add(t->sources, host, HALF_OPEN_PER_SOURCE);
+	unsigned most = LIMIT_SHARE_OF_HOST(HALF_OPEN_PER_SOURCE, t->workers);
+	unsigned ticket = sources_add(t->sources, host, most);
 	struct lan_session *oldest = ticket == 0 ? oldest_of(t, ring, host) : NULL;
 	if (oldest != NULL) {
 		evict(oldest);
-		ticket = sources_add(t->sources, host, HALF_OPEN_PER_SOURCE);
+		ticket = sources_add(t->sources, host, most);
 	}
-	if (ticket != 0 && t->count[ring] >= HALF_OPEN_MAX)
+	if (ticket != 0 && t->count[ring] >= LIMIT_SHARE(HALF_OPEN_MAX, t->workers))
 		evict(of_order(t->ring[ring].next));
 	return ticket;
+}
+
+void lan_sessions_share(struct lan_sessions *t, unsigned workers)
+{
+	t->workers = workers;
 }
 
 bool lan_sessions_may_begin(struct lan_sessions *t, const struct addr *host, struct mono now)
 {
 	uint64_t hash = hash_bytes(&t->secret, host->ip, sizeof(host->ip));
-	return bucket_take(&t->begun[hash % HANDSHAKE_BUDGETS], HANDSHAKES_BURST,
-		HANDSHAKES_PER_SECOND, now);
+	return bucket_take(&t->begun[hash % HANDSHAKE_BUDGETS],
+		LIMIT_SHARE_OF_HOST(HANDSHAKES_BURST, t->workers),
+		LIMIT_SHARE_OF_HOST(HANDSHAKES_PER_SECOND, t->workers), now);
 }
 
 static void enter(struct lan_sessions *t, struct lan_session *s)

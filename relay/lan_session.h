@@ -34,6 +34,8 @@ struct lan_session {
 	bool has_cid;                /* it may be called by that */
 	bool is_told;                /* its wrong key is in the log */
 	bool is_known;               /* its host had a flow when it came: strangers do not push it out */
+	bool is_entered;             /* the directory of the workers knows it */
+	bool is_adopted;             /* another worker made it: its connection id leads there */
 	unsigned ticket;             /* of limit.h, while half-open; else 0 */
 	struct list order;           /* ring of half-open sessions, oldest first, of strangers or of
 				      * hosts with a flow, or of proven ones */
@@ -50,6 +52,8 @@ void lan_sessions_free(struct lan_sessions *sessions);
 /* Makes room for so many proven sessions, beside the half-open ones. Returns 0 or -ENOMEM. */
 int lan_sessions_set_most(struct lan_sessions *sessions, size_t most) MUST_CHECK;
 
+/* So many tables share the limits of half-open ones. */
+void lan_sessions_share(struct lan_sessions *sessions, unsigned workers);
 /* Takes one from the budget of handshakes of this host; false when it has begun too many. */
 bool lan_sessions_may_begin(struct lan_sessions *sessions, const struct addr *host,
 	struct mono now);

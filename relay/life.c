@@ -6,6 +6,7 @@
 #include "assist.h"
 #include "base/log.h"
 #include "called.h"
+#include "crew.h"
 #include "datapath.h"
 #include "forward.h"
 #include "identity.h"
@@ -105,15 +106,25 @@ void life_open_wan(struct datapath *dp, struct flow *f, int64_t delay_ms, struct
 	wan_open(&f->wan, &dp->env, &spec, now);
 }
 
+static struct flow *make(struct datapath *dp, const struct life_spec *spec)
+{
+	if (dp->crew != NULL && !crew_enter_flow(dp, spec->route, &spec->key))
+		return NULL;
+	struct flow *f = flow_add(dp->flows, &spec->key);
+	if (f != NULL && (!spec->route->is_opaque || opaque_create(&f->opaque) == 0))
+		return f;
+	if (f != NULL)
+		flow_remove(dp->flows, f);
+	if (dp->crew != NULL)
+		crew_leave_flow(dp, spec->route, &spec->key);
+	return NULL;
+}
+
 struct flow *life_begin(struct datapath *dp, const struct life_spec *spec, struct mono now)
 {
-	struct flow *f = flow_add(dp->flows, &spec->key);
+	struct flow *f = make(dp, spec);
 	if (f == NULL)
 		return NULL;
-	if (spec->route->is_opaque && opaque_create(&f->opaque) != 0) {
-		flow_remove(dp->flows, f);
-		return NULL;
-	}
 	f->port = spec->port;
 	f->called = spec->called;
 	f->route = spec->route;
@@ -194,6 +205,8 @@ void life_end(struct datapath *dp, struct flow *f, const char *why)
 	opaque_end(dp, f);
 	assist_end(f);
 	route->flow = (struct flow_id){ 0, 0 };
+	if (dp->crew != NULL)
+		crew_leave_flow(dp, route, &f->key);
 	flow_remove(dp->flows, f);
 	if (route->is_dynamic)
 		route_free(dp->routes, route);
@@ -216,6 +229,8 @@ void life_move(struct datapath *dp, struct flow *f, const struct parcel *p)
 {
 	move_refuse(dp, f, &p->key, p->now);
 	tell_moved(dp, f, p);
+	if (dp->crew != NULL)
+		crew_move_flow(dp, &f->key, &p->key);
 	flow_rekey(dp->flows, f, &p->key);
 	f->port = p->port;
 	f->called = p->called;
@@ -262,6 +277,21 @@ void life_call_as_server(struct datapath *dp, struct flow *f)
 	}
 }
 
+/* Where it is expected while it has not spoken. */
+static struct addr address_of(const struct route *r)
+{
+	struct addr a = r->address;
+	a.port = a.port == 0 ? 5683 : a.port;
+	return a;
+}
+
+/* Of several workers, the one that it will come to. */
+static bool is_here(const struct datapath *dp, const struct route *r)
+{
+	struct addr device = address_of(r);
+	return crew_is_home(dp, &device) && crew_may_have(dp, r->endpoint);
+}
+
 static void open_static(struct datapath *dp, struct route *r, struct mono now, int64_t delay_ms)
 {
 	char device[ADDR_TEXT];
@@ -273,9 +303,7 @@ static void open_static(struct datapath *dp, struct route *r, struct mono now, i
 	}
 	struct life_spec spec = { .port = port, .route = r, .delay_ms = delay_ms,
 		.called = addr_any(addr_is_v4(&r->address), 0), .is_proven = true };
-	spec.key = (struct lan_key){ .device = r->address, .listener = port->listener->number };
-	if (r->address.port == 0)
-		spec.key.device.port = 5683;
+	spec.key = (struct lan_key){ .device = address_of(r), .listener = port->listener->number };
 	if (life_begin(dp, &spec, now) == NULL)
 		log_err("flow: no room for the static endpoint %s", r->endpoint);
 }
@@ -286,7 +314,7 @@ void life_open_static(struct datapath *dp, struct mono now)
 	struct route *r;
 	for (size_t at = 0; (r = route_next(dp->routes, &at)) != NULL;)
 		if (r->has_address && !r->is_lan_secured &&
-			flow_by_id(dp->flows, r->flow) == NULL)
+			flow_by_id(dp->flows, r->flow) == NULL && is_here(dp, r))
 			open_static(dp, r, now, (int64_t)(opened++ * 1000 / RESTORE_PER_SECOND));
 }
 
@@ -410,6 +438,16 @@ static void give_way(struct datapath *dp, struct route *r, const struct life_sav
 		return;
 	life_end(dp, f, "the saved one takes its place");
 	r->port = saved->port;
+	if (dp->crew != NULL)
+		crew_port_is(dp, r, saved->port);
+}
+
+/* At a start for all workers, for the device may come to any of them; a row of another worker brings nothing
+ * that we do not know. */
+static void remember(struct datapath *dp, const struct life_saved *saved, struct mono now)
+{
+	for (unsigned i = 0; !saved->is_guest && i < crew_count(dp); i++)
+		server_remember(wanted_server_named(crew_datapath(dp, i), saved->calls), &saved->called, now);
 }
 
 /* Its number in a flow key; a server that was called there is known by that address from the start. */
@@ -422,7 +460,7 @@ static uint32_t saved_server(struct datapath *dp, const struct life_saved *saved
 	struct server *s = wanted_server_named(dp, saved->calls);
 	if (s == NULL)
 		return CALLED_FOREIGN;
-	server_remember(s, &saved->called, now);
+	remember(dp, saved, now);
 	return s->number;
 }
 
@@ -464,12 +502,14 @@ int life_restore(struct datapath *dp, const struct life_saved *saved, int64_t de
 	give_way(dp, r, saved);
 	if (r->port == 0)
 		r->port = saved->port;
+	if (dp->crew != NULL && crew_port_of(dp, r) == 0 && saved->port != 0)
+		crew_port_is(dp, r, saved->port);
 	struct life_spec spec = { .key = key, .port = port, .route = r, .called = saved->called,
 		.is_proven = saved->is_live, .delay_ms = delay_ms };
 	const struct flow *there = flow_find(dp->flows, &spec.key);
 	int rc = 0;
 	if (flow_by_id(dp->flows, r->flow) != NULL ||
-		(there != NULL && strcmp(there->route->endpoint, saved->endpoint) != 0))
+		(there != NULL && !saved->is_guest && strcmp(there->route->endpoint, saved->endpoint) != 0))
 		rc = -EEXIST;
 	struct flow *f = rc == 0 ? life_begin(dp, &spec, now) : NULL;
 	if (f == NULL)

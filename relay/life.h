@@ -77,6 +77,7 @@ struct life_saved {
 	uint32_t lifetime_s;      /* of the registration; 0 is without end */
 	int64_t expires_in_ms;    /* until its end and grace; -1: none */
 	bool is_live; /* a server had accepted it */
+	bool is_guest;            /* its address may be another endpoint's: it comes from another worker */
 	uint64_t up_messages, up_bytes, down_messages, down_bytes; /* what was relayed */
 };
 

@@ -1,6 +1,12 @@
 /* Every limit of the relay in one place (DESIGN.md 6, rule 15), with what happens when it is met. */
 #pragma once
 
+/* Limits are the relay's. The table of flows counts all workers' together (max_endpoints). Of what strangers may
+ * take, and of waiting messages, each worker has its share; of what one host may take twice that, since the
+ * ports of a host do not fall evenly. */
+#define LIMIT_SHARE(total, workers) (((total) + (workers) - 1) / (workers))
+#define LIMIT_SHARE_OF_HOST(total, workers) ((workers) > 2 ? LIMIT_SHARE(2 * (total), workers) : (total))
+
 /* Bytes of the largest datagram that is relayed; larger ones are dropped by name, never cut. */
 #define UDP_ROOM 16640
 /* LAN datagrams read by one system call, and answers sent by one. */
@@ -188,6 +194,10 @@
 #define CONTROL_CLIENTS 16
 #define CONTROL_LINE 4096
 #define CONTROL_IDLE_MS 10000
+
+/* Datagrams a second, and at once, for which a worker asks the others in turn: nobody knows whose they are. */
+#define ASK_AROUND_PER_SECOND 1000
+#define ASK_AROUND_BURST 1000
 
 /* How long a start of lwgate-net may take, ms; a predecessor that is just leaving is waited for. */
 #define CAPTURE_START_MS 5000

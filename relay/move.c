@@ -5,6 +5,7 @@
 #include "base/rand.h"
 #include "datapath.h"
 #include "forward.h"
+#include "handover.h"
 #include "life.h"
 #include "newcomer.h"
 #include "track.h"
@@ -35,13 +36,18 @@ void moves_init(struct moves *moves)
 	moves->count = 0;
 }
 
-static void move_free(struct move *m)
+static void move_end(struct move *m)
 {
 	timer_disarm(m->dp->env.timers, &m->timer);
 	list_remove(&m->node);
 	m->dp->moves.count--;
-	m->flow->move = NULL;
 	free(m);
+}
+
+static void move_free(struct move *m)
+{
+	m->flow->move = NULL;
+	move_end(m);
 }
 
 struct flow *move_flow(struct list *node)
@@ -91,10 +97,12 @@ static void move_done(struct move *m, struct mono now)
 	struct flow *flow = m->flow;
 	struct parcel p = parcel_of(m, now);
 	flow->move = NULL; /* it is over: what moves the flow now must not refuse it */
-	life_move(dp, flow, &p);
-	track_up(flow, &p);
-	forward_up(dp, flow, &p);
-	move_free(m);
+	if (!handover_flow(dp, flow, &p)) {
+		life_move(dp, flow, &p);
+		track_up(flow, &p);
+		forward_up(dp, flow, &p);
+	}
+	move_end(m);
 }
 
 static void fire(struct timer *timer, struct mono now)

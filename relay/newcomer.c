@@ -3,8 +3,10 @@
 #include <string.h>
 #include "base/log.h"
 #include "called.h"
+#include "crew.h"
 #include "datapath.h"
 #include "forward.h"
+#include "handover.h"
 #include "life.h"
 #include "identity.h"
 #include "lan_session.h"
@@ -30,7 +32,8 @@ void newcomer_refuse(struct datapath *dp, const struct parcel *p, uint8_t code, 
 {
 	struct listener *l = p->port->listener;
 	bool is_404 = code == MSG_CODE(4, 4);
-	uint32_t rate = is_404 ? STRANGER_404_PER_SECOND : STRANGER_REFUSALS_PER_SECOND;
+	uint32_t rate = LIMIT_SHARE(is_404 ? STRANGER_404_PER_SECOND : STRANGER_REFUSALS_PER_SECOND,
+		dp->env.workers);
 	if (p->msg.type != MSG_CON)
 		return;
 	if (!bucket_take(is_404 ? &l->not_found : &l->refusals, rate, rate, p->now)) {
@@ -45,9 +48,9 @@ void newcomer_refuse(struct datapath *dp, const struct parcel *p, uint8_t code, 
 static void answer_ping(struct datapath *dp, const struct parcel *p)
 {
 	uint8_t bytes[MSG_ANSWER_MAX];
+	uint32_t rate = LIMIT_SHARE(STRANGER_REFUSALS_PER_SECOND, dp->env.workers);
 	lost(dp, DROP_STRANGER_PING);
-	if (bucket_take(&p->port->listener->refusals, STRANGER_REFUSALS_PER_SECOND,
-		STRANGER_REFUSALS_PER_SECOND, p->now))
+	if (bucket_take(&p->port->listener->refusals, rate, rate, p->now))
 		answer(dp, p, bytes, msg_empty(bytes, MSG_RESET, p->msg.mid));
 	else
 		dp->env.stat.count[COUNT_ANSWERS_WITHHELD]++;
@@ -57,6 +60,15 @@ static void pass_on(struct datapath *dp, struct flow *flow, struct parcel *p)
 {
 	track_up(flow, p);
 	forward_up(dp, flow, p);
+}
+
+/* The flow follows its device, and the message goes its way. */
+static void go_there(struct datapath *dp, struct flow *flow, struct parcel *p)
+{
+	if (handover_flow(dp, flow, p))
+		return;
+	life_move(dp, flow, p);
+	pass_on(dp, flow, p);
 }
 
 /* It is here by DTLS, though it may have said nothing yet. */
@@ -101,14 +113,16 @@ static bool try_static(struct datapath *dp, struct parcel *p)
 	struct route *r = route_by_address(dp->routes, &p->key.device, &way);
 	if (r == NULL || is_secured(dp, r) || is_other_than(p, r))
 		return false;
+	if (handover_to_owner(dp, slice_str(r->endpoint), p))
+		return true;
 	struct flow *flow = flow_by_id(dp->flows, r->flow);
 	if (flow != NULL) {
-		life_move(dp, flow, p);
-	} else {
-		struct life_spec spec = { .key = p->key, .port = p->port, .called = p->called,
-			.route = r, .is_proven = true };
-		flow = life_begin(dp, &spec, p->now);
+		go_there(dp, flow, p);
+		return true;
 	}
+	struct life_spec spec = { .key = p->key, .port = p->port, .called = p->called,
+		.route = r, .is_proven = true };
+	flow = life_begin(dp, &spec, p->now);
 	if (flow != NULL) {
 		pass_on(dp, flow, p);
 		return true;
@@ -157,17 +171,26 @@ static struct route *route_for(struct datapath *dp, struct parcel *p, bool to_bo
 static bool has_room(struct datapath *dp, struct parcel *p, const struct route *r, unsigned *ticket)
 {
 	*ticket = 0;
-	if (flows_count(dp->flows) >= flows_most(dp->flows)) {
+	size_t most = flows_most(dp->flows);
+	if (crew_flows(dp) >= most) {
 		refuse(dp, p, DROP_TABLE_FULL, MSG_CODE(5, 3), BUSY_MAX_AGE_S);
 		return false;
 	}
 	if (!r->is_dynamic)
 		return true;
-	if (dp->unproven < (flows_most(dp->flows) + 1) / UNPROVEN_SHARE)
-		*ticket = sources_add(dp->sources, &p->key.device, UNPROVEN_PER_SOURCE);
+	if (dp->unproven < LIMIT_SHARE((most + 1) / UNPROVEN_SHARE, dp->env.workers))
+		*ticket = sources_add(dp->sources, &p->key.device,
+			LIMIT_SHARE_OF_HOST(UNPROVEN_PER_SOURCE, dp->env.workers));
 	if (*ticket == 0)
 		refuse(dp, p, DROP_UNPROVEN_FULL, MSG_CODE(5, 3), BUSY_MAX_AGE_S);
 	return *ticket != 0;
+}
+
+/* Another worker may have been faster. */
+static void not_begun(struct datapath *dp, struct parcel *p, const struct route *r)
+{
+	if (!handover_to_owner(dp, slice_str(r->endpoint), p))
+		refuse(dp, p, DROP_NO_MEMORY, MSG_CODE(5, 3), BUSY_MAX_AGE_S);
 }
 
 static void begin(struct datapath *dp, struct parcel *p, struct route *r)
@@ -180,7 +203,7 @@ static void begin(struct datapath *dp, struct parcel *p, struct route *r)
 		flow = life_begin(dp, &spec, p->now);
 		if (flow == NULL) {
 			sources_remove(dp->sources, ticket);
-			refuse(dp, p, DROP_NO_MEMORY, MSG_CODE(5, 3), BUSY_MAX_AGE_S);
+			not_begun(dp, p, r);
 		}
 	}
 	if (flow != NULL)
@@ -223,6 +246,8 @@ static void admit(struct datapath *dp, struct parcel *p)
 		refuse(dp, p, DROP_CONTESTED, MSG_CODE(4, 3), -1);
 		return;
 	}
+	if (handover_to_owner(dp, p->reg.ep, p))
+		return;
 	struct route *r = route_for(dp, p, is_bootstrap(p));
 	if (r == NULL)
 		return;
@@ -230,8 +255,7 @@ static void admit(struct datapath *dp, struct parcel *p)
 	if (flow == NULL) {
 		begin(dp, p, r);
 	} else if (is_same_place(flow, p)) {
-		life_move(dp, flow, p);
-		pass_on(dp, flow, p);
+		go_there(dp, flow, p);
 	} else {
 		move_begin(dp, flow, p);
 	}
@@ -268,12 +292,10 @@ static void try_location(struct datapath *dp, struct parcel *p)
 		flow = flow_by_location(dp->flows, &p->key, location);
 	if (has_location && flow == NULL)
 		flow = led_astray(dp, p, location);
-	if (flow == NULL) {
+	if (flow != NULL)
+		go_there(dp, flow, p);
+	else if (!handover_ask_around(dp, p))
 		lost(dp, DROP_STRANGER_LOCATION);
-		return;
-	}
-	life_move(dp, flow, p);
-	pass_on(dp, flow, p);
 }
 
 /* ---- a device whose name is proven ---- */
@@ -349,7 +371,7 @@ void newcomer_up(struct datapath *dp, struct parcel *p)
 		admit_secured(dp, p);
 		return;
 	}
-	if (try_static(dp, p))
+	if (handover_to_place(dp, p) || try_static(dp, p))
 		return;
 	if (is_con && p->msg.code == MSG_EMPTY) {
 		answer_ping(dp, p);

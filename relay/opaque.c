@@ -16,7 +16,11 @@
 #include "base/log.h"
 #include "called.h"
 #include "cid.h"
+#include "classify.h"
+#include "crew.h"
 #include "datapath.h"
+#include "handover.h"
+#include "lan_session.h"
 #include "life.h"
 #include "record.h"
 
@@ -387,6 +391,29 @@ static struct route *route_for(const struct datapath *dp, const struct parcel *p
 	struct route_way way = called_way(dp, &p->key, &p->called, l);
 	way.port = way.called != NULL ? p->port->bound.port : 0;
 	return route_opaque(dp->routes, l->name, &p->key.device, &way);
+}
+
+/* The device has a session of ours here: what that does not take is asked for elsewhere. */
+static bool has_session(const struct datapath *dp, const struct parcel *p)
+{
+	return !dtls_is_hello(p->bytes, p->n) && lan_session_at(dp->sessions, &p->key, NULL) != NULL;
+}
+
+/* A connection id that is none of ours. */
+static bool is_foreign_id(const struct datapath *dp, const struct parcel *p)
+{
+	struct slice cid;
+	return classify(p->bytes, p->n) == KIND_DTLS_CID &&
+		!(dtls_cid_of(p->bytes, p->n, LAN_CID_BYTES, &cid) && crew_knows_cid(dp, cid));
+}
+
+bool opaque_is_elsewhere(struct datapath *dp, struct parcel *p)
+{
+	if (dp->crew == NULL || dp->number == 0 || !routes_have_opaque(dp->routes))
+		return false;
+	bool may_be = route_for(dp, p) != NULL || (!has_session(dp, p) &&
+		(is_foreign_id(dp, p) || crew_is_at_first(dp, &p->key)));
+	return may_be && handover_to_first(dp, p);
 }
 
 bool opaque_up(struct datapath *dp, struct parcel *p)

@@ -22,6 +22,9 @@ struct parcel;
 /* In flow keys, in place of who proved itself: nobody did, and no other flow has this number. */
 #define OPAQUE_IDENTITY UINT32_MAX
 
+/* All opaque endpoints are the first worker's: nobody can tell whose a connection id of a server is. Passes what
+ * may be of one there; false for all else, and at the first worker. */
+bool opaque_is_elsewhere(struct datapath *dp, struct parcel *p);
 /* Takes a datagram that came to a port for DTLS, when it is of an opaque device; false when it is not. */
 bool opaque_up(struct datapath *dp, struct parcel *p);
 /* Server to device: a datagram of an opaque flow's association. */

@@ -2,22 +2,19 @@
 #include "secure.h"
 #include <errno.h>
 #include <string.h>
-#include "base/log.h"
-#include "base/rand.h"
 #include "called.h"
 #include "classify.h"
+#include "crew.h"
 #include "datapath.h"
+#include "handover.h"
 #include "identify.h"
 #include "identity.h"
 #include "lan_session.h"
 #include "life.h"
 #include "newcomer.h"
 #include "opaque.h"
-#include "reason.h"
+#include "secure_int.h"
 #include "wanted.h"
-
-/* RFC 4279 6. */
-#define UNKNOWN_PSK_IDENTITY 115
 
 static void lost(struct datapath *dp, enum drop why)
 {
@@ -52,67 +49,6 @@ bool secure_find_key(void *psk_who, struct slice spki)
 	return identity_by_key(dp->identities, spki) != NULL;
 }
 
-/* The beginning of a name that a stranger gave, fit for a log. */
-static const char *shorten(struct slice name, char text[IDENTITY_SHOWN + 4])
-{
-	size_t n = name.n < IDENTITY_SHOWN ? name.n : IDENTITY_SHOWN;
-	for (size_t i = 0; i < n; i++)
-		text[i] = name.p[i] > 0x20 && name.p[i] < 0x7f ? (char)name.p[i] : '?';
-	memcpy(text + n, name.n > n ? "..." : "", name.n > n ? 4 : 1);
-	return text;
-}
-
-static void tell_refused(struct datapath *dp, const struct lan_session *s, const char *why,
-	struct mono now)
-{
-	char from[ADDR_TEXT], name[IDENTITY_SHOWN + 4];
-	struct slice called = dtls_identity(s->dtls);
-	bool is_named = called.n > 0 || dtls_peer_name(s->dtls, 0, &called);
-	notice(&dp->notices, NOTICE_REFUSED, LOG_LEVEL_WARN, now,
-		"lan: the device at %s%s%s was refused: %s", addr_print(&s->key.device, from),
-		is_named ? " that calls itself " : "", is_named ? shorten(called, name) : "", why);
-}
-
-/* A record of the handshake is not authentic though the device has named itself: most likely its key is
- * another one. wolfSSL goes on waiting for a better record, until the deadline. */
-static void tell_wrong_key(struct datapath *dp, struct lan_session *s, struct mono now)
-{
-	if (s->is_told || dtls_state(s->dtls) != DTLS_HANDSHAKE || dtls_identity(s->dtls).n == 0 ||
-		dtls_dropped(s->dtls, DTLS_DROP_RECORD) == 0)
-		return;
-	s->is_told = true;
-	count(dp, COUNT_DEVICE_WRONG_KEY);
-	tell_refused(dp, s, "its key is another one", now);
-}
-
-/* Whoever installed the gateway's certificate sees nothing at a device. */
-static void tell_refusing(struct datapath *dp, const struct lan_session *s, struct mono now)
-{
-	char from[ADDR_TEXT];
-	notice(&dp->notices, NOTICE_REFUSES_US, LOG_LEVEL_WARN, now,
-		"lan: the device at %s refused us: %s", addr_print(&s->key.device, from),
-		reason_of_alert(dtls_alert(s->dtls)));
-}
-
-/* The handshake came to nothing: a stranger, a bad credential, or somebody who left. */
-static void tell_failure(struct datapath *dp, const struct lan_session *s, struct mono now)
-{
-	bool is_unknown = dtls_alert(s->dtls) == UNKNOWN_PSK_IDENTITY ||
-		dtls_why(s->dtls) == DTLS_FAULT_UNKNOWN_KEY;
-	const char *why = reason_of_fault(dtls_why(s->dtls));
-	if (s->is_told)
-		return;
-	count(dp, is_unknown ? COUNT_DEVICE_UNKNOWN :
-		why != NULL  ? COUNT_DEVICE_BAD_CERTIFICATE :
-			       COUNT_DEVICE_HALF_OPEN);
-	if (why != NULL)
-		tell_refused(dp, s, why, now);
-	else if (reason_of_alert(dtls_alert(s->dtls)) != NULL)
-		tell_refusing(dp, s, now);
-	else if (is_unknown)
-		tell_refused(dp, s, "no endpoint has that lan_identity", now);
-}
-
 /* ---- the end of a session ---- */
 
 /* Flows of the device stay: it may come back. */
@@ -130,6 +66,8 @@ static void leave_flows(struct datapath *dp, const struct lan_session *s)
 static void drop_session(struct datapath *dp, struct lan_session *s)
 {
 	leave_flows(dp, s);
+	if (dp->crew != NULL)
+		crew_leave_session(dp, s);
 	list_remove(&s->same_identity);
 	timer_disarm(dp->env.timers, &s->timer);
 	dtls_forget(&s->dtls);
@@ -151,7 +89,7 @@ static void evict(struct lan_session *s)
 static void ended(struct datapath *dp, struct lan_session *s, struct mono now)
 {
 	if (s->identity == NULL)
-		tell_failure(dp, s, now);
+		secure_tell_failure(dp, s, now);
 	else
 		count(dp, COUNT_DEVICE_CLOSED);
 	drop_session(dp, s);
@@ -253,22 +191,13 @@ static void take_flows(struct datapath *dp, struct lan_session *s, struct mono n
 	}
 }
 
-static void tell_proven(struct datapath *dp, const struct lan_session *s, bool again,
-	struct mono now)
-{
-	char from[ADDR_TEXT];
-	notice(&dp->notices, NOTICE_SESSION, LOG_LEVEL_INFO, now, "lan: %s: %s session from %s, %s",
-		s->identity->endpoint, again ? "new secure" : "secure",
-		addr_print(&s->key.device, from), dtls_suite(s->dtls));
-}
-
 /* The CA knows the device, and no section does: it stays half-open, and hears 4.03 (rule 2). */
 static void stranger(struct datapath *dp, struct lan_session *s, struct mono now)
 {
 	count(dp, COUNT_DEVICE_UNKNOWN);
 	s->heard = now;
 	s->is_told = true;
-	tell_refused(dp, s, "its certificate is good, but no section names that endpoint", now);
+	secure_tell_refused(dp, s, "its certificate is good, but no section names that endpoint", now);
 	look_idle(dp, s, now);
 }
 
@@ -297,14 +226,9 @@ static void trim(struct datapath *dp, struct identity *id)
 		evict(container_of(id->sessions.next, struct lan_session, same_identity));
 }
 
-/* The handshake is done. */
-static void proven(struct datapath *dp, struct lan_session *s, struct mono now)
+/* It is this endpoint's from now on. */
+static void belongs_to(struct datapath *dp, struct lan_session *s, struct identity *id, struct mono now)
 {
-	struct identity *id = identify(dp, s);
-	if (id == NULL) {
-		stranger(dp, s, now);
-		return;
-	}
 	struct lan_key key = s->key;
 	key.identity = id->number;
 	lan_session_proven(dp->sessions, s);
@@ -312,12 +236,30 @@ static void proven(struct datapath *dp, struct lan_session *s, struct mono now)
 	s->identity = id;
 	list_append(&id->sessions, &s->same_identity);
 	s->heard = now;
+	if (dp->crew != NULL)
+		crew_enter_session(dp, s);
 	take_flows(dp, s, now);
 	bool again = drop_older(dp, s);
 	trim(dp, id);
 	count(dp, COUNT_DEVICE_HANDSHAKES_DONE);
-	tell_proven(dp, s, again, now);
+	secure_tell_proven(dp, s, again, now);
 	look_idle(dp, s, now);
+}
+
+/* The handshake is done. False when the session is another worker's now. */
+static bool proven(struct datapath *dp, struct lan_session *s, struct mono now)
+{
+	struct identity *id = identify(dp, s);
+	if (id == NULL) {
+		stranger(dp, s, now);
+		return true;
+	}
+	if (handover_session(dp, s, id->endpoint)) {
+		drop_session(dp, s);
+		return false;
+	}
+	belongs_to(dp, s, id, now);
+	return true;
 }
 
 /* An authentic record, newer than all before, came from another address, socket or interface: RFC 9146 6.
@@ -332,7 +274,11 @@ static void follow(struct datapath *dp, struct lan_session *s, const struct parc
 		return;
 	s->port = p->port;
 	s->called = p->called;
+	if (dp->crew != NULL)
+		crew_leave_session(dp, s);
 	lan_session_rekey(dp->sessions, s, &key);
+	if (dp->crew != NULL && s->identity != NULL)
+		crew_enter_session(dp, s);
 	if (s->identity != NULL)
 		take_flows(dp, s, p->now);
 }
@@ -359,8 +305,7 @@ static bool act(struct datapath *dp, struct lan_session *s, enum dtls_event even
 	case DTLS_NOTHING:
 		return true;
 	case DTLS_ESTABLISHED:
-		proven(dp, s, p->now);
-		return true;
+		return proven(dp, s, p->now);
 	case DTLS_DATA:
 		if (dtls_was_newest(s->dtls))
 			follow(dp, s, p);
@@ -402,7 +347,7 @@ static bool feed(struct datapath *dp, struct lan_session *s, const struct parcel
 		if (event == DTLS_NOTHING) {
 			if (is_last || took)
 				count_drops(dp, s, before);
-			tell_wrong_key(dp, s, p->now);
+			secure_tell_wrong_key(dp, s, p->now);
 			rearm(dp, s);
 			return took;
 		}
@@ -425,9 +370,29 @@ static void accept_device(struct datapath *dp, struct lan_session *new, struct m
 	}
 	count(dp, COUNT_DEVICE_HANDSHAKES);
 	dtls_set_who(s->dtls, s);
-	rand_bytes(dp->next_cid, sizeof(dp->next_cid));
+	crew_draw_cid(dp);
 	s->heard = now;
 	rearm(dp, s);
+}
+
+void secure_adopt_session(struct datapath *dp, struct lan_session *from, struct mono now)
+{
+	from->dp = dp;
+	from->timer = (struct timer){ .fire = fire };
+	struct lan_session *s = lan_session_add(dp->sessions, from, evict);
+	struct identity *id = s != NULL ? identify(dp, s) : NULL;
+	if (s == NULL) {
+		dtls_forget(&from->dtls);
+		lost(dp, DROP_NO_MEMORY);
+		return;
+	}
+	dtls_set_who(s->dtls, s);
+	if (id == NULL) {
+		stranger(dp, s, now);
+		return;
+	}
+	s->is_adopted = s->has_cid;
+	belongs_to(dp, s, id, now);
 }
 
 static bool admit(void *who)
@@ -471,8 +436,9 @@ static void offer(struct datapath *dp, struct parcel *p)
 {
 	bool is_hello = dtls_is_hello(p->bytes, p->n);
 	struct lan_session *next, *s = lan_session_at(dp->sessions, &p->key, NULL);
-	if (s == NULL && !is_hello)
+	if (s == NULL && !is_hello && !handover_to_place(dp, p))
 		lost(dp, DROP_LAN_STRANGER);
+	bool was_there = s != NULL;
 	for (; s != NULL; s = next) {
 		next = lan_session_at(dp->sessions, &p->key, s);
 		if (is_hello && !dtls_owns_hello(s->dtls, p->bytes, p->n))
@@ -482,12 +448,16 @@ static void offer(struct datapath *dp, struct parcel *p)
 	}
 	if (is_hello)
 		hello(dp, p);
+	else if (was_there && handover_to_place(dp, p))
+		return; /* a younger session of the address is another worker's */
 }
 
 /* A record with a connection id says whose it is. */
 static void offer_by_cid(struct datapath *dp, struct parcel *p, struct slice cid)
 {
 	struct lan_session *s = lan_session_by_cid(dp->sessions, cid);
+	if (s == NULL && handover_to_cid(dp, p, cid))
+		return;
 	if (s == NULL || s->key.listener != p->key.listener || s->key.server != p->key.server)
 		lost(dp, DROP_LAN_STRANGER);
 	else
@@ -497,7 +467,7 @@ static void offer_by_cid(struct datapath *dp, struct parcel *p, struct slice cid
 void secure_up(struct datapath *dp, struct parcel *p)
 {
 	struct slice cid;
-	if (opaque_up(dp, p))
+	if (opaque_is_elsewhere(dp, p) || opaque_up(dp, p))
 		return;
 	switch (classify(p->bytes, p->n)) {
 	case KIND_DTLS:

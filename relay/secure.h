@@ -22,6 +22,10 @@ void secure_up(struct datapath *dp, struct parcel *p);
 /* Sends one message to the session's device. Returns 0, -EMSGSIZE, or -ENOTCONN when it is over. */
 int secure_send(struct lan_session *s, const uint8_t *bytes, size_t n) MUST_CHECK;
 
+/* Takes a session that another worker made, with its dtls, port, key, called address and connection id: the
+ * endpoint is this worker's. */
+void secure_adopt_session(struct datapath *dp, struct lan_session *from, struct mono now);
+
 /* Endpoints that no section names, be it in the new routes, and that are here, go into a new table too;
  * before flows are judged by it. */
 void secure_adopt(struct datapath *dp, struct identities *identities, const struct routes *routes);

@@ -105,10 +105,29 @@ void server_inherit(struct server *s, const struct server *before)
 /* Nothing was found: what is known stays in use, and the name is asked for again, ever more slowly. */
 static void not_found(struct server *s, const char *why, struct mono now)
 {
-	log_warn("server: %s: no address of %s (%s), next try in %lld s", s->name, s->host, why,
-		(long long)s->retry_ms / 1000);
+	if (!s->env->is_copy)
+		log_warn("server: %s: no address of %s (%s), next try in %lld s", s->name, s->host, why,
+			(long long)s->retry_ms / 1000);
 	timer_arm(s->env->timers, &s->again, mono_add(now, s->retry_ms));
 	s->retry_ms = s->retry_ms * 2 < RESOLVE_RETRY_LAST_MS ? s->retry_ms * 2 : RESOLVE_RETRY_LAST_MS;
+}
+
+void server_learn(struct server *s, const struct addr *list, size_t count, struct mono now)
+{
+	if (is_same_list(s, list, count))
+		return;
+	for (size_t i = 0; i < s->addresses; i++)
+		server_remember(s, &s->address[i], now);
+	s->env->servers_changed = true;
+	for (size_t i = 0; i < count; i++) {
+		s->address[i] = list[i];
+		s->address[i].port = s->port;
+	}
+	s->addresses = count;
+	list_each(node, &s->users) {
+		struct server_user *user = container_of(node, struct server_user, node);
+		user->found(user, now);
+	}
 }
 
 static void answered(struct resolve *question, const struct addr *list, size_t count,
@@ -126,21 +145,13 @@ static void answered(struct resolve *question, const struct addr *list, size_t c
 	timer_arm(s->env->timers, &s->again, mono_add(now, RESOLVE_AGAIN_MS));
 	if (is_same_list(s, list, count))
 		return;
-	for (size_t i = 0; i < s->addresses; i++)
-		server_remember(s, &s->address[i], now);
-	s->env->servers_changed = true;
-	for (size_t i = 0; i < count; i++) {
-		s->address[i] = list[i];
-		s->address[i].port = s->port;
-	}
-	s->addresses = count;
 	char text[ADDR_TEXT];
-	log_info("server: %s is at %s%s", s->name, addr_print(&s->address[0], text),
-		count > 1 ? " and more addresses" : "");
-	list_each(node, &s->users) {
-		struct server_user *user = container_of(node, struct server_user, node);
-		user->found(user, now);
-	}
+	bool is_first = s->addresses == 0;
+	s->is_news = true;
+	server_learn(s, list, count, now);
+	if (!s->env->is_copy || !is_first)
+		log_info("server: %s is at %s%s", s->name, addr_print(&s->address[0], text),
+			count > 1 ? " and more addresses" : "");
 }
 
 static int copy_text(char **to, const char *from)

@@ -47,6 +47,7 @@ struct server {
 	struct dtls_profile *profile; /* NULL when plain */
 	struct addr address[SERVER_ADDRESSES]; /* with the port */
 	size_t addresses; /* how many */
+	bool is_news;                 /* they were found by this worker, and others have not learned them */
 	struct server_former former[SERVER_FORMER]; /* that it had before; devices may still call them */
 	size_t formers; /* how many */
 	size_t user_count;            /* users in the ring */
@@ -67,6 +68,8 @@ void server_free(struct server *server);
 void server_adopt(struct server *server, const struct conf_server *conf);
 /* True when the configuration still means this server, so that associations can stay. */
 bool server_matches(const struct server *server, const struct conf_server *conf);
+/* It has these addresses, 1 to SERVER_ADDRESSES: somebody else has looked them up. */
+void server_learn(struct server *server, const struct addr *list, size_t count, struct mono now);
 /* The server could not be reached: its name may mean another address by now, and is looked up again
  * soon, whoever says so how often. */
 void server_doubt(struct server *server, struct mono now);

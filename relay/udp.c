@@ -189,7 +189,8 @@ int udp_listen(const struct udp_listen_spec *spec)
 	if (rc == 0)
 		rc = set_buffers(fd, LAN_SOCKET_BUFFER);
 	if (rc == 0)
-		rc = bind_to(fd, &address);
+		rc = spec->steer == NULL ? bind_to(fd, &address) :
+			steer_bind(spec->steer, spec->worker, fd, &address, spec->is_secure);
 	if (rc == 0)
 		return fd;
 	close(fd);

@@ -8,6 +8,7 @@
 #include "base/addr.h"
 #include "base/bug.h"
 #include "limits.h"
+#include "steer.h"
 
 /* One datagram in a batch. The room belongs to the batch. */
 struct udp_slot {
@@ -35,6 +36,9 @@ struct udp_slot *udp_batch_slot(struct udp_batch *batch, unsigned i);
 struct udp_listen_spec {
 	struct addr address;   /* with port; any address listens on all of its family */
 	const char *interface; /* bind to this interface, or NULL */
+	const struct steer *steer; /* the port is shared by workers, or NULL; borrowed */
+	unsigned worker;       /* whose socket it is; those of a port are opened in order, from 0 on */
+	bool is_secure;        /* for steer: DTLS comes here */
 };
 
 /* Opens a LAN socket: address of the callee on read, source address on write, large buffers, V6ONLY

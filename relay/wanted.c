@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "called.h"
 #include "conf/conf.h"
+#include "crew.h"
 #include "datapath.h"
 #include "identity.h"
 #include "intercept.h"
@@ -237,30 +238,35 @@ static void commit_servers(struct plan *plan, struct list *old)
 	plan->dp->env.servers_changed = true;
 }
 
-static void commit(struct plan *plan, struct mono now)
+/* Listeners and servers are what the configuration says; who is still needed by flows goes into the rings. */
+static void commit_first(struct plan *plan)
 {
-	struct list rest, servers;
-	list_init(&rest);
-	list_init(&servers);
-	commit_servers(plan, &servers);
-	wanted_listen_commit(plan, &rest);
+	list_init(&plan->rest);
+	list_init(&plan->servers_before);
+	commit_servers(plan, &plan->servers_before);
+	wanted_listen_commit(plan, &plan->rest);
+	wanted_dtls_end(plan);
+}
+
+static void commit_last(struct plan *plan, struct mono now)
+{
 	wanted_dtls_commit(plan, now);
 	commit_flows(plan, now);
-	list_each(node, &rest)
+	list_each(node, &plan->rest)
 		lan_close(container_of(node, struct lan_port, node));
 	list_each(node, &plan->dp->listeners)
 		if (!wanted_entry(node)->is_wanted)
 			wanted_listener_free(wanted_entry(node));
-	list_each(node, &servers)
+	list_each(node, &plan->servers_before)
 		server_free(container_of(node, struct server, node));
-	life_open_static(plan->dp, now);
 }
 
 /* ---- prepare, or undo ---- */
 
 static int plan_init(struct plan *plan, struct datapath *dp, const struct conf *conf)
 {
-	*plan = (struct plan){ .dp = dp, .conf = conf };
+	*plan = (struct plan){ .dp = dp, .conf = conf, .is_copy = dp->number > 0,
+		.numbers = { dp->listener_numbers, dp->server_numbers, dp->port_numbers } };
 	size_t servers = conf->server_count + 1, listens = conf->listen_count + 1;
 	plan->server = calloc(servers, sizeof(struct server *));
 	plan->server_is_new = calloc(servers, sizeof(bool));
@@ -290,6 +296,10 @@ static void undo(struct plan *plan)
 	for (size_t i = 0; plan->server_is_new != NULL && i < plan->conf->server_count; i++)
 		if (plan->server_is_new[i])
 			server_free(plan->server[i]);
+	/* Workers number all things alike. */
+	plan->dp->listener_numbers = plan->numbers[0];
+	plan->dp->server_numbers = plan->numbers[1];
+	plan->dp->port_numbers = plan->numbers[2];
 }
 
 /* Some listener intercepts, or did. */
@@ -398,7 +408,7 @@ static int prepare(struct plan *plan)
 	int rc = prepare_identities(plan);
 	if (rc == 0)
 		rc = reserve_timers(plan, most);
-	if (rc == 0)
+	if (rc == 0 && !plan->is_copy)
 		rc = check_pairs(plan);
 	if (rc == 0)
 		rc = prepare_servers(plan);
@@ -424,20 +434,51 @@ static void warn_of_clock(const struct conf *conf)
 			"no certificate is accepted until it is", (long long)loop_wall());
 }
 
+/* All that may fail, for all workers, undone where it fails for one; begun counts the plans that were made. */
+static int prepare_all(struct plan *plan, unsigned count, struct datapath *dp, const struct conf *conf,
+	unsigned *begun)
+{
+	int rc = 0;
+	for (*begun = 0; rc == 0 && *begun < count; ++*begun) {
+		rc = plan_init(&plan[*begun], crew_datapath(dp, *begun), conf);
+		if (rc == 0)
+			rc = prepare(&plan[*begun]);
+	}
+	if (rc == 0)
+		return 0;
+	for (unsigned i = *begun; i-- > 0;)
+		undo(&plan[i]);
+	for (unsigned i = 0; i < count; i++)
+		wanted_listen_again(crew_datapath(dp, i));
+	memmove(dp->fault, plan[*begun - 1].dp->fault, sizeof(dp->fault));
+	return rc;
+}
+
+static void commit_all(struct plan *plan, unsigned count, struct mono now)
+{
+	for (unsigned i = 0; i < count; i++)
+		commit_first(&plan[i]);
+	for (unsigned i = 0; i < count; i++)
+		commit_last(&plan[i], now);
+	for (unsigned i = 0; i < count; i++)
+		life_open_static(plan[i].dp, now);
+}
+
 int wanted_apply(struct datapath *dp, const struct conf *conf, struct mono now)
 {
-	struct plan plan;
-	dp->fault[0] = '\0';
-	int rc = plan_init(&plan, dp, conf);
-	if (rc == 0)
-		rc = prepare(&plan);
-	if (rc == 0)
-		commit(&plan, now);
-	else
-		undo(&plan);
-	if (rc == 0)
+	unsigned count = crew_count(dp);
+	for (unsigned i = 0; i < count; i++)
+		crew_datapath(dp, i)->fault[0] = '\0';
+	struct plan *plan = calloc(count, sizeof(*plan));
+	unsigned begun = 0;
+	int rc = plan != NULL ? prepare_all(plan, count, dp, conf, &begun) : -ENOMEM;
+	if (rc == 0) {
+		commit_all(plan, count, now);
 		warn_of_clock(conf);
-	plan_fini(&plan);
+	}
+	for (unsigned i = 0; i < begun; i++)
+		plan_fini(&plan[i]);
+	free(plan);
 	return rc;
 }
 

@@ -10,10 +10,10 @@ struct datapath;
 struct listener;
 struct server;
 
-/* Makes the relay what the configuration says: servers, routes and listeners that stay the same stay,
+/* Makes the relay, all workers of it, what the configuration says: servers, routes and listeners that stay the same stay,
  * flows that are still allowed stay, the others end. Returns 0; or -errno with the reason logged, and in
  * datapath.fault where a section is the reason, and nothing is changed. The configuration may be
- * freed afterwards. */
+ * freed afterwards. Other workers must be held. */
 int wanted_apply(struct datapath *dp, const struct conf *conf, struct mono now) MUST_CHECK;
 /* Ends all flows, listeners, routes and servers. */
 void wanted_nothing(struct datapath *dp);

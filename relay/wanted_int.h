@@ -31,6 +31,8 @@ struct wanted_port {
 /* What one apply prepares, and undoes when something fails. */
 struct plan {
 	struct datapath *dp;
+	bool is_copy;             /* another worker has said already what is to be said */
+	uint32_t numbers[3];      /* given out before, of listeners, servers and sockets */
 	const struct conf *conf;
 	struct server **server;           /* one for each section, kept or new */
 	bool *server_is_new;
@@ -40,6 +42,8 @@ struct plan {
 	size_t ports;
 	struct routes *routes;
 	struct identities *identities;
+	struct list rest;           /* sockets that nobody wants any more, while it is made */
+	struct list servers_before; /* the same of servers */
 };
 
 /* Says which section can not be had, in the log and for whoever asked. */
@@ -56,9 +60,14 @@ void wanted_listener_free(struct listener_entry *entry);
 int wanted_listen_prepare(struct plan *plan) MUST_CHECK;
 /* How many sockets a configuration may ask for. */
 size_t wanted_ports_most(const struct conf *conf);
+/* Sessions of listeners whose DTLS will be another one end; they may be of another worker's making, so for all
+ * workers before the first wanted_dtls_commit. */
+void wanted_dtls_end(struct plan *plan);
 /* The listeners are what the configuration says; sockets that nobody wants go into rest. */
 void wanted_listen_commit(struct plan *plan, struct list *rest);
 /* Listeners whose DTLS is another one now end its sessions, and begin anew. */
 void wanted_dtls_commit(struct plan *plan, struct mono now);
-/* Ends what wanted_listen_prepare made, and opens again what had to make way. */
+/* Ends what wanted_listen_prepare made. */
 void wanted_listen_undo(struct plan *plan);
+/* Opens again what had to make way; of one worker after the other, from the first on. */
+void wanted_listen_again(struct datapath *dp);

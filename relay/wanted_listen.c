@@ -6,6 +6,7 @@
 #include "base/cursor.h"
 #include "base/log.h"
 #include "conf/conf.h"
+#include "crew.h"
 #include "identity.h"
 #include "reason.h"
 #include "secure.h"
@@ -153,7 +154,7 @@ static int dtls_make(struct plan *plan, struct listener_entry *e, const struct c
 	if (rc != 0)
 		wanted_fault(plan, &conf->where, "listen '%s' can not serve DTLS: %s", conf->name,
 			has_key ? reason_of_file(rc) : strerror(-rc));
-	else
+	else if (!plan->is_copy)
 		tell_dates(conf);
 	return rc;
 }
@@ -203,22 +204,25 @@ static struct lan_port *port_present(const struct plan *plan, const struct wante
 	return NULL;
 }
 
+/* Of this worker or of another one, whose sockets are the same. */
 static bool is_wanted(const struct plan *plan, const struct lan_port *port)
 {
-	for (size_t i = 0; i < plan->ports; i++)
-		if (plan->port[i].port == port)
+	for (size_t i = 0; i < plan->ports; i++) {
+		const struct lan_port *p = plan->port[i].port;
+		if (p == port || (p != NULL && p->number >> 8 == port->number >> 8))
 			return true;
+	}
 	return false;
 }
 
 /* Shuts the sockets of the same family and number that nobody wants any more: an old one on all
  * interfaces stands in the way of a new one on one of them, and the other way round. The ports stay for
  * their flows; undo opens them again. True when there was one. */
-static bool make_way(struct plan *plan, const struct addr *at)
+static bool make_way_of(const struct plan *plan, const struct datapath *dp, const struct addr *at)
 {
 	bool was_there = false;
 	struct listener *l;
-	for (size_t i = 0; (l = wanted_listener(plan->dp, &i)) != NULL;) {
+	for (size_t i = 0; (l = wanted_listener(dp, &i)) != NULL;) {
 		list_each(node, &l->ports) {
 			struct lan_port *p = container_of(node, struct lan_port, node);
 			if (p->fd < 0 || p->bound.port != at->port ||
@@ -228,6 +232,14 @@ static bool make_way(struct plan *plan, const struct addr *at)
 			was_there = true;
 		}
 	}
+	return was_there;
+}
+
+static bool make_way(const struct plan *plan, const struct addr *at)
+{
+	bool was_there = false;
+	for (unsigned i = 0; i < crew_count(plan->dp); i++)
+		was_there |= make_way_of(plan, crew_datapath(plan->dp, i), at);
 	return was_there;
 }
 
@@ -248,13 +260,17 @@ static int port_open(struct plan *plan, struct wanted_port *w)
 	struct lan_spec spec = { .listener = &plan->listener[w->listen]->listener, .at = w->at,
 		.is_secure = w->is_secure, .in = plan->dp->in, .calls = &datapath_lan_calls, .who = plan->dp,
 		.number = ++plan->dp->port_numbers << 8, .may_wait = conf->intercept };
+	if (plan->dp->crew != NULL) {
+		spec.at.steer = &plan->dp->crew->steer;
+		spec.at.worker = plan->dp->number;
+	}
 	int rc = lan_open(&w->port, &plan->dp->env, &spec);
 	if (rc == -EADDRINUSE && make_way(plan, &w->at.address))
 		rc = lan_open(&w->port, &plan->dp->env, &spec);
 	bool no_ipv6 = rc == -EAFNOSUPPORT && !addr_is_v4(&w->at.address);
 	if (rc == 0 || (no_ipv6 && conf->address_count == 0)) {
 		w->is_new = rc == 0;
-		if (rc == 0 && w->port->fd < 0)
+		if (rc == 0 && w->port->fd < 0 && !plan->is_copy)
 			log_warn("%s:%u: listen '%s' waits for interface %s, which is not there",
 				conf->where.file, conf->where.line, conf->name, w->at.interface);
 		return 0;
@@ -409,11 +425,18 @@ void wanted_listen_commit(struct plan *plan, struct list *rest)
 	sort_ports(plan, rest);
 }
 
-static void dtls_apply(struct plan *plan, struct listener_entry *e, struct mono now)
+void wanted_dtls_end(struct plan *plan)
+{
+	list_each(node, &plan->dp->listeners) {
+		const struct listener_entry *e = wanted_entry(node);
+		if (!e->is_wanted || e->changes_dtls)
+			secure_end_all(plan->dp, &e->listener);
+	}
+}
+
+static void dtls_apply(struct listener_entry *e, struct mono now)
 {
 	struct listener *l = &e->listener;
-	if (!e->is_wanted || e->changes_dtls)
-		secure_end_all(plan->dp, l);
 	if (!e->is_wanted || !e->changes_dtls)
 		return;
 	dtls_listener_free(l->dtls);
@@ -425,22 +448,21 @@ static void dtls_apply(struct plan *plan, struct listener_entry *e, struct mono 
 void wanted_dtls_commit(struct plan *plan, struct mono now)
 {
 	list_each(node, &plan->dp->listeners)
-		dtls_apply(plan, wanted_entry(node), now);
+		dtls_apply(wanted_entry(node), now);
 	for (size_t i = 0; i < plan->conf->listen_count; i++) {
 		plan->listener[i]->listener.cid = plan->conf->listen[i].cid;
 		plan->listener[i]->listener.fingerprint = plan->listener[i]->fingerprint;
 	}
 }
 
-/* Opens again what had to make way. */
-static void undo_shut(struct plan *plan)
+void wanted_listen_again(struct datapath *dp)
 {
 	struct listener *l;
-	for (size_t i = 0; (l = wanted_listener(plan->dp, &i)) != NULL;) {
+	for (size_t i = 0; (l = wanted_listener(dp, &i)) != NULL;) {
 		list_each(node, &l->ports) {
 			struct lan_port *p = container_of(node, struct lan_port, node);
 			if (p->fd < 0)
-				port_reopen(plan->dp, p);
+				port_reopen(dp, p);
 		}
 	}
 }
@@ -450,7 +472,6 @@ void wanted_listen_undo(struct plan *plan)
 	for (size_t i = 0; plan->port != NULL && i < plan->ports; i++)
 		if (plan->port[i].is_new)
 			lan_close(plan->port[i].port);
-	undo_shut(plan);
 	for (size_t i = 0; plan->listener_is_new != NULL && i < plan->conf->listen_count; i++)
 		if (plan->listener_is_new[i]) {
 			wanted_listener_free(plan->listener[i]);

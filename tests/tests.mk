@@ -65,8 +65,11 @@ netfilter_LIBS  = $(lwgate-net_LIBS) $(NL_LIBS)
 # The trunk's files that touch the kernel, against the kernel; other tests of the trunk put FAKE_NET
 # in their place.
 io_TESTS      = $(addprefix tests/unit/,io.c check_timer.c check_loop.c check_udp.c check_udp_wan.c \
-                check_resolve.c talk.c netns.c dns_stub.c)
+                check_resolve.c check_steer.c talk.c netns.c dns_stub.c)
 io_LIBS       = $(CARES_LIBS)
+# What several threads use.
+threads_TESTS = $(addprefix tests/unit/,threads.c check_ring.c check_directory.c marks.c)
+threads_BELOW = trunk base
 FAKE_NET      = $(addprefix tests/unit/,fake_net.c fake_udp.c fake_resolve.c)
 fake_TESTS    = tests/unit/check_fake_net.c $(FAKE_NET)
 msg_TESTS     = $(addprefix tests/unit/,check_msg.c capture.c)
@@ -84,7 +87,7 @@ trunk_LIBS    = $(WOLFSSL_LIBS)
 trunk-dtls_TESTS = $(addprefix tests/unit/,trunk_dtls.c check_wan.c check_wan_silence.c check_wan_move.c check_assist.c \
                 check_wan_round.c check_wanted.c check_secure.c check_secure_move.c \
                 check_secure_cert.c check_called_dtls.c check_secure_hostile.c check_opaque.c check_opaque_move.c check_frugal.c check_overload.c \
-                check_soak.c check_soak_called.c check_soak_dtls.c) $(RIG)
+                check_soak.c check_soak_called.c check_soak_dtls.c check_crew.c) $(RIG)
 trunk-dtls_BELOW = $(trunk_BELOW)
 trunk-dtls_LIBS  = $(WOLFSSL_LIBS)
 replay_TESTS  = $(addprefix tests/unit/,check_replay.c capture.c) $(RIG)

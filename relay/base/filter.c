@@ -53,7 +53,8 @@ int filter_load(const struct filter_list *list, size_t lists)
 	/* A tree of the numbers: a call costs few comparisons also where the kernel keeps no map of what is
 	 * allowed (before 5.11). */
 	(void)seccomp_attr_set(f, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-	int rc = 0;
+	int threads = seccomp_attr_set(f, SCMP_FLTATR_CTL_TSYNC, 1);
+	int rc = threads;
 	for (size_t i = 0; rc == 0 && i < lists; i++)
 		rc = allow_list(f, &list[i]);
 	if (rc == 0)
@@ -67,7 +68,7 @@ int filter_load(const struct filter_list *list, size_t lists)
 #define IS_SANITIZED
 #endif
 #endif
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define IS_SANITIZED
 #endif
 

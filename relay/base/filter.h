@@ -26,7 +26,7 @@ struct filter_list {
 	size_t calls; /* how many */
 };
 
-/* Refuses every system call that none of the lists has, with EPERM. Built with FILTER_STRICT, for tests:
+/* Refuses every system call that none of the lists has, with EPERM, in all threads of the process. Built with FILTER_STRICT, for tests:
  * such a call ends the process (SIGSYS). Returns 0; -ENOSYS where the kernel has no filters, or another
  * -errno. */
 int filter_load(const struct filter_list *list, size_t lists) MUST_CHECK;

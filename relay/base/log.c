@@ -1,14 +1,16 @@
 /* Log lines: to stderr with the level as a word, or to syslog. */
 #include "base/log.h"
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 #include <unistd.h>
 
+/* A reload sets the level while other threads log. */
 static struct {
 	enum log_sink sink;
-	enum log_level level;
+	_Atomic enum log_level level;
 } state = { LOG_TO_STDERR, LOG_LEVEL_INFO };
 
 void log_open(enum log_sink sink, const char *ident)
@@ -20,12 +22,12 @@ void log_open(enum log_sink sink, const char *ident)
 
 void log_set_level(enum log_level level)
 {
-	state.level = level;
+	atomic_store_explicit(&state.level, level, memory_order_relaxed);
 }
 
 bool log_is_on(enum log_level level)
 {
-	return level <= state.level && state.sink != LOG_TO_NOBODY;
+	return level <= atomic_load_explicit(&state.level, memory_order_relaxed) && state.sink != LOG_TO_NOBODY;
 }
 
 static const char *word_of(enum log_level level)

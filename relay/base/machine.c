@@ -2,12 +2,15 @@
 #include "base/machine.h"
 #include <errno.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 /* Descriptors that are not sockets of endpoints: listeners, control, files, resolver. */
 #define OTHER_DESCRIPTORS 128
+/* The same of each worker but the first. */
+#define WORKER_DESCRIPTORS 64
 #define PORT_RANGE "/proc/sys/net/ipv4/ip_local_port_range"
 
 static void read_ports(struct machine *m)
@@ -32,9 +35,21 @@ void machine_read(struct machine *m)
 	read_ports(m);
 }
 
-bool machine_lacks(const struct machine *m, unsigned endpoints, char *text, size_t size)
+unsigned machine_workers(unsigned option)
 {
-	uint64_t need = (uint64_t)endpoints + OTHER_DESCRIPTORS;
+	cpu_set_t ours;
+	if (option > 0)
+		return option;
+	if (sched_getaffinity(0, sizeof(ours), &ours) != 0)
+		return 1;
+	unsigned count = (unsigned)CPU_COUNT(&ours);
+	return count < MACHINE_WORKERS ? count : MACHINE_WORKERS;
+}
+
+bool machine_lacks(const struct machine *m, unsigned endpoints, unsigned workers, char *text,
+	size_t size)
+{
+	uint64_t need = (uint64_t)endpoints + OTHER_DESCRIPTORS + (workers - 1) * WORKER_DESCRIPTORS;
 	unsigned ports = m->port_first == 0 ? 65536 : (unsigned)(m->port_last - m->port_first + 1);
 	size_t at = 0;
 	if (size > 0)

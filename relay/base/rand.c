@@ -1,11 +1,11 @@
-/* A pool of getrandom(2). */
+/* A pool of getrandom(2), one for each thread. */
 #include "base/rand.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
 #include "base/bug.h"
 
-static struct {
+static _Thread_local struct {
 	uint8_t bytes[4096];
 	size_t left; /* unused bytes, at the end */
 } pool;

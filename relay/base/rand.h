@@ -1,4 +1,4 @@
-/* Randomness from the kernel, through a small pool that is wiped as it is used. One thread. */
+/* Randomness from the kernel, through a small pool that is wiped as it is used. Each thread has its own. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -7,5 +7,5 @@
 void rand_bytes(void *bytes, size_t n);
 /* A number from 0 up to, not including, below, which is not 0. */
 uint32_t rand_below(uint32_t below);
-/* Forgets the pool: must be called in the child after a fork. */
+/* Forgets the pool of this thread: must be called in the child after a fork. */
 void rand_forget(void);

@@ -2,6 +2,7 @@
 #include "base/secret.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdalign.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -51,10 +52,11 @@ struct area {
 };
 
 static struct {
+	pthread_mutex_t lock; /* of all that stands here, and in areas */
 	struct list with_room[CLASSES];
 	size_t held;
 	bool ready;
-} store;
+} store = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* Libraries keep keys in their own heap. The kernel leaves all memory out of a dump then, should there be
  * one after all: a handler that is fed by a pipe is not held by the limit of core files. */
@@ -164,7 +166,7 @@ static struct list *ring_of(size_t slot)
 	return &store.with_room[class];
 }
 
-void *secret_alloc(size_t n)
+static void *alloc(size_t n)
 {
 	if (n > SLOT_MOST)
 		return alloc_large(n);
@@ -182,10 +184,16 @@ void *secret_alloc(size_t n)
 	return p;
 }
 
-void secret_free(void *p)
+void *secret_alloc(size_t n)
 {
-	if (p == NULL)
-		return;
+	pthread_mutex_lock(&store.lock);
+	void *p = alloc(n);
+	pthread_mutex_unlock(&store.lock);
+	return p;
+}
+
+static void release(void *p)
+{
 	struct area *area = (struct area *)(void *)((uint8_t *)p - (uintptr_t)p % AREA);
 	struct slot *slot = p;
 	bool was_full = !has_room(area);
@@ -201,6 +209,15 @@ void secret_free(void *p)
 	ASAN_POISON_MEMORY_REGION(slot, area->slot);
 	if (was_full)
 		list_append(ring_of(area->slot), &area->ring);
+}
+
+void secret_free(void *p)
+{
+	if (p == NULL)
+		return;
+	pthread_mutex_lock(&store.lock);
+	release(p);
+	pthread_mutex_unlock(&store.lock);
 }
 
 int secret_copy(struct slice *to, const void *from, size_t n)

@@ -1,5 +1,5 @@
 /* Memory for keys, and a process that does not tell them: no core dump, no tracer of the same user.
- * One thread. */
+ * Any thread. */
 #pragma once
 #include <stddef.h>
 #include "base/bug.h"

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "control/tree.h"
+#include "workers.h"
 
 /* The command of a request line, in room of `size` bytes; false with what is wrong. */
 static bool read_command(const char *line, size_t n, char *command, size_t size, const char **wrong)
@@ -97,16 +98,23 @@ void answer_begin(struct answer *a, const struct control_spec *spec, const char 
 	char command[16];
 	const char *wrong;
 	*a = (struct answer){ .spec = spec };
+	workers_hold(spec->workers);
 	if (read_command(line, n, command, sizeof(command), &wrong))
 		begin_command(a, command, out, now);
 	else
 		answer_error(out, wrong);
+	workers_release(spec->workers);
 }
 
+/* Workers stand still while a piece is made. */
 bool answer_more(struct answer *a, struct text *out, struct mono now)
 {
-	if (a->more != NULL && !a->more(a, out, now))
+	if (a->more == NULL)
+		return false;
+	workers_hold(a->spec->workers);
+	if (!a->more(a, out, now))
 		a->more = NULL;
+	workers_release(a->spec->workers);
 	return a->more != NULL;
 }
 

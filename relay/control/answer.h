@@ -18,6 +18,7 @@ struct answer {
 	const struct control_spec *spec; /* of the socket; borrowed */
 	/* Adds a piece; false when it was the last. NULL: nothing is left to add. */
 	bool (*more)(struct answer *a, struct text *out, struct mono now);
+	unsigned worker;     /* whose flows are walked */
 	size_t at;           /* how far the walk has come */
 	unsigned phase;      /* which walk */
 	bool has_one;        /* the array has its first element */

@@ -25,7 +25,8 @@ static bool lacks(const struct conf *conf, char *line, size_t size)
 {
 	struct machine machine;
 	machine_read(&machine);
-	return machine_lacks(&machine, conf->gateway.max_endpoints, line, size);
+	return machine_lacks(&machine, conf->gateway.max_endpoints,
+		machine_workers(conf->gateway.workers), line, size);
 }
 
 static void print_warning(void *arg, const struct conf_listen *listen, const char *text)

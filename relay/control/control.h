@@ -8,13 +8,15 @@
 struct control;
 struct datapath;
 struct intercept;
+struct workers;
 
 /* Where the socket is unless a command line says otherwise. */
 #define CONTROL_PATH "/run/lwgate/lwgate.sock"
 
 /* What the control socket must know of the rest. Texts are borrowed as long as it lives. */
 struct control_spec {
-	struct datapath *datapath; /* what is told of; its loop is used; borrowed */
+	struct datapath *datapath; /* what is told of, with the other workers'; its loop is used; borrowed */
+	struct workers *workers;   /* the others, or NULL; borrowed */
 	const char *path;          /* of the socket */
 	const char *config;        /* path of the configuration file */
 	const char *state;         /* path of the state file, or NULL */

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "control/rows.h"
 #include "control/state.h"
+#include "crew.h"
 #include "datapath.h"
 #include "state_int.h"
 
@@ -107,13 +108,17 @@ static void restore_port(struct restore *r, const struct life_saved *saved)
 	}
 	if (route->port == 0)
 		route->port = saved->port;
+	if (r->dp->crew != NULL)
+		crew_port_is(r->dp, route, saved->port);
 	r->ports++;
 }
 
 static void restore_flow(struct restore *r, const struct life_saved *saved)
 {
 	int64_t delay = (int64_t)r->flows * 1000 / RESTORE_PER_SECOND;
-	switch (life_restore(r->dp, saved, delay, r->now)) {
+	struct datapath *dp = crew_home(r->dp, saved->endpoint, saved->server, saved->is_bootstrap,
+		&saved->device);
+	switch (life_restore(dp, saved, delay, r->now)) {
 	case 0:
 		r->flows++;
 		return;

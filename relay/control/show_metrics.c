@@ -5,6 +5,7 @@
 #include "base/machine.h"
 #include "control/tree.h"
 #include "control/utf8.h"
+#include "crew.h"
 #include "datapath.h"
 #include "intercept.h"
 #include "lan_session.h"
@@ -86,11 +87,48 @@ static void put_flows(struct text *t, const struct datapath *dp, const struct ta
 	gauge(t, "flows_live", "rows that a server accepted", tally->live);
 	gauge(t, "flows_late", "rows without an association in the server's handshake timeout",
 		tally->late);
-	gauge(t, "sessions", "DTLS sessions of devices", lan_sessions_count(dp->sessions, true));
+	gauge(t, "sessions", "DTLS sessions of devices", crew_sessions(dp, true));
 	gauge(t, "sessions_half_open", "DTLS handshakes of devices under way",
-		lan_sessions_count(dp->sessions, false));
+		crew_sessions(dp, false));
 	gauge(t, "waiting_messages", "messages that wait for an association", tally->waiting);
-	gauge(t, "waiting_bytes", "their bytes", dp->held.bytes);
+	gauge(t, "waiting_bytes", "their bytes", crew_held_bytes(dp));
+}
+
+/* One number of each worker. */
+static void put_series(struct text *t, const struct datapath *dp, const char *name, const char *type,
+	const char *help, uint64_t (*value)(const struct datapath *dp))
+{
+	head(t, name, type, help);
+	for (unsigned i = 0; i < crew_count(dp); i++)
+		text_addf(t, "lwgate_%s{worker=\"%u\"} %" PRIu64 "\n", name, i, value(crew_datapath(dp, i)));
+}
+
+static uint64_t flows_of(const struct datapath *dp)
+{
+	return flows_count(dp->flows);
+}
+
+static uint64_t messages_of(const struct datapath *dp)
+{
+	return dp->env.stat.count[COUNT_UP_MESSAGES] + dp->env.stat.count[COUNT_DOWN_MESSAGES];
+}
+
+static uint64_t handed_by(const struct datapath *dp)
+{
+	return dp->env.stat.count[COUNT_HANDED_OVER];
+}
+
+/* How they share the work. */
+static void put_workers(struct text *t, const struct datapath *dp)
+{
+	gauge(t, "workers", "threads that relay", crew_count(dp));
+	if (crew_count(dp) == 1)
+		return;
+	put_series(t, dp, "worker_flows", "gauge", "rows of the routing table, by worker", flows_of);
+	put_series(t, dp, "worker_messages_total", "counter", "messages relayed, both ways, by worker",
+		messages_of);
+	put_series(t, dp, "worker_handed_over_total", "counter",
+		"datagrams of devices of other workers, by the worker that they came to", handed_by);
 }
 
 static void put_servers(struct text *t, const struct datapath *dp, const struct tally *tally)
@@ -114,11 +152,14 @@ bool show_metrics(struct answer *a, struct text *out, struct mono now)
 	if (tally_more(a->tally, dp, ANSWER_COUNTED, now))
 		return true;
 	struct text t = { 0 };
+	struct counters sum;
 	put_daemon(&t, a->spec, now);
 	put_flows(&t, dp, a->tally);
 	put_servers(&t, dp, a->tally);
 	put_interception(&t, a->spec->intercept);
-	put_counters(&t, &dp->env.stat);
+	put_workers(&t, dp);
+	crew_counters(dp, &sum);
+	put_counters(&t, &sum);
 	struct json_object *o = json_object_new_object();
 	tree_bytes(&o, "metrics", text_str(&t), t.n);
 	tree_write(out, &o);

@@ -1,6 +1,7 @@
 /* The answers to "routes", the routing table at work, and to "endpoints", what is configured. */
 #include "answer.h"
 #include "control/tree.h"
+#include "crew.h"
 #include "datapath.h"
 #include "lan_session.h"
 #include "opaque.h"
@@ -120,7 +121,7 @@ static void put_registration(struct json_object **o, const struct flow *flow, st
 	tree_bool(o, "live", flow->is_live);
 }
 
-static struct json_object *flow_row(const struct flow *flow, struct mono now)
+static struct json_object *flow_row(const struct answer *a, const struct flow *flow, struct mono now)
 {
 	struct json_object *o = json_object_new_object();
 	tree_string(&o, "endpoint", flow->route->endpoint);
@@ -129,6 +130,7 @@ static struct json_object *flow_row(const struct flow *flow, struct mono now)
 	tree_string(&o, "mode", flow->opaque != NULL ? "opaque" : "transparent");
 	tree_string(&o, "kind", flow->route->is_bootstrap ? "bootstrap" : "server");
 	tree_bool(&o, "dynamic", flow->route->is_dynamic);
+	tree_uint(&o, "worker", a->worker);
 	put_association(&o, flow, now);
 	put_registration(&o, flow, now);
 	tree_int(&o, "age_s", mono_since(flow->born, now) / 1000);
@@ -139,15 +141,28 @@ static struct json_object *flow_row(const struct flow *flow, struct mono now)
 	return o;
 }
 
+/* The next flow, of whichever worker, or NULL. */
+static struct flow *next_flow(struct answer *a)
+{
+	const struct datapath *dp = a->spec->datapath;
+	struct flow *flow = NULL;
+	while (a->worker < crew_count(dp) &&
+		(flow = flow_next(crew_datapath(dp, a->worker)->flows, &a->at)) == NULL) {
+		a->worker++;
+		a->at = 0;
+	}
+	return flow;
+}
+
 bool show_routes(struct answer *a, struct text *out, struct mono now)
 {
 	begin(a, out, "routes");
 	for (unsigned i = 0; i < ANSWER_ROWS; i++) {
-		struct flow *flow = flow_next(a->spec->datapath->flows, &a->at);
+		struct flow *flow = next_flow(a);
 		if (flow == NULL)
 			return end(out);
 		wan_count_overflow(&flow->wan);
-		add(a, out, flow_row(flow, now));
+		add(a, out, flow_row(a, flow, now));
 	}
 	return true;
 }
@@ -164,7 +179,8 @@ static const char *credential(const struct route *route)
 static struct json_object *route_row(const struct answer *a, const struct route *route)
 {
 	char address[ADDR_TEXT];
-	const struct flow *flow = flow_by_id(a->spec->datapath->flows, route->flow);
+	const struct flow *flow = crew_flow_of(a->spec->datapath, route);
+	uint16_t port = flow != NULL ? flow->route->port : crew_port_of(a->spec->datapath, route);
 	struct json_object *o = json_object_new_object();
 	tree_string(&o, "endpoint", route->endpoint);
 	tree_string(&o, "server", route->server->name);
@@ -175,7 +191,7 @@ static struct json_object *route_row(const struct answer *a, const struct route 
 	tree_string(&o, "credential", credential(route));
 	put_identity(&o, route);
 	tree_bool(&o, "lan_secured", route->is_lan_secured);
-	put_if(&o, "port", route->port != 0, route->port);
+	put_if(&o, "port", port != 0, port);
 	tree_string(&o, "state", flow != NULL ? wan_state_print(flow->wan.state) : "no flow");
 	return o;
 }
@@ -193,7 +209,7 @@ static const struct route *next_route(struct answer *a, bool *skip)
 		a->phase = 2;
 		a->at = 0;
 	}
-	const struct flow *flow = flow_next(dp->flows, &a->at);
+	const struct flow *flow = next_flow(a);
 	if (flow == NULL)
 		return NULL;
 	*skip = !flow->route->is_dynamic;

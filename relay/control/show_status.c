@@ -3,6 +3,7 @@
 #include <string.h>
 #include "base/machine.h"
 #include "control/tree.h"
+#include "crew.h"
 #include "datapath.h"
 #include "intercept.h"
 #include "lan_session.h"
@@ -25,7 +26,7 @@ static void put_daemon(const struct control_spec *spec, struct json_object **o, 
 {
 	tree_string(o, "version", LWGATE_VERSION);
 	tree_int(o, "uptime_ms", mono_since(spec->started, now));
-	tree_uint(o, "workers", 1);
+	tree_uint(o, "workers", crew_count(spec->datapath));
 	tree_string(o, "config", spec->config);
 	tree_string(o, "state_file", spec->state);
 	tree_uint(o, "memory_bytes", machine_resident());
@@ -60,15 +61,15 @@ static struct json_object *flows(const struct datapath *dp, const struct tally *
 	tree_uint(&o, "late", t->late);
 	tree_put(&o, "states", states(t->state));
 	tree_uint(&o, "waiting_messages", t->waiting);
-	tree_uint(&o, "waiting_bytes", dp->held.bytes);
+	tree_uint(&o, "waiting_bytes", crew_held_bytes(dp));
 	return o;
 }
 
 static struct json_object *sessions(const struct datapath *dp)
 {
 	struct json_object *o = json_object_new_object();
-	tree_uint(&o, "now", lan_sessions_count(dp->sessions, true));
-	tree_uint(&o, "half_open", lan_sessions_count(dp->sessions, false));
+	tree_uint(&o, "now", crew_sessions(dp, true));
+	tree_uint(&o, "half_open", crew_sessions(dp, false));
 	tree_uint(&o, "half_open_max", HALF_OPEN_MAX);
 	return o;
 }
@@ -162,21 +163,41 @@ static struct json_object *drops(const struct counters *stat)
 	return o;
 }
 
+/* How flows and messages are spread. */
+static struct json_object *per_worker(const struct datapath *first)
+{
+	struct json_object *o = json_object_new_array();
+	for (unsigned i = 0; i < crew_count(first); i++) {
+		const struct datapath *dp = crew_datapath(first, i);
+		struct json_object *one = json_object_new_object();
+		tree_uint(&one, "flows", flows_count(dp->flows));
+		tree_uint(&one, "sessions", lan_sessions_count(dp->sessions, true));
+		tree_uint(&one, "up_messages", dp->env.stat.count[COUNT_UP_MESSAGES]);
+		tree_uint(&one, "down_messages", dp->env.stat.count[COUNT_DOWN_MESSAGES]);
+		tree_uint(&one, "handed_over", dp->env.stat.count[COUNT_HANDED_OVER]);
+		tree_put(&o, NULL, one);
+	}
+	return o;
+}
+
 bool show_status(struct answer *a, struct text *out, struct mono now)
 {
 	const struct datapath *dp = a->spec->datapath;
 	if (tally_more(a->tally, dp, ANSWER_COUNTED, now))
 		return true;
 	struct json_object *o = json_object_new_object();
+	struct counters sum;
+	crew_counters(dp, &sum);
 	put_daemon(a->spec, &o, now);
 	tree_put(&o, "flows", flows(dp, a->tally));
 	tree_put(&o, "sessions", sessions(dp));
-	tree_bool(&o, "overload", dp->overload.is_on);
+	tree_bool(&o, "overload", crew_is_overloaded(dp));
 	tree_put(&o, "interception", interception(a->spec->intercept));
 	tree_put(&o, "servers", servers(dp, a->tally));
 	tree_put(&o, "listeners", listeners(dp));
-	tree_put(&o, "totals", totals(&dp->env.stat));
-	tree_put(&o, "drops", drops(&dp->env.stat));
+	tree_put(&o, "per_worker", per_worker(dp));
+	tree_put(&o, "totals", totals(&sum));
+	tree_put(&o, "drops", drops(&sum));
 	tree_write(out, &o);
 	text_add(out, "\n");
 	return false;

@@ -19,8 +19,10 @@
 #include "base/user.h"
 #include "control/folder.h"
 #include "control/row.h"
+#include "crew.h"
 #include "datapath.h"
 #include "state_int.h"
+#include "workers.h"
 
 /* ---- when ---- */
 
@@ -114,6 +116,7 @@ static int begin(struct state *s, struct mono now)
 	s->phase = STATE_FLOWS;
 	s->is_wanted = false;
 	s->began = now;
+	s->worker = 0;
 	s->at = 0;
 	s->rows = 0;
 	s->ifindex = 0;
@@ -191,13 +194,26 @@ static void add_flow(struct state *s, const struct flow *flow, struct mono now)
 
 static void add_port(struct state *s, const struct route *route)
 {
-	if (route->port == 0 || flow_by_id(s->dp->flows, route->flow) != NULL)
+	uint16_t port = crew_port_of(s->dp, route);
+	if (port == 0 || crew_flow_of(s->dp, route) != NULL)
 		return;
 	struct row row = { .kind = ROW_PORT, .saved = { .endpoint = route->endpoint,
 		.server = route->server->name, .is_bootstrap = route->is_bootstrap,
-		.port = route->port } };
+		.port = port } };
 	row_write(&s->text, &row);
 	s->rows++;
+}
+
+/* The next flow, of whichever worker, or NULL. */
+static const struct flow *next_flow(struct state *s)
+{
+	const struct flow *flow = NULL;
+	while (s->worker < crew_count(s->dp) &&
+		(flow = flow_next(crew_datapath(s->dp, s->worker)->flows, &s->at)) == NULL) {
+		s->worker++;
+		s->at = 0;
+	}
+	return flow;
 }
 
 /* Adds one row, or goes to the next phase; false when there is nothing more. */
@@ -205,7 +221,7 @@ static bool add_next(struct state *s, struct mono now)
 {
 	struct datapath *dp = s->dp;
 	if (s->phase == STATE_FLOWS) {
-		const struct flow *flow = flow_next(dp->flows, &s->at);
+		const struct flow *flow = next_flow(s);
 		if (flow != NULL) {
 			add_flow(s, flow, now);
 			return true;
@@ -223,8 +239,10 @@ static bool add_next(struct state *s, struct mono now)
 static int add_some(struct state *s, struct mono now)
 {
 	int more = 1;
+	workers_hold(s->workers);
 	for (unsigned i = 0; more > 0 && i < STATE_ROWS_PER_WAKE; i++)
 		more = add_next(s, now) ? 1 : 0;
+	workers_release(s->workers);
 	int rc = write_out(s);
 	return rc != 0 ? rc : more;
 }
@@ -319,6 +337,7 @@ int state_create(struct state **state, const struct state_spec *spec)
 	if (s == NULL)
 		return -ENOMEM;
 	s->dp = spec->datapath;
+	s->workers = spec->workers;
 	s->wall = spec->wall;
 	s->timer.fire = step;
 	s->lock = -1;

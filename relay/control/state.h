@@ -8,6 +8,7 @@
 
 struct datapath;
 struct state;
+struct workers;
 
 /* The file's name in its folder. */
 #define STATE_FILE "routes.json"
@@ -15,7 +16,9 @@ struct state;
 #define STATE_DIR "/var/lib/lwgate"
 
 struct state_spec {
-	struct datapath *datapath; /* what is saved and restored; its timers are used; borrowed */
+	struct datapath *datapath; /* what is saved and restored, with the other workers'; its timers are
+				    * used; borrowed */
+	struct workers *workers;   /* the others, or NULL; borrowed */
 	const char *dir;           /* folder of the file; copied; made when it is missing */
 	int64_t (*wall)(void);     /* seconds since 1970, for what outlives a restart */
 };

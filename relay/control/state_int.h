@@ -31,7 +31,8 @@ enum state_phase {
 };
 
 struct state {
-	struct datapath *dp;
+	struct datapath *dp;     /* of the first worker */
+	struct workers *workers; /* the others, or NULL */
 	int64_t (*wall)(void);
 	char *dir;               /* folder */
 	char *path;              /* DIR/routes.json */
@@ -45,6 +46,7 @@ struct state {
 	bool is_failing;         /* the last save failed, and that was said */
 	struct mono began;       /* when the save under way began */
 	int fd;                  /* the file being written; meaningful unless idle */
+	unsigned worker;         /* whose flows are walked */
 	size_t at;               /* how far the walk has come */
 	uint64_t rows;           /* written so far */
 	size_t rows_last;        /* rows of the last file */

@@ -191,6 +191,9 @@ static const struct table_column sockets_columns[] = {
 static const struct table_column drops_columns[] = {
 	{ "LOST", true }, { "REASON", false }, { "MEANS", false },
 };
+static const struct table_column workers_columns[] = {
+	{ "FLOWS", true }, { "SESSIONS", true }, { "UP", true }, { "DOWN", true }, { "HANDED OVER", true },
+};
 static const struct table_column totals_columns[] = {
 	{ "COUNT", true }, { "OF", false },
 };
@@ -224,6 +227,16 @@ static void listener_row(struct table *t, struct json_object *o)
 		if (!is_true(s, "open"))
 			table_note(t, "not open: its interface is not there");
 	}
+}
+
+/* The first worker's row is the first. */
+static void worker_row(struct table *t, struct json_object *o)
+{
+	number_cell(t, o, "flows");
+	number_cell(t, o, "sessions");
+	number_cell(t, o, "up_messages");
+	number_cell(t, o, "down_messages");
+	number_cell(t, o, "handed_over");
 }
 
 static void drop_row(struct table *t, struct json_object *o)
@@ -325,6 +338,10 @@ int tables_status(struct json_object *a, FILE *out)
 	if (rc == 0)
 		rc = print_array(member(a, "listeners"), COLUMNS(sockets_columns), listener_row, out);
 	fputc('\n', out);
+	if (rc == 0 && length_of(member(a, "per_worker")) > 1) {
+		rc = print_array(member(a, "per_worker"), COLUMNS(workers_columns), worker_row, out);
+		fputc('\n', out);
+	}
 	if (rc == 0)
 		rc = print_totals(member(a, "totals"), out);
 	if (rc == 0 && length_of(member(a, "drops")) > 0) {

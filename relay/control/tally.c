@@ -2,6 +2,7 @@
 #include "tally.h"
 #include <errno.h>
 #include <stdlib.h>
+#include "crew.h"
 #include "datapath.h"
 
 int tally_create(struct tally **tally, const struct datapath *dp)
@@ -19,7 +20,7 @@ int tally_create(struct tally **tally, const struct datapath *dp)
 		return -ENOMEM;
 	}
 	list_each(at, &dp->servers)
-		t->server[t->servers++].server = container_of(at, struct server, node);
+		t->server[t->servers++].number = container_of(at, struct server, node)->number;
 	*tally = t;
 	return 0;
 }
@@ -32,14 +33,26 @@ static void count(struct tally *t, const struct flow *flow, struct mono now)
 	t->waiting += flow->held.count;
 	t->state[flow->wan.state]++;
 	for (size_t i = 0; i < t->servers; i++)
-		if (t->server[i].server == flow->route->server)
+		if (t->server[i].number == flow->route->server->number)
 			t->server[i].state[flow->wan.state]++;
+}
+
+/* The next flow, of whichever worker, or NULL. */
+static struct flow *next(struct tally *t, const struct datapath *dp)
+{
+	struct flow *flow = NULL;
+	while (t->worker < crew_count(dp) &&
+		(flow = flow_next(crew_datapath(dp, t->worker)->flows, &t->at)) == NULL) {
+		t->worker++;
+		t->at = 0;
+	}
+	return flow;
 }
 
 bool tally_more(struct tally *t, const struct datapath *dp, size_t most, struct mono now)
 {
 	for (; most > 0; most--) {
-		struct flow *flow = flow_next(dp->flows, &t->at);
+		struct flow *flow = next(t, dp);
 		if (flow == NULL)
 			return false;
 		wan_count_overflow(&flow->wan);
@@ -51,9 +64,9 @@ bool tally_more(struct tally *t, const struct datapath *dp, size_t most, struct 
 struct tally_server tally_server(const struct tally *t, const struct server *server)
 {
 	for (size_t i = 0; i < t->servers; i++)
-		if (t->server[i].server == server)
+		if (t->server[i].number == server->number)
 			return t->server[i];
-	return (struct tally_server){ .server = server };
+	return (struct tally_server){ .number = server->number };
 }
 
 void tally_free(struct tally *t)

@@ -13,11 +13,12 @@ struct datapath;
 
 /* The associations of one server. */
 struct tally_server {
-	const struct server *server; /* compared, never followed: it may be gone */
+	uint32_t number;             /* of the server: workers number theirs alike */
 	size_t state[TALLY_STATES];  /* associations by enum wan_state */
 };
 
 struct tally {
+	unsigned worker;             /* whose flows are walked */
 	size_t at;                   /* how far the walk has come */
 	size_t flows;                /* counted */
 	size_t live;                 /* of them: a server answered with success */
@@ -30,7 +31,7 @@ struct tally {
 
 /* Begins to count. Returns 0 or -ENOMEM. */
 int tally_create(struct tally **tally, const struct datapath *dp) MUST_CHECK;
-/* Counts at most so many flows more; false when all were seen. */
+/* Counts at most so many flows more, of all workers; false when all were seen. */
 bool tally_more(struct tally *tally, const struct datapath *dp, size_t most, struct mono now);
 /* The associations of a server; zeros for one that came later. */
 struct tally_server tally_server(const struct tally *tally, const struct server *server);

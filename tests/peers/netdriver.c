@@ -138,7 +138,7 @@ static void open_socket(char *line)
 	h.port = (uint16_t)strtoul(strsep(&line, " "), NULL, 10);
 	char *family = strsep(&line, " ");
 	h.is_v4 = family != NULL && family[0] == '4';
-	struct udp_listen_spec spec = { addr_any(h.is_v4, h.port), line };
+	struct udp_listen_spec spec = { .address = addr_any(h.is_v4, h.port), .interface = line };
 	h.fd = udp_listen(&spec);
 	say("open %u %u v%c %s", h.id, h.port, h.is_v4 ? '4' : '6',
 		h.fd < 0 ? strerror(-h.fd) : "held");

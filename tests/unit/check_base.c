@@ -3,6 +3,7 @@
 #include "check_rights.h"
 #include "check_secret.h"
 #include <errno.h>
+#include <pthread.h>
 #include "base/addr.h"
 #include "base/cursor.h"
 #include "base/hash.h"
@@ -175,6 +176,27 @@ START_TEST(list_keeps_order_and_lets_go)
 }
 END_TEST
 
+/* Draws in a thread of its own. */
+static void *draw(void *to)
+{
+	rand_bytes(to, 16);
+	return NULL;
+}
+
+START_TEST(rand_of_each_thread_is_its_own)
+{
+	uint8_t drawn[8][16];
+	pthread_t thread[8];
+	for (int i = 0; i < 8; i++)
+		ck_assert_int_eq(pthread_create(&thread[i], NULL, draw, drawn[i]), 0);
+	for (int i = 0; i < 8; i++)
+		ck_assert_int_eq(pthread_join(thread[i], NULL), 0);
+	for (int i = 0; i < 8; i++)
+		for (int k = 0; k < i; k++)
+			ck_assert_int_ne(memcmp(drawn[i], drawn[k], 16), 0);
+}
+END_TEST
+
 static Suite *base_suite(void)
 {
 	Suite *s = suite_create("base");
@@ -192,6 +214,7 @@ static Suite *base_suite(void)
 	SUITE_TEST(s, hash_depends_on_key_and_every_byte);
 	SUITE_TEST(s, log_budget_lets_a_burst_through_and_then_a_rate);
 	SUITE_TEST(s, rand_below_stays_below);
+	SUITE_TEST(s, rand_of_each_thread_is_its_own);
 	SUITE_TEST(s, list_keeps_order_and_lets_go);
 	return s;
 }

@@ -26,7 +26,7 @@ static char dir[] = "/tmp/lwgate-confine.XXXXXX";
 /* No program, no process, nothing to others, no other user. */
 static void refuses_acts(void)
 {
-	MUST(confine() == 0 && confine_filter() == 0);
+	MUST(confine(NULL, NULL) == 0 && confine_filter() == 0);
 	MUST(REFUSED(syscall(SYS_execve, "/bin/true", NULL, NULL)));
 	MUST(REFUSED(syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0)));
 	MUST(REFUSED(ptrace(PTRACE_TRACEME, 0, NULL, NULL)));
@@ -42,7 +42,7 @@ static void refuses_acts(void)
 
 static void refuses_sockets(void)
 {
-	MUST(confine() == 0 && confine_filter() == 0);
+	MUST(confine(NULL, NULL) == 0 && confine_filter() == 0);
 	MUST(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) >= 0);
 	MUST(socket(AF_INET6, SOCK_DGRAM, 0) >= 0);
 	MUST(socket(AF_INET, SOCK_STREAM, 0) >= 0);
@@ -95,7 +95,7 @@ static void as_nobody_particular(void)
 {
 	bool was_root = user_will_change(), may_raise = rights_has(RIGHT(CAP_SYS_RESOURCE));
 	struct rlimit lock;
-	MUST(confine() == 0);
+	MUST(confine(NULL, NULL) == 0);
 	MUST(!was_root || (geteuid() == user_service()->uid && getegid() == user_service()->gid));
 	MUST(!rights_has(RIGHT(0)));
 	MUST(getrlimit(RLIMIT_MEMLOCK, &lock) == 0 && (!may_raise || lock.rlim_cur == RLIM_INFINITY));

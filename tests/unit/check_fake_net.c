@@ -61,7 +61,7 @@ static void echo_flush(struct flush *flush, struct mono now)
 
 static void echo_open(struct echo *e, const char *listen)
 {
-	struct udp_listen_spec spec = { at(listen), NULL };
+	struct udp_listen_spec spec = { .address = at(listen) };
 	*e = (struct echo){ .watch = { .ready = echo_lan }, .flush = { .run = echo_flush } };
 	e->watch.fd = udp_listen(&spec);
 	ck_assert_int_ge(e->watch.fd, 0);
@@ -113,7 +113,7 @@ START_TEST(lan_cuts_refuses_and_prefers_the_nearer_socket)
 	static uint8_t big[UDP_ROOM + 1];
 	struct echo any, one;
 	echo_open(&any, "0.0.0.0:5683");
-	struct udp_listen_spec again = { at("0.0.0.0:5683"), NULL };
+	struct udp_listen_spec again = { .address = at("0.0.0.0:5683") };
 	ck_assert_int_eq(udp_listen(&again), -EADDRINUSE);
 	again.interface = "br-lan";
 	ck_assert_int_eq(udp_listen(&again), -ENODEV);

@@ -185,22 +185,38 @@ START_TEST(test_machine_lacks)
 {
 	struct machine m = { .descriptors = 1024, .port_first = 32768, .port_last = 60999 };
 	char text[512];
-	ck_assert(!machine_lacks(&m, 800, text, sizeof(text)));
+	ck_assert(!machine_lacks(&m, 800, 1, text, sizeof(text)));
 	ck_assert_str_eq(text, "");
-	ck_assert(machine_lacks(&m, 4096, text, sizeof(text)));
+	ck_assert(machine_lacks(&m, 4096, 1, text, sizeof(text)));
 	ck_assert_ptr_nonnull(strstr(text, "4224 descriptors"));
 	ck_assert_ptr_nonnull(strstr(text, "1024: 3200 are missing"));
 	ck_assert_ptr_null(strstr(text, "ports"));
 	m.descriptors = UINT64_MAX;
-	ck_assert(!machine_lacks(&m, 28232, text, sizeof(text)));
-	ck_assert(machine_lacks(&m, 28233, text, sizeof(text)));
+	ck_assert(!machine_lacks(&m, 28232, 1, text, sizeof(text)));
+	ck_assert(machine_lacks(&m, 28233, 1, text, sizeof(text)));
 	ck_assert_ptr_nonnull(strstr(text, "1 are missing"));
 	m.descriptors = 10;
-	ck_assert(machine_lacks(&m, 60000, text, sizeof(text)));
+	ck_assert(machine_lacks(&m, 60000, 1, text, sizeof(text)));
 	ck_assert_ptr_nonnull(strstr(text, "; max_endpoints 60000 needs as many local ports"));
 	char small[8];
-	ck_assert(machine_lacks(&m, 60000, small, sizeof(small)));
+	ck_assert(machine_lacks(&m, 60000, 1, small, sizeof(small)));
 	ck_assert_uint_lt(strlen(small), sizeof(small));
+}
+END_TEST
+
+/* Each worker but the first has sockets of its own for listeners. */
+START_TEST(test_machine_counts_workers)
+{
+	char text[300];
+	struct machine m = { .descriptors = 1128 };
+	ck_assert(!machine_lacks(&m, 1000, 1, text, sizeof(text)));
+	ck_assert(machine_lacks(&m, 1000, 2, text, sizeof(text)));
+	ck_assert_ptr_nonnull(strstr(text, "64 are missing"));
+	m.descriptors += 3 * 64;
+	ck_assert(!machine_lacks(&m, 1000, 4, text, sizeof(text)));
+	ck_assert_uint_eq(machine_workers(5), 5);
+	ck_assert_uint_ge(machine_workers(0), 1);
+	ck_assert_uint_le(machine_workers(0), MACHINE_WORKERS);
 }
 END_TEST
 
@@ -244,6 +260,7 @@ Suite *tree_suite(void)
 	SUITE_TEST(s, test_table);
 	SUITE_TEST(s, test_harmless);
 	SUITE_TEST(s, test_machine_lacks);
+	SUITE_TEST(s, test_machine_counts_workers);
 	SUITE_TEST(s, test_machine_reads);
 	SUITE_TEST(s, test_folders);
 	return s;

@@ -41,7 +41,7 @@ START_TEST(udp_answers_local_callers_from_loopback)
 	static const char *const from[] = { "127.0.0.1:7000", "[::1]:7000" };
 	static const char *const called[] = { "10.0.0.1:5683", "[fd00::1]:5683" };
 	for (int i = 0; i < 2; i++) {
-		struct udp_listen_spec spec = { at(from[i]), NULL };
+		struct udp_listen_spec spec = { .address = at(from[i]) };
 		struct addr to = at(called[i]);
 		int fd = udp_listen(&spec);
 		ck_assert_int_eq(udp_reconnect(fd, &to), 0);

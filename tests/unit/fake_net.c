@@ -1,6 +1,7 @@
 /* The network in memory: its life, its clock, and every function of loop.h. */
 #include "fake_net_int.h"
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,6 +131,21 @@ static void flush(struct fake_net *net)
 	}
 }
 
+/* One at a time, since it may unwatch others. */
+static bool tell_foreign(struct fake_net *net)
+{
+	list_each(node, &net->foreign) {
+		struct watch *watch = container_of(node, struct fake_foreign, node)->watch;
+		struct pollfd p = { .fd = watch->fd, .events = POLLIN };
+		if (poll(&p, 1, 0) != 1)
+			continue;
+		net->progress++;
+		watch->ready(watch, LOOP_READ, net->now);
+		return true;
+	}
+	return false;
+}
+
 /* One wake-up, as loop.c does it. True when something was fired or read. */
 static bool wake(struct fake_net *net)
 {
@@ -142,8 +158,15 @@ static bool wake(struct fake_net *net)
 	for (int i = 0; i < net->highest; i++)
 		if (net->sockets[i].watch != NULL)
 			tell(net, &net->sockets[i]);
+	while (net->polls && tell_foreign(net))
+		;
 	flush(net);
 	return net->progress != before;
+}
+
+void fake_net_poll(struct fake_net *net)
+{
+	net->polls = true;
 }
 
 void fake_net_wake(struct fake_net *net)

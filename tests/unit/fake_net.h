@@ -67,6 +67,10 @@ void fake_net_work(struct fake_net *net, int64_t ms);
  * Aborts when nobody watches it. */
 void fake_net_ready(struct fake_net *net, int fd, unsigned happened);
 
+/* A wake-up tells owners of descriptors that are no sockets of ours too, where the kernel has something for
+ * them: the bells of workers. */
+void fake_net_poll(struct fake_net *net);
+
 /* ---- the world around ------------------------------------------------------------------------ */
 
 /* Gives an interface its number, or with 0 takes it away. Opening a socket on one that is not there
@@ -114,6 +118,9 @@ struct fake_datagram {
  * truncated. */
 bool fake_lan_queue(struct fake_net *net, const struct addr *from, const struct addr *called,
 	uint32_t ifindex, const void *bytes, size_t n);
+/* Of sockets that workers share the one that steer_datagram says, or, from now on, that of this worker; with a
+ * negative number as at first. */
+void fake_lan_steer(struct fake_net *net, int worker);
 /* The same, then wakes. Aborts when nobody listens there. */
 void fake_lan_arrive(struct fake_net *net, const struct addr *from, const struct addr *called,
 	uint32_t ifindex, const void *bytes, size_t n);

@@ -27,6 +27,9 @@ struct fake_socket {
 	struct addr peer;     /* WAN: the server */
 	char interface[32];   /* bound to it, or "" */
 	uint32_t ifindex;     /* LAN: the interface's number when it was opened */
+	const struct steer *steer; /* LAN: shared by workers so; or NULL */
+	unsigned worker;      /* LAN: whose it is */
+	bool is_secure;       /* LAN: for steer */
 	int error;            /* WAN: an ICMP error that waits; 0 is none */
 	uint32_t dropped;     /* WAN: what the kernel dropped */
 	int send_error;       /* WAN: each send fails with it; 0 is none */
@@ -66,6 +69,8 @@ struct fake_net {
 	int highest;                /* sockets at and above were never open */
 	unsigned open;              /* sockets that are open */
 	struct list foreign;        /* struct fake_foreign */
+	bool polls;                 /* those are told by a wake-up */
+	int steer_to;               /* LAN: the worker that gets all, + 1; 0: as steer_datagram says */
 	struct fake_interface interfaces[FAKE_INTERFACES];
 	bool gone[FAKE_GONE];       /* no interface has this number any more */
 	bool has_source[2];         /* by family: [1] is IPv4 */

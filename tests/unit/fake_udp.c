@@ -217,18 +217,33 @@ uint32_t udp_ifindex(const char *interface)
 	return interface_index(fake_net_get(), interface);
 }
 
+/* Of workers that share a port the first is alone when it comes. */
+static bool may_listen(const struct fake_net *net, const struct udp_listen_spec *spec)
+{
+	if (spec->steer == NULL || spec->worker == 0)
+		return !is_taken(net, &spec->address, spec->interface);
+	for (int i = 0; i < net->highest; i++)
+		if (collides(&net->sockets[i], &spec->address, spec->interface) &&
+			net->sockets[i].steer != spec->steer)
+			return false;
+	return true;
+}
+
 int udp_listen(const struct udp_listen_spec *spec)
 {
 	struct fake_net *net = fake_net_get();
 	int rc = open_fails(net, spec->interface, addr_is_v4(&spec->address));
 	if (rc < 0)
 		return rc;
-	if (is_taken(net, &spec->address, spec->interface))
+	if (!may_listen(net, spec))
 		return -EADDRINUSE;
 	int fd = open_socket(net, spec->interface);
 	if (fd < 0)
 		return fd;
 	get(fd)->local = spec->address;
+	get(fd)->steer = spec->steer;
+	get(fd)->worker = spec->worker;
+	get(fd)->is_secure = spec->is_secure;
 	get(fd)->ifindex = interface_index(net, get(fd)->interface);
 	return fd;
 }
@@ -353,6 +368,28 @@ static int fitness(const struct fake_socket *s, const struct addr *called, uint3
 	return 1 + 2 * !addr_is_any(&s->local) + (s->interface[0] != '\0');
 }
 
+void fake_lan_steer(struct fake_net *net, int worker)
+{
+	net->steer_to = worker + 1;
+}
+
+/* Of the sockets that share the place of this one. */
+static int steered(const struct fake_net *net, int best, const struct fake_datagram *d, const void *bytes)
+{
+	const struct fake_socket *like = &net->sockets[best];
+	if (like->steer == NULL)
+		return best;
+	unsigned worker = net->steer_to > 0 ? (unsigned)net->steer_to - 1 :
+		steer_datagram(like->steer, &d->from, bytes, d->n, like->is_secure);
+	for (int i = 0; i < net->highest; i++) {
+		const struct fake_socket *s = &net->sockets[i];
+		if (s->open && !s->wan && s->worker == worker && s->steer == like->steer &&
+			addr_eq(&s->local, &like->local) && strcmp(s->interface, like->interface) == 0)
+			return i;
+	}
+	BUG("a worker has no socket of this port");
+}
+
 bool fake_lan_queue(struct fake_net *net, const struct addr *from, const struct addr *called,
 	uint32_t ifindex, const void *bytes, size_t n)
 {
@@ -367,11 +404,13 @@ bool fake_lan_queue(struct fake_net *net, const struct addr *from, const struct 
 	}
 	if (best < 0)
 		return false;
+	struct fake_datagram d = { 0, *from, *called, ifindex, NULL, n };
+	best = steered(net, best, &d, bytes);
+	d.fd = FAKE_FIRST_FD + best;
 	if (net->lan_room > 0 && net->sockets[best].waiting_count == net->lan_room) {
 		net->overflow++;
 		return true;
 	}
-	struct fake_datagram d = { FAKE_FIRST_FD + best, *from, *called, ifindex, NULL, n };
 	fake_parcel_append(&net->sockets[best].waiting, &d, bytes);
 	net->sockets[best].waiting_count++;
 	return true;

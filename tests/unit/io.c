@@ -2,4 +2,4 @@
 #include "suite.h"
 #include "io.h"
 
-SUITE_MAIN(timer_suite, loop_suite, udp_suite, udp_wan_suite, resolve_suite)
+SUITE_MAIN(timer_suite, loop_suite, udp_suite, udp_wan_suite, resolve_suite, steer_suite)

@@ -7,3 +7,4 @@ Suite *loop_suite(void);
 Suite *udp_suite(void);
 Suite *udp_wan_suite(void);
 Suite *resolve_suite(void);
+Suite *steer_suite(void);

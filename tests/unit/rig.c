@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/hex.h"
 #include "base/log.h"
+#include "crew.h"
 #include "fake_rand.h"
 #include "rig_int.h"
 
@@ -105,6 +106,21 @@ static void changed(void *who)
 	((struct rig *)who)->changed++;
 }
 
+static void start_crew(struct rig *r)
+{
+	fake_net_poll(r->net);
+	ck_assert_int_eq(crew_create(&r->crew, r->workers), 0);
+	for (unsigned i = 1; i < r->workers; i++)
+		ck_assert_int_eq(datapath_create(&r->others[i - 1], r->loop, r->resolver, changed, r), 0);
+	for (unsigned i = 0; i < r->workers; i++)
+		ck_assert_int_eq(crew_join(r->crew, i == 0 ? r->dp : r->others[i - 1], i), 0);
+}
+
+struct datapath *rig_worker(const struct rig *r, unsigned i)
+{
+	return crew_datapath(r->dp, i);
+}
+
 void rig_start(struct rig *r)
 {
 	if (r->loop == NULL) {
@@ -112,6 +128,8 @@ void rig_start(struct rig *r)
 		ck_assert_int_eq(resolver_create(&r->resolver, r->loop), 0);
 	}
 	ck_assert_int_eq(datapath_create(&r->dp, r->loop, r->resolver, changed, r), 0);
+	if (r->workers > 1)
+		start_crew(r);
 	ck_assert_int_eq(rig_apply(r), 0);
 	rig_settle(r);
 }
@@ -127,8 +145,18 @@ void rig_stop(struct rig *r)
 {
 	if (r->dp == NULL)
 		return;
+	if (r->crew != NULL)
+		crew_end(r->crew);
+	for (unsigned i = RIG_WORKERS - 1; i > 0; i--) {
+		datapath_free(r->others[i - 1]);
+		r->others[i - 1] = NULL;
+	}
 	datapath_free(r->dp);
 	r->dp = NULL;
+	if (r->crew != NULL)
+		ck_assert_uint_eq(directory_flows(r->crew->directory), 0);
+	crew_free(r->crew);
+	r->crew = NULL;
 	rig_pump(r);
 	ck_assert_uint_eq(fake_net_open(r->net), 0);
 	ck_assert_uint_eq(fake_net_watched(r->net), 0);
@@ -220,20 +248,27 @@ void rig_expect_silence(struct rig *r)
 struct flow *rig_flow(const struct rig *r, const char *name)
 {
 	struct flow *f;
-	for (size_t i = 0; (f = flow_next(r->dp->flows, &i)) != NULL;)
-		if (strcmp(f->route->endpoint, name) == 0)
-			return f;
+	for (unsigned w = 0; w < crew_count(r->dp); w++)
+		for (size_t i = 0; (f = flow_next(rig_worker(r, w)->flows, &i)) != NULL;)
+			if (strcmp(f->route->endpoint, name) == 0)
+				return f;
 	return NULL;
 }
 
 uint64_t rig_drops(const struct rig *r, enum drop why)
 {
-	return r->dp->env.stat.drop[why];
+	uint64_t n = 0;
+	for (unsigned w = 0; w < crew_count(r->dp); w++)
+		n += rig_worker(r, w)->env.stat.drop[why];
+	return n;
 }
 
 uint64_t rig_counts(const struct rig *r, enum count what)
 {
-	return r->dp->env.stat.count[what];
+	uint64_t n = 0;
+	for (unsigned w = 0; w < crew_count(r->dp); w++)
+		n += rig_worker(r, w)->env.stat.count[what];
+	return n;
 }
 
 struct flow *rig_register(struct rig *r, const char *from, const char *name, const char *location)

@@ -21,6 +21,7 @@
 #define RIG_SERVERS 320
 #define RIG_LISTENS 4
 #define RIG_ENDPOINTS 400
+#define RIG_WORKERS 4
 
 /* Devices, and the server "cloud" in its plain and its secure form. */
 #define A "192.168.1.10:40000"
@@ -47,7 +48,10 @@ struct rig {
 	struct fake_net *net;
 	struct loop *loop;
 	struct resolver *resolver;
-	struct datapath *dp;
+	struct datapath *dp; /* of the only, or the first, worker */
+	struct datapath *others[RIG_WORKERS - 1]; /* of the other ones; what they do is in one thread */
+	struct crew *crew;   /* where there are several */
+	unsigned workers;    /* how many there shall be; 0 is one */
 	unsigned changed;  /* calls of datapath's changed */
 
 	/* the configuration: change it, then rig_apply */
@@ -150,7 +154,9 @@ bool rig_has_session(const struct rig *r, uint16_t port);
 /* Registers an endpoint from an address, and has it answered with the Location; leaves nothing
  * behind. Returns its flow; r->port is its source port. */
 struct flow *rig_register(struct rig *r, const char *from, const char *name, const char *location);
-/* The flow of an endpoint, or NULL. */
+/* The i-th worker's datapath. */
+struct datapath *rig_worker(const struct rig *r, unsigned i);
+/* The flow of an endpoint, whichever worker has it, or NULL. */
 struct flow *rig_flow(const struct rig *r, const char *name);
 uint64_t rig_drops(const struct rig *r, enum drop why);
 uint64_t rig_counts(const struct rig *r, enum count what);

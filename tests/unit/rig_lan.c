@@ -1,4 +1,5 @@
 /* Devices of the rig that speak DTLS. */
+#include "crew.h"
 #include "rig_lan.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -291,12 +292,18 @@ void rig_dtls_move(struct rig_dtls *d, const char *from)
 
 size_t rig_half_open(const struct rig *r)
 {
-	return lan_sessions_count(r->dp->sessions, false);
+	size_t n = 0;
+	for (unsigned w = 0; w < crew_count(r->dp); w++)
+		n += lan_sessions_count(rig_worker(r, w)->sessions, false);
+	return n;
 }
 
 size_t rig_proven(const struct rig *r)
 {
-	return lan_sessions_count(r->dp->sessions, true);
+	size_t n = 0;
+	for (unsigned w = 0; w < crew_count(r->dp); w++)
+		n += lan_sessions_count(rig_worker(r, w)->sessions, true);
+	return n;
 }
 
 void rig_dtls_serve(struct rig *r, struct rig_dtls *d)

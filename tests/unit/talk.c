@@ -34,7 +34,7 @@ bool is_quiet(int fd)
 
 int listen_at(const char *address, const char *interface)
 {
-	struct udp_listen_spec spec = { at(address), interface };
+	struct udp_listen_spec spec = { .address = at(address), .interface = interface };
 	return udp_listen(&spec);
 }
 

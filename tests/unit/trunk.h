@@ -36,3 +36,4 @@ Suite *record_suite(void);
 Suite *static_suite(void);
 Suite *called_suite(void);
 Suite *intercept_suite(void);
+Suite *crew_suite(void);

@@ -1,0 +1,391 @@
+/* The workers of one relay. */
+#include "crew.h"
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include "base/rand.h"
+#include "called.h"
+#include "handover.h"
+#include "identity.h"
+#include "lan_session.h"
+#include "ring.h"
+#include "secure.h"
+
+/* ---- life ---- */
+
+static int member_init(struct crew *crew, unsigned number)
+{
+	struct crew_member *m = &crew->member[number];
+	m->crew = crew;
+	m->bell.watch.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	m->from = calloc(crew->count, sizeof(struct ring *));
+	if (m->bell.watch.fd < 0 || m->from == NULL)
+		return m->from == NULL ? -ENOMEM : -errno;
+	int rc = 0;
+	for (unsigned i = 0; rc == 0 && i < crew->count; i++)
+		if (i != number)
+			rc = ring_create(&m->from[i], CREW_RING);
+	return rc;
+}
+
+static void forget(struct ring *ring)
+{
+	struct slice left;
+	for (; ring != NULL && (left = ring_first(ring)).p != NULL; ring_next(ring))
+		handover_forget(left);
+}
+
+static void member_fini(struct crew_member *m, unsigned count)
+{
+	for (unsigned i = 0; m->from != NULL && i < count; i++) {
+		forget(m->from[i]);
+		ring_free(m->from[i]);
+	}
+	free(m->from);
+	if (m->bell.watch.fd >= 0)
+		close(m->bell.watch.fd);
+}
+
+int crew_create(struct crew **crew, unsigned count)
+{
+	struct crew *c = calloc(1, sizeof(*c));
+	*crew = NULL;
+	if (c == NULL)
+		return -ENOMEM;
+	BUG_UNLESS(count > 1);
+	steer_init(&c->steer, count);
+	c->member = calloc(count, sizeof(*c->member));
+	int rc = c->member == NULL ? -ENOMEM : directory_create(&c->directory);
+	c->count = rc == 0 ? count : 0;
+	for (unsigned i = 0; i < c->count; i++)
+		c->member[i].bell.watch.fd = -1;
+	for (unsigned i = 0; rc == 0 && i < count; i++)
+		rc = member_init(c, i);
+	if (rc != 0) {
+		crew_free(c);
+		return rc;
+	}
+	*crew = c;
+	return 0;
+}
+
+void crew_end(struct crew *crew)
+{
+	for (unsigned i = 0; i < crew->count; i++) {
+		const struct crew_member *m = &crew->member[i];
+		for (unsigned k = 0; k < crew->count; k++)
+			forget(m->from[k]);
+		if (m->dp != NULL)
+			secure_end_all(m->dp, NULL);
+	}
+}
+
+void crew_free(struct crew *crew)
+{
+	if (crew == NULL)
+		return;
+	for (unsigned i = 0; i < crew->count; i++)
+		member_fini(&crew->member[i], crew->count);
+	free(crew->member);
+	directory_free(crew->directory);
+	free(crew);
+}
+
+static bool is_empty(struct crew_member *m)
+{
+	for (unsigned i = 0; i < m->crew->count; i++)
+		if (m->from[i] != NULL && ring_first(m->from[i]).p != NULL)
+			return false;
+	return true;
+}
+
+/* What is left is for the next wake-up: others come first. */
+static void rung(struct watch *watch, unsigned happened, struct mono now)
+{
+	struct crew_member *m = container_of(watch, struct crew_member, bell.watch);
+	uint64_t count;
+	(void)happened;
+	if (read(watch->fd, &count, sizeof(count)) != (ssize_t)sizeof(count))
+		return;
+	atomic_exchange(&m->bell.is_rung, false);
+	crew_read(m->dp, now);
+	if (!is_empty(m))
+		crew_ring(m);
+}
+
+int crew_join(struct crew *crew, struct datapath *dp, unsigned number)
+{
+	struct crew_member *m = &crew->member[number];
+	m->dp = dp;
+	m->bell.watch.ready = rung;
+	int rc = loop_watch(dp->env.loop, &m->bell.watch, LOOP_READ);
+	if (rc != 0)
+		return rc;
+	dp->crew = crew;
+	dp->number = number;
+	dp->env.is_copy = number > 0;
+	dp->env.workers = dp->held.workers = crew->count;
+	lan_sessions_share(dp->sessions, crew->count);
+	crew_draw_cid(dp);
+	return 0;
+}
+
+void crew_leave(struct datapath *dp)
+{
+	if (dp->crew == NULL)
+		return;
+	loop_unwatch(dp->env.loop, &dp->crew->member[dp->number].bell.watch);
+	dp->crew->member[dp->number].dp = NULL;
+	dp->crew = NULL;
+}
+
+/* ---- the bell ---- */
+
+void crew_ring(struct crew_member *m)
+{
+	const uint64_t one = 1;
+	if (!atomic_exchange(&m->bell.is_rung, true) &&
+		write(m->bell.watch.fd, &one, sizeof(one)) != (ssize_t)sizeof(one))
+		BUG("a bell can not be rung");
+}
+
+bool crew_read(struct datapath *dp, struct mono now)
+{
+	bool had_some = false;
+	struct crew_member *m = &dp->crew->member[dp->number];
+	for (unsigned i = 0; i < m->crew->count; i++) {
+		struct slice message;
+		for (unsigned n = 0; n < CREW_MESSAGES && m->from[i] != NULL &&
+			(message = ring_first(m->from[i])).p != NULL; n++) {
+			handover_read(dp, message, now);
+			ring_next(m->from[i]);
+			had_some = true;
+		}
+	}
+	return had_some;
+}
+
+/* ---- all of them ---- */
+
+unsigned crew_count(const struct datapath *dp)
+{
+	return dp->crew != NULL ? dp->crew->count : 1;
+}
+
+struct datapath *crew_datapath(const struct datapath *dp, unsigned i)
+{
+	return dp->crew != NULL ? dp->crew->member[i].dp : (struct datapath *)(uintptr_t)dp;
+}
+
+size_t crew_flows(const struct datapath *dp)
+{
+	return dp->crew != NULL ? directory_flows(dp->crew->directory) : flows_count(dp->flows);
+}
+
+struct flow *crew_flow_of(const struct datapath *dp, const struct route *route)
+{
+	struct flow *flow = NULL;
+	if (dp->crew == NULL)
+		return flow_by_id(dp->flows, route->flow);
+	for (unsigned i = 0; flow == NULL && i < dp->crew->count; i++) {
+		const struct datapath *one = crew_datapath(dp, i);
+		const struct route *r = route_find_exact(one->routes, route->endpoint,
+			route->server->name, route->is_bootstrap);
+		if (r != NULL)
+			flow = flow_by_id(one->flows, r->flow);
+	}
+	return flow;
+}
+
+void crew_counters(const struct datapath *dp, struct counters *sum)
+{
+	*sum = (struct counters){ { 0 }, { 0 } };
+	for (unsigned i = 0; i < crew_count(dp); i++) {
+		const struct counters *one = &crew_datapath(dp, i)->env.stat;
+		for (unsigned k = 0; k < DROP_COUNT; k++)
+			sum->drop[k] += one->drop[k];
+		for (unsigned k = 0; k < COUNT_COUNT; k++)
+			sum->count[k] += one->count[k];
+	}
+}
+
+size_t crew_held_bytes(const struct datapath *dp)
+{
+	size_t n = 0;
+	for (unsigned i = 0; i < crew_count(dp); i++)
+		n += crew_datapath(dp, i)->held.bytes;
+	return n;
+}
+
+bool crew_is_overloaded(const struct datapath *dp)
+{
+	bool is = false;
+	for (unsigned i = 0; i < crew_count(dp); i++)
+		is |= crew_datapath(dp, i)->overload.is_on;
+	return is;
+}
+
+size_t crew_sessions(const struct datapath *dp, bool is_proven)
+{
+	size_t n = 0;
+	for (unsigned i = 0; i < crew_count(dp); i++)
+		n += lan_sessions_count(crew_datapath(dp, i)->sessions, is_proven);
+	return n;
+}
+
+static void share(struct datapath *dp, const struct server *s, struct mono now)
+{
+	for (unsigned i = 0; i < dp->crew->count; i++) {
+		struct server *other = called_server(crew_datapath(dp, i), s->number);
+		if (other != NULL && other != s)
+			server_learn(other, s->address, s->addresses, now);
+	}
+}
+
+void crew_share_servers(struct datapath *dp, struct mono now)
+{
+	for (unsigned i = 0; dp->crew != NULL && i < dp->crew->count; i++)
+		list_each(node, &crew_datapath(dp, i)->servers) {
+			struct server *s = container_of(node, struct server, node);
+			if (s->is_news)
+				share(dp, s, now);
+			s->is_news = false;
+		}
+}
+
+uint16_t crew_port_of(const struct datapath *dp, const struct route *route)
+{
+	return dp->crew == NULL ? route->port :
+				  directory_port(dp->crew->directory, route->endpoint,
+					  route->server->name, route->is_bootstrap);
+}
+
+bool crew_may_have(const struct datapath *dp, const char *endpoint)
+{
+	unsigned owner = dp->crew == NULL ? DIRECTORY_NOBODY :
+					    directory_owner(dp->crew->directory, slice_str(endpoint));
+	return owner == DIRECTORY_NOBODY || owner == dp->number;
+}
+
+bool crew_is_home(const struct datapath *dp, const struct addr *device)
+{
+	return dp->crew == NULL || steer_by_source(&dp->crew->steer, device) == dp->number;
+}
+
+struct datapath *crew_home(struct datapath *dp, const char *endpoint, const char *server,
+	bool is_bootstrap, const struct addr *device)
+{
+	if (dp->crew == NULL)
+		return dp;
+	const struct route *r = route_find_exact(dp->routes, endpoint, server, is_bootstrap);
+	unsigned owner = directory_owner(dp->crew->directory, slice_str(endpoint));
+	if (r != NULL && r->is_opaque)
+		return crew_datapath(dp, 0);
+	return crew_datapath(dp, owner != DIRECTORY_NOBODY ? owner :
+		steer_by_source(&dp->crew->steer, device));
+}
+
+bool crew_knows_cid(const struct datapath *dp, struct slice cid)
+{
+	struct place place = place_of_cid(cid.p);
+	return lan_session_by_cid(dp->sessions, cid) != NULL ||
+		directory_place(dp->crew->directory, &place) != DIRECTORY_NOBODY;
+}
+
+bool crew_is_at_first(const struct datapath *dp, const struct lan_key *key)
+{
+	struct place place = place_of(&key->device, key->listener, true);
+	return directory_place(dp->crew->directory, &place) == 0;
+}
+
+void crew_draw_cid(struct datapath *dp)
+{
+	rand_bytes(dp->next_cid, sizeof(dp->next_cid));
+	if (dp->crew != NULL)
+		steer_mark(&dp->crew->steer, dp->number, dp->next_cid);
+}
+
+/* ---- what the directory is told ---- */
+
+static struct place place_of_key(const struct lan_key *key)
+{
+	return place_of(&key->device, key->listener, key->identity != 0);
+}
+
+/* Without DTLS an address is one worker's: guests and owners of it must meet. With DTLS who was proven last is
+ * there. */
+static bool enter_place(struct datapath *dp, const struct lan_key *key)
+{
+	struct place place = place_of_key(key);
+	return directory_place_enter(dp->crew->directory, &place, dp->number, key->identity != 0);
+}
+
+static void leave_place(struct datapath *dp, const struct lan_key *key)
+{
+	struct place place = place_of_key(key);
+	directory_place_leave(dp->crew->directory, &place, dp->number);
+}
+
+bool crew_enter_flow(struct datapath *dp, struct route *route, const struct lan_key *key)
+{
+	struct directory *d = dp->crew->directory;
+	if (!directory_add_flow(d, flows_most(dp->flows)))
+		return false;
+	bool has_endpoint = directory_enter(d, route->endpoint, dp->number);
+	if (has_endpoint && enter_place(dp, key)) {
+		uint16_t port = crew_port_of(dp, route);
+		route->port = port != 0 ? port : route->port;
+		return true;
+	}
+	if (has_endpoint)
+		directory_leave(d, route->endpoint, dp->number);
+	directory_remove_flow(d);
+	return false;
+}
+
+void crew_leave_flow(struct datapath *dp, const struct route *route, const struct lan_key *key)
+{
+	struct directory *d = dp->crew->directory;
+	leave_place(dp, key);
+	if (route->is_dynamic)
+		crew_port_is(dp, route, 0);
+	directory_leave(d, route->endpoint, dp->number);
+	directory_remove_flow(d);
+}
+
+void crew_move_flow(struct datapath *dp, const struct lan_key *from, const struct lan_key *to)
+{
+	leave_place(dp, from);
+	(void)enter_place(dp, to);
+}
+
+void crew_port_is(struct datapath *dp, const struct route *route, uint16_t port)
+{
+	directory_set_port(dp->crew->directory, route->endpoint, route->server->name,
+		route->is_bootstrap, port);
+}
+
+void crew_enter_session(struct datapath *dp, struct lan_session *s)
+{
+	struct place cid = place_of_cid(s->cid);
+	s->is_entered = directory_enter(dp->crew->directory, s->identity->endpoint, dp->number);
+	if (!s->is_entered)
+		return;
+	(void)enter_place(dp, &s->key);
+	if (s->is_adopted)
+		(void)directory_place_enter(dp->crew->directory, &cid, dp->number, true);
+}
+
+void crew_leave_session(struct datapath *dp, struct lan_session *s)
+{
+	struct place cid = place_of_cid(s->cid);
+	if (!s->is_entered)
+		return;
+	s->is_entered = false;
+	leave_place(dp, &s->key);
+	if (s->is_adopted)
+		directory_place_leave(dp->crew->directory, &cid, dp->number);
+	directory_leave(dp->crew->directory, s->identity->endpoint, dp->number);
+}

@@ -1,0 +1,395 @@
+/* What workers must agree on. */
+#include "directory.h"
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/hash.h"
+
+/* First size of a table, a power of two. */
+#define CHAINS 256
+
+/* What stands in a table, at the front of its owner. */
+struct node {
+	struct node *next; /* of the same chain */
+	uint64_t hash;
+};
+
+struct table {
+	struct node **chain;
+	size_t mask;
+	size_t count;
+};
+
+/* A remembered source port. */
+struct port {
+	struct port *next;
+	uint16_t port;
+	bool is_bootstrap;
+	char server[];
+};
+
+/* An endpoint. */
+struct owner {
+	struct node node;
+	unsigned worker;
+	unsigned users;     /* its flows and sessions; 0: it is remembered for its ports */
+	struct port *ports;
+	char name[];
+};
+
+/* A place. */
+struct spot {
+	struct node node;
+	struct place place;
+	unsigned worker;
+	unsigned users; /* not 0 */
+};
+
+struct directory {
+	pthread_mutex_t lock;
+	struct hash_key secret;
+	struct table owners;
+	struct table spots;
+	_Atomic size_t flows;
+};
+
+/* ---- places ---- */
+
+enum kind { PLACE_PLAIN, PLACE_SECURE, PLACE_CID };
+
+struct place place_of(const struct addr *device, uint32_t listener, bool is_secure)
+{
+	struct place p = { { 0 } };
+	memcpy(p.bytes, device->ip, 16);
+	memcpy(p.bytes + 16, &device->port, 2);
+	p.bytes[18] = is_secure ? PLACE_SECURE : PLACE_PLAIN;
+	memcpy(p.bytes + 20, &listener, 4);
+	return p;
+}
+
+struct place place_of_cid(const uint8_t *cid)
+{
+	struct place p = { { 0 } };
+	memcpy(p.bytes, cid, 8);
+	p.bytes[18] = PLACE_CID;
+	return p;
+}
+
+/* ---- a table ---- */
+
+static int table_init(struct table *t, size_t size)
+{
+	*t = (struct table){ calloc(size, sizeof(struct node *)), size - 1, 0 };
+	return t->chain != NULL ? 0 : -ENOMEM;
+}
+
+static void table_fini(struct table *t, void (*end)(struct node *node))
+{
+	for (size_t i = 0; t->chain != NULL && i <= t->mask; i++)
+		for (struct node *next, *n = t->chain[i]; n != NULL; n = next) {
+			next = n->next;
+			end(n);
+		}
+	free(t->chain);
+}
+
+static void put(struct table *t, struct node *node)
+{
+	struct node **chain = &t->chain[node->hash & t->mask];
+	node->next = *chain;
+	*chain = node;
+	t->count++;
+}
+
+/* Chains stay short; without memory they grow longer. */
+static void table_grow(struct table *t)
+{
+	struct table larger;
+	if (t->count <= t->mask || table_init(&larger, (t->mask + 1) * 2) != 0)
+		return;
+	for (size_t i = 0; i <= t->mask; i++)
+		for (struct node *next, *n = t->chain[i]; n != NULL; n = next) {
+			next = n->next;
+			put(&larger, n);
+		}
+	free(t->chain);
+	*t = larger;
+}
+
+static void table_put(struct table *t, struct node *node)
+{
+	table_grow(t);
+	put(t, node);
+}
+
+static void table_remove(struct table *t, struct node *node)
+{
+	struct node **at = &t->chain[node->hash & t->mask];
+	while (*at != node)
+		at = &(*at)->next;
+	*at = node->next;
+	t->count--;
+}
+
+/* ---- life ---- */
+
+static void owner_free(struct node *node)
+{
+	struct owner *o = container_of(node, struct owner, node);
+	for (struct port *next, *p = o->ports; p != NULL; p = next) {
+		next = p->next;
+		free(p);
+	}
+	free(o);
+}
+
+static void spot_free(struct node *node)
+{
+	free(container_of(node, struct spot, node));
+}
+
+int directory_create(struct directory **directory)
+{
+	struct directory *d = calloc(1, sizeof(*d));
+	*directory = NULL;
+	if (d == NULL)
+		return -ENOMEM;
+	hash_key_init(&d->secret);
+	int rc = pthread_mutex_init(&d->lock, NULL) == 0 ? 0 : -ENOMEM;
+	if (rc != 0) {
+		free(d);
+		return rc;
+	}
+	rc = table_init(&d->owners, CHAINS);
+	if (rc == 0)
+		rc = table_init(&d->spots, CHAINS);
+	if (rc != 0) {
+		directory_free(d);
+		return rc;
+	}
+	*directory = d;
+	return 0;
+}
+
+void directory_free(struct directory *d)
+{
+	if (d == NULL)
+		return;
+	table_fini(&d->owners, owner_free);
+	table_fini(&d->spots, spot_free);
+	pthread_mutex_destroy(&d->lock);
+	free(d);
+}
+
+/* ---- owners ---- */
+
+static struct owner *owner_find(const struct directory *d, struct slice name)
+{
+	uint64_t hash = hash_bytes(&d->secret, name.p, name.n);
+	for (struct node *n = d->owners.chain[hash & d->owners.mask]; n != NULL; n = n->next) {
+		struct owner *o = container_of(n, struct owner, node);
+		if (n->hash == hash && slice_is(name, o->name))
+			return o;
+	}
+	return NULL;
+}
+
+static struct owner *owner_create(struct directory *d, const char *name)
+{
+	size_t n = strlen(name);
+	struct owner *o = calloc(1, sizeof(*o) + n + 1);
+	if (o == NULL)
+		return NULL;
+	memcpy(o->name, name, n);
+	o->node.hash = hash_bytes(&d->secret, name, n);
+	table_put(&d->owners, &o->node);
+	return o;
+}
+
+/* Without users and ports nothing is to be remembered. */
+static void owner_settle(struct directory *d, struct owner *o)
+{
+	if (o->users > 0 || o->ports != NULL)
+		return;
+	table_remove(&d->owners, &o->node);
+	owner_free(&o->node);
+}
+
+unsigned directory_owner(struct directory *d, struct slice endpoint)
+{
+	pthread_mutex_lock(&d->lock);
+	const struct owner *o = owner_find(d, endpoint);
+	unsigned worker = o != NULL && o->users > 0 ? o->worker : DIRECTORY_NOBODY;
+	pthread_mutex_unlock(&d->lock);
+	return worker;
+}
+
+bool directory_enter(struct directory *d, const char *endpoint, unsigned worker)
+{
+	pthread_mutex_lock(&d->lock);
+	struct owner *o = owner_find(d, slice_str(endpoint));
+	if (o == NULL)
+		o = owner_create(d, endpoint);
+	bool may = o != NULL && (o->users == 0 || o->worker == worker);
+	if (may) {
+		o->worker = worker;
+		o->users++;
+	}
+	pthread_mutex_unlock(&d->lock);
+	return may;
+}
+
+void directory_leave(struct directory *d, const char *endpoint, unsigned worker)
+{
+	pthread_mutex_lock(&d->lock);
+	struct owner *o = owner_find(d, slice_str(endpoint));
+	BUG_UNLESS(o != NULL && o->users > 0 && o->worker == worker);
+	o->users--;
+	owner_settle(d, o);
+	pthread_mutex_unlock(&d->lock);
+}
+
+/* ---- places ---- */
+
+static struct spot *spot_find(const struct directory *d, const struct place *place)
+{
+	uint64_t hash = hash_bytes(&d->secret, place->bytes, PLACE_BYTES);
+	for (struct node *n = d->spots.chain[hash & d->spots.mask]; n != NULL; n = n->next) {
+		struct spot *s = container_of(n, struct spot, node);
+		if (n->hash == hash && memcmp(s->place.bytes, place->bytes, PLACE_BYTES) == 0)
+			return s;
+	}
+	return NULL;
+}
+
+static struct spot *spot_create(struct directory *d, const struct place *place, unsigned worker)
+{
+	struct spot *s = malloc(sizeof(*s));
+	if (s == NULL)
+		return NULL;
+	*s = (struct spot){ .place = *place, .worker = worker };
+	s->node.hash = hash_bytes(&d->secret, place->bytes, PLACE_BYTES);
+	table_put(&d->spots, &s->node);
+	return s;
+}
+
+unsigned directory_place(struct directory *d, const struct place *place)
+{
+	pthread_mutex_lock(&d->lock);
+	const struct spot *s = spot_find(d, place);
+	unsigned worker = s != NULL ? s->worker : DIRECTORY_NOBODY;
+	pthread_mutex_unlock(&d->lock);
+	return worker;
+}
+
+bool directory_place_enter(struct directory *d, const struct place *place, unsigned worker, bool takes)
+{
+	pthread_mutex_lock(&d->lock);
+	struct spot *s = spot_find(d, place);
+	if (s == NULL)
+		s = spot_create(d, place, worker);
+	bool is_ours = s != NULL && s->worker == worker;
+	if (is_ours)
+		s->users++;
+	else if (s != NULL && takes) {
+		s->worker = worker;
+		s->users = 1;
+	}
+	pthread_mutex_unlock(&d->lock);
+	return is_ours || (s != NULL && takes);
+}
+
+void directory_place_leave(struct directory *d, const struct place *place, unsigned worker)
+{
+	pthread_mutex_lock(&d->lock);
+	struct spot *s = spot_find(d, place);
+	if (s != NULL && s->worker == worker && --s->users == 0) {
+		table_remove(&d->spots, &s->node);
+		free(s);
+	}
+	pthread_mutex_unlock(&d->lock);
+}
+
+/* ---- source ports ---- */
+
+static struct port *port_find(const struct owner *o, const char *server, bool is_bootstrap)
+{
+	struct port *p = o != NULL ? o->ports : NULL;
+	while (p != NULL && (p->is_bootstrap != is_bootstrap || strcmp(p->server, server) != 0))
+		p = p->next;
+	return p;
+}
+
+static struct port *port_create(struct owner *o, const char *server, bool is_bootstrap)
+{
+	size_t n = strlen(server);
+	struct port *p = calloc(1, sizeof(*p) + n + 1);
+	if (p == NULL)
+		return NULL;
+	memcpy(p->server, server, n);
+	p->is_bootstrap = is_bootstrap;
+	p->next = o->ports;
+	o->ports = p;
+	return p;
+}
+
+static void port_remove(struct owner *o, struct port *port)
+{
+	struct port **at = &o->ports;
+	while (*at != port)
+		at = &(*at)->next;
+	*at = port->next;
+	free(port);
+}
+
+uint16_t directory_port(struct directory *d, const char *endpoint, const char *server, bool is_bootstrap)
+{
+	pthread_mutex_lock(&d->lock);
+	const struct port *p = port_find(owner_find(d, slice_str(endpoint)), server, is_bootstrap);
+	uint16_t port = p != NULL ? p->port : 0;
+	pthread_mutex_unlock(&d->lock);
+	return port;
+}
+
+void directory_set_port(struct directory *d, const char *endpoint, const char *server,
+	bool is_bootstrap, uint16_t port)
+{
+	pthread_mutex_lock(&d->lock);
+	struct owner *o = owner_find(d, slice_str(endpoint));
+	if (o == NULL && port != 0)
+		o = owner_create(d, endpoint);
+	struct port *p = port_find(o, server, is_bootstrap);
+	if (p == NULL && o != NULL && port != 0)
+		p = port_create(o, server, is_bootstrap);
+	if (p != NULL && port == 0)
+		port_remove(o, p);
+	else if (p != NULL)
+		p->port = port;
+	if (o != NULL)
+		owner_settle(d, o);
+	pthread_mutex_unlock(&d->lock);
+}
+
+/* ---- how many ---- */
+
+bool directory_add_flow(struct directory *d, size_t most)
+{
+	size_t now = atomic_load_explicit(&d->flows, memory_order_relaxed);
+	while (now < most)
+		if (atomic_compare_exchange_weak_explicit(&d->flows, &now, now + 1,
+			    memory_order_relaxed, memory_order_relaxed))
+			return true;
+	return false;
+}
+
+void directory_remove_flow(struct directory *d)
+{
+	BUG_UNLESS(atomic_fetch_sub_explicit(&d->flows, 1, memory_order_relaxed) > 0);
+}
+
+size_t directory_flows(const struct directory *d)
+{
+	return atomic_load_explicit(&d->flows, memory_order_relaxed);
+}

@@ -1,0 +1,564 @@
+/* Several workers in one thread: whatever comes to whichever of them, devices and servers see one relay. */
+#include "trunk.h"
+#include "suite.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "crew.h"
+#include "lan_session.h"
+#include "rig.h"
+#include "rig_lan.h"
+
+#define UPDATE(mid, uri) coap(CON, "0.02", mid, "ab", uri)
+
+/* Two or more workers; datagrams go where they are told to. */
+static struct rig *up(unsigned workers)
+{
+	struct rig *r = rig_create();
+	r->workers = workers;
+	rig_endpoint(r, "dev", "cloud");
+	rig_endpoint(r, "dev2", "cloud");
+	rig_start(r);
+	return r;
+}
+
+static void steer_to(struct rig *r, int worker)
+{
+	fake_lan_steer(r->net, worker);
+}
+
+/* The worker that has the endpoint. */
+static unsigned owner(const struct rig *r, const char *name)
+{
+	return directory_owner(r->crew->directory, slice_str(name));
+}
+
+/* A message goes up from here, and its answer comes back to there. */
+static void exchange(struct rig *r, const char *from, unsigned mid)
+{
+	const char *request = coap(CON, "0.02", mid, "b1", "dp");
+	const char *answer = coap(ACK, "2.04", mid, "b1", NULL);
+	rig_device(r, from, request);
+	rig_expect_server(r, request);
+	rig_server(r, r->port, answer);
+	rig_expect_device(r, from, answer);
+}
+
+/* ---- whom the kernel brings elsewhere ---- */
+
+START_TEST(crew_serves_a_device_where_it_comes_in)
+{
+	struct rig *r = up(2);
+	steer_to(r, 1);
+	rig_register(r, A, "dev", "rd/0");
+	ck_assert_uint_eq(owner(r, "dev"), 1);
+	ck_assert_uint_eq(flows_count(rig_worker(r, 0)->flows), 0);
+	exchange(r, A, 1);
+	ck_assert_uint_eq(rig_counts(r, COUNT_HANDED_OVER), 0);
+	rig_free(r);
+}
+END_TEST
+
+/* The kernel's choice has changed: the answer leaves all the same, by the same port. */
+START_TEST(crew_hands_a_known_device_over_to_its_worker)
+{
+	struct rig *r = up(3);
+	steer_to(r, 2);
+	rig_register(r, A, "dev", "rd/0");
+	for (int i = 0; i < 3; i++) {
+		steer_to(r, i);
+		exchange(r, A, 10 + (unsigned)i);
+		ck_assert_uint_eq(r->sent_from.port, 5683);
+	}
+	ck_assert_uint_eq(rig_counts(r, COUNT_HANDED_OVER), 2);
+	ck_assert_uint_eq(owner(r, "dev"), 2);
+	rig_free(r);
+}
+END_TEST
+
+/* Rule 3 over workers: the old address is asked, and stays silent. The association stays. */
+START_TEST(crew_moves_a_device_that_comes_to_another_worker)
+{
+	struct rig *r = up(2);
+	steer_to(r, 0);
+	rig_register(r, A, "dev", "rd/0");
+	uint16_t port = r->port;
+	steer_to(r, 1);
+	const char *again = coap(CON, "0.02", 0x77, "aa", "rd?ep=dev&lt=60");
+	rig_device(r, B, again);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_str_ne(rig_device_got(r, A), ""); /* a ping */
+		rig_advance(r, 700);
+	}
+	rig_expect_server(r, again);
+	ck_assert_uint_eq(r->port, port);
+	rig_server(r, port, located(ACK, "2.01", 0x77, "aa", "rd/1"));
+	rig_expect_device(r, B, located(ACK, "2.01", 0x77, "aa", "rd/1"));
+	exchange(r, B, 0x78);
+	ck_assert_uint_eq(owner(r, "dev"), 0);
+	ck_assert_uint_eq(rig_counts(r, COUNT_FLOWS_MOVED), 1);
+	rig_free(r);
+}
+END_TEST
+
+/* And one that answers keeps its flow, whichever worker its thief came to. */
+START_TEST(crew_refuses_who_feigns_to_be_a_device_of_another_worker)
+{
+	struct rig *r = up(2);
+	steer_to(r, 0);
+	rig_register(r, A, "dev", "rd/0");
+	steer_to(r, 1);
+	rig_device(r, B, coap(CON, "0.02", 0x77, "aa", "rd?ep=dev&lt=60"));
+	const char *ping = rig_device_got(r, A);
+	unsigned mid = (unsigned)strtoul(ping + 4, NULL, 16);
+	rig_device(r, A, empty(RST, mid));
+	rig_expect_device(r, B, refusal("4.03", 0x77, "aa", -1));
+	steer_to(r, 0);
+	exchange(r, A, 3);
+	rig_free(r);
+}
+END_TEST
+
+/* The Location is a second key: nobody knows whose it is before he is asked. */
+START_TEST(crew_finds_a_location_by_asking_around)
+{
+	struct rig *r = up(4);
+	steer_to(r, 1);
+	rig_register(r, A, "dev", "rd/7");
+	steer_to(r, 2); /* 3 and 0 are asked before 1 */
+	const char *update = UPDATE(0x50, "rd/7");
+	rig_device(r, A2, update);
+	rig_expect_server(r, update);
+	rig_server(r, r->port, coap(ACK, "2.04", 0x50, "ab", NULL));
+	rig_expect_device(r, A2, coap(ACK, "2.04", 0x50, "ab", NULL));
+	ck_assert_uint_eq(rig_counts(r, COUNT_HANDED_OVER), 3);
+	exchange(r, A2, 0x51);
+	ck_assert_uint_eq(rig_counts(r, COUNT_HANDED_OVER), 4);
+	ck_assert_uint_eq(rig_drops(r, DROP_STRANGER_LOCATION), 0);
+	rig_free(r);
+}
+END_TEST
+
+START_TEST(crew_counts_an_unknown_location_once)
+{
+	struct rig *r = up(3);
+	rig_device(r, A, UPDATE(0x50, "rd/7"));
+	rig_expect_silence(r);
+	ck_assert_uint_eq(rig_drops(r, DROP_STRANGER_LOCATION), 1);
+	ck_assert_uint_eq(rig_counts(r, COUNT_HANDED_OVER), 2);
+	rig_free(r);
+}
+END_TEST
+
+/* Invented Updates are not passed around for ever. */
+START_TEST(crew_asks_around_within_a_budget)
+{
+	struct rig *r = up(2);
+	steer_to(r, 0);
+	for (unsigned i = 0; i < ASK_AROUND_BURST + 100; i++)
+		rig_device(r, A, UPDATE(i, "rd/7"));
+	rig_expect_silence(r);
+	ck_assert_uint_eq(rig_counts(r, COUNT_HANDED_OVER), ASK_AROUND_BURST);
+	ck_assert_uint_eq(rig_drops(r, DROP_STRANGER_LOCATION), ASK_AROUND_BURST + 100);
+	rig_free(r);
+}
+END_TEST
+
+/* ---- one address, two endpoints, two workers ---- */
+
+/* An address is given to another device: its new owner's flow comes to the worker that serves the address, as a
+ * guest, and the address is its own once the server has accepted it. The source port is kept. */
+START_TEST(crew_brings_a_guest_to_the_worker_of_its_address)
+{
+	struct rig *r = up(2);
+	steer_to(r, 0);
+	rig_register(r, A, "dev", "rd/0");
+	steer_to(r, 1);
+	rig_register(r, B, "dev2", "rd/1");
+	uint16_t port = r->port;
+	steer_to(r, 0);
+	const char *again = coap(CON, "0.02", 0x77, "aa", "rd?ep=dev2&lt=60");
+	rig_device(r, A, again);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_str_ne(rig_device_got(r, B), "");
+		rig_advance(r, 700);
+	}
+	rig_expect_server(r, again);
+	ck_assert_uint_eq(r->port, port);
+	ck_assert_uint_eq(owner(r, "dev2"), 0);
+	ck_assert_ptr_nonnull(rig_flow(r, "dev")); /* both are served as yet */
+	ck_assert(rig_flow(r, "dev2")->is_guest);
+	rig_server(r, port, located(ACK, "2.01", 0x77, "aa", "rd/2"));
+	rig_expect_device(r, A, located(ACK, "2.01", 0x77, "aa", "rd/2"));
+	ck_assert_ptr_null(rig_flow(r, "dev"));
+	ck_assert_uint_eq(rig_counts(r, COUNT_HANDED_FLOWS), 1);
+	rig_free(r);
+}
+END_TEST
+
+/* ---- what is remembered ---- */
+
+START_TEST(crew_remembers_a_port_whichever_worker_had_it)
+{
+	struct rig *r = up(2);
+	steer_to(r, 0);
+	rig_register(r, A, "dev", "rd/0");
+	uint16_t port = r->port;
+	rig_device(r, A, coap(CON, "0.04", 5, "ab", "rd/0"));
+	rig_expect_server(r, coap(CON, "0.04", 5, "ab", "rd/0"));
+	rig_server(r, port, coap(ACK, "2.02", 5, "ab", NULL));
+	rig_expect_device(r, A, coap(ACK, "2.02", 5, "ab", NULL));
+	rig_advance(r, 1000);
+	ck_assert_uint_eq(owner(r, "dev"), DIRECTORY_NOBODY);
+	steer_to(r, 1);
+	rig_register(r, B, "dev", "rd/0");
+	ck_assert_uint_eq(owner(r, "dev"), 1);
+	ck_assert_uint_eq(r->port, port);
+	rig_free(r);
+}
+END_TEST
+
+START_TEST(crew_holds_the_limit_of_flows_exactly)
+{
+	struct rig *r = rig_create();
+	r->workers = 2;
+	r->conf.gateway.max_endpoints = 3;
+	char name[4][16];
+	for (int i = 0; i < 4; i++) {
+		snprintf(name[i], sizeof(name[i]), "dev%d", i);
+		rig_endpoint(r, name[i], "cloud");
+	}
+	rig_start(r);
+	static const char *const from[] = { A, B, A2, "192.168.1.12:40000" };
+	for (int i = 0; i < 3; i++) {
+		steer_to(r, i % 2);
+		rig_register(r, from[i], name[i], "rd/0");
+	}
+	for (int i = 0; i < 2; i++) {
+		steer_to(r, i);
+		rig_device(r, from[3], coap(CON, "0.02", 9, "aa", "rd?ep=dev3"));
+		rig_expect_device(r, from[3], refusal("5.03", 9, "aa", BUSY_MAX_AGE_S));
+	}
+	rig_free(r);
+}
+END_TEST
+
+/* ---- reload ---- */
+
+START_TEST(crew_is_reloaded_as_one)
+{
+	struct rig *r = up(2);
+	steer_to(r, 1);
+	rig_register(r, A, "dev", "rd/0");
+	uint16_t port = r->port;
+	rig_add_listen(r, "more", 5700);
+	ck_assert_int_eq(rig_apply(r), 0);
+	exchange(r, A, 1);
+	ck_assert_uint_eq(r->port, port);
+	rig_device_at(r, B, 5700, coap(CON, "0.02", 9, "aa", "rd?ep=dev2"));
+	rig_expect_server(r, coap(CON, "0.02", 9, "aa", "rd?ep=dev2"));
+	r->conf.endpoint_count = 0;
+	ck_assert_int_eq(rig_apply(r), 0);
+	ck_assert_ptr_null(rig_flow(r, "dev"));
+	ck_assert_ptr_null(rig_flow(r, "dev2"));
+	rig_free(r);
+}
+END_TEST
+
+/* What fails at the last worker is undone at all of them, and numbers go on alike. */
+START_TEST(crew_changes_nothing_where_one_worker_can_not)
+{
+	struct rig *r = up(3);
+	steer_to(r, 2);
+	rig_register(r, A, "dev", "rd/0");
+	unsigned open = fake_net_open(r->net);
+	rig_add_listen(r, "more", 5700);
+	for (unsigned fails = 1; fails <= 5; fails += 2) {
+		fake_net_fail_watches(r->net, ENOSPC, 1);
+		ck_assert_int_eq(rig_apply(r), -ENOSPC);
+		ck_assert_uint_eq(fake_net_open(r->net), open);
+	}
+	exchange(r, A, 1);
+	ck_assert_int_eq(rig_apply(r), 0);
+	for (unsigned i = 1; i < 3; i++) {
+		const struct datapath *dp = rig_worker(r, i);
+		ck_assert_uint_eq(dp->port_numbers, r->dp->port_numbers);
+		ck_assert_uint_eq(dp->listener_numbers, r->dp->listener_numbers);
+		ck_assert_uint_eq(dp->server_numbers, r->dp->server_numbers);
+	}
+	steer_to(r, 0);
+	exchange(r, A, 2);
+	rig_free(r);
+}
+END_TEST
+
+/* A port that gives way to another is shut at all workers, and comes back to all where that can not be. */
+START_TEST(crew_makes_way_for_an_address_of_the_same_port)
+{
+	struct rig *r = up(2);
+	struct addr lan = at("192.168.1.1");
+	unsigned open = fake_net_open(r->net);
+	r->listens[0].address = &lan;
+	r->listens[0].address_count = 1;
+	ck_assert_int_eq(rig_apply(r), 0);
+	steer_to(r, 1);
+	rig_register(r, A, "dev", "rd/0");
+	r->listens[0].address_count = 0;
+	ck_assert_int_eq(rig_apply(r), 0);
+	exchange(r, A, 4);
+	ck_assert_uint_eq(fake_net_open(r->net), open + 1);
+	rig_free(r);
+}
+END_TEST
+
+/* ---- static devices ---- */
+
+START_TEST(crew_opens_a_static_device_once_where_it_will_come)
+{
+	struct rig *r = rig_create();
+	r->workers = 3;
+	rig_endpoint(r, "dev", "cloud")->has_address = true;
+	r->endpoints[0].address = at(A);
+	rig_start(r);
+	ck_assert_uint_eq(directory_flows(r->crew->directory), 1);
+	struct addr device = at(A);
+	ck_assert_uint_eq(owner(r, "dev"), steer_by_source(&r->crew->steer, &device));
+	exchange(r, A, 1);
+	ck_assert_uint_eq(rig_counts(r, COUNT_HANDED_OVER), 0);
+	ck_assert_int_eq(rig_apply(r), 0);
+	ck_assert_uint_eq(directory_flows(r->crew->directory), 1);
+	rig_free(r);
+}
+END_TEST
+
+/* With an address alone any port is the device's, and any worker may hear it. */
+START_TEST(crew_leads_a_static_device_to_its_worker_from_any_port)
+{
+	struct rig *r = rig_create();
+	r->workers = 3;
+	rig_endpoint(r, "dev", "cloud")->has_address = true;
+	r->endpoints[0].address = at("192.168.1.10");
+	rig_start(r);
+	for (int i = 0; i < 3; i++) {
+		steer_to(r, i);
+		exchange(r, i == 1 ? A2 : A, 20 + (unsigned)i);
+	}
+	ck_assert_uint_eq(directory_flows(r->crew->directory), 1);
+	rig_free(r);
+}
+END_TEST
+
+/* ---- devices with DTLS ---- */
+
+static struct rig *up_secure(unsigned workers, bool cid)
+{
+	struct rig *r = rig_create();
+	r->workers = workers;
+	rig_endpoint(r, "dev", "cloud");
+	rig_lan_secure(r, "dev");
+	r->listens[0].cid = cid;
+	rig_start(r);
+	return r;
+}
+
+/* A device without connection id begins anew from another port, at another worker: its session goes to the
+ * flow, and the server notices nothing. */
+START_TEST(crew_hands_a_new_session_to_the_worker_of_the_flow)
+{
+	struct rig *r = up_secure(2, false);
+	steer_to(r, 0);
+	struct rig_dtls *d = rig_dtls_register(r, A, "dev");
+	uint16_t port = r->port;
+	steer_to(r, 1);
+	struct rig_dtls *again = rig_dtls(r, A2, "dev-lan");
+	ck_assert(rig_dtls_is_up(again));
+	ck_assert_uint_eq(rig_counts(r, COUNT_HANDED_SESSIONS), 1);
+	ck_assert_uint_eq(lan_sessions_count(rig_worker(r, 1)->sessions, true), 0);
+	rig_dtls_serve(r, again);
+	ck_assert_uint_eq(r->port, port);
+	ck_assert_uint_eq(owner(r, "dev"), 0);
+	ck_assert_uint_eq(rig_proven(r), 1); /* the old one is over */
+	rig_dtls_free(d);
+	rig_dtls_free(again);
+	rig_free(r);
+}
+END_TEST
+
+/* From the very same port: the old session stands at the worker, the new one at the other. */
+START_TEST(crew_serves_a_new_session_beside_an_old_one_of_the_address)
+{
+	struct rig *r = up_secure(2, false);
+	steer_to(r, 0);
+	struct rig_dtls *d = rig_dtls_register(r, A, "dev");
+	for (int i = 1; i < 4; i++) {
+		steer_to(r, i % 2);
+		struct rig_dtls *again = rig_dtls(r, A, "dev-lan");
+		ck_assert(rig_dtls_is_up(again));
+		rig_dtls_serve(r, again);
+		rig_dtls_free(again);
+		ck_assert_uint_eq(rig_proven(r), 1);
+	}
+	rig_dtls_free(d);
+	rig_free(r);
+}
+END_TEST
+
+/* Its connection id leads to the worker that made the session; from there to where it is now. */
+START_TEST(crew_finds_a_session_by_its_connection_id)
+{
+	struct rig *r = up_secure(2, true);
+	steer_to(r, 0);
+	struct rig_dtls *d = rig_dtls_register(r, A, "dev");
+	for (int i = 0; i < 2; i++) {
+		steer_to(r, i);
+		rig_dtls_move(d, i == 0 ? B : A2);
+		rig_dtls_serve(r, d);
+	}
+	steer_to(r, 1);
+	struct rig_dtls *again = rig_dtls_begin(r, B, "dev-lan", true);
+	rig_lan_pump(r);
+	ck_assert_uint_eq(rig_counts(r, COUNT_HANDED_SESSIONS), 1);
+	rig_dtls_serve(r, again);
+	steer_to(r, -1); /* as its id says: to the maker */
+	rig_dtls_move(again, V6);
+	rig_dtls_serve(r, again);
+	rig_dtls_free(d);
+	rig_dtls_free(again);
+	rig_free(r);
+}
+END_TEST
+
+/* The maker's part of a session may change or go before the session does. */
+START_TEST(crew_reloads_with_a_session_of_another_workers_making)
+{
+	struct rig *r = up_secure(2, true);
+	steer_to(r, 0);
+	struct rig_dtls *d = rig_dtls_register(r, A, "dev");
+	steer_to(r, 1);
+	struct rig_dtls *again = rig_dtls(r, A2, "dev-lan");
+	rig_dtls_serve(r, again);
+	ck_assert_int_eq(rig_apply(r), 0);
+	rig_dtls_serve(r, again);
+	r->listens[0].cid = false; /* another DTLS server: all sessions end */
+	ck_assert_int_eq(rig_apply(r), 0);
+	rig_lan_pump(r);
+	ck_assert(rig_dtls_is_closed(again));
+	ck_assert_uint_eq(rig_proven(r), 0);
+	rig_dtls_free(d);
+	rig_dtls_free(again);
+	rig_free(r);
+}
+END_TEST
+
+/* Rule 2 over workers. */
+START_TEST(crew_refuses_a_secured_endpoint_without_dtls)
+{
+	struct rig *r = up_secure(2, false);
+	steer_to(r, 0);
+	struct rig_dtls *d = rig_dtls_register(r, A, "dev");
+	steer_to(r, 1);
+	rig_device(r, B, coap(CON, "0.02", 9, "aa", "rd?ep=dev"));
+	rig_expect_device(r, B, refusal("4.03", 9, "aa", -1));
+	rig_dtls_free(d);
+	rig_free(r);
+}
+END_TEST
+
+/* A reader who is too far behind loses by name, and nobody is hurt. */
+START_TEST(crew_loses_by_name_what_a_ring_has_no_room_for)
+{
+	struct rig *r = up(2);
+	steer_to(r, 0);
+	rig_register(r, A, "dev", "rd/0");
+	steer_to(r, 1);
+	struct addr device = at(A), called = at("192.168.1.1:5683");
+	struct listener *l = wanted_listener_by_number(rig_worker(r, 1), 1);
+	struct lan_port *port = container_of(l->ports.next, struct lan_port, node);
+	static uint8_t bytes[10000] = { 0x40, 0x01, 0, 1 };
+	struct udp_slot slot = { .bytes = bytes, .n = sizeof(bytes), .peer = device, .called = called,
+		.ifindex = r->ifindex };
+	bytes[4] = 0xff;
+	for (int i = 0; i < 40; i++) /* 256 KiB hold 26 */
+		port->calls->datagram(port->who, port, &slot, fake_net_now(r->net));
+	ck_assert_uint_ge(rig_drops(r, DROP_HANDOVER_FULL), 10);
+	rig_settle(r);
+	unsigned came = 0;
+	while (rig_server_got(r)[0] != '\0')
+		came++;
+	ck_assert_uint_eq(came + rig_drops(r, DROP_HANDOVER_FULL), 40);
+	exchange(r, A, 3);
+	rig_free(r);
+}
+END_TEST
+
+/* ---- by chance ---- */
+
+/* Devices speak, change ports and hosts, while the kernel brings them to any worker. */
+START_TEST(crew_serves_all_whatever_the_kernel_chooses)
+{
+	enum { DEVICES = 6, STEPS = 400 };
+	char name[DEVICES][16], from[DEVICES][32], location[DEVICES][16];
+	uint16_t port[DEVICES];
+	struct rig *r = rig_create();
+	r->workers = 4;
+	for (int i = 0; i < DEVICES; i++) {
+		snprintf(name[i], sizeof(name[i]), "dev%d", i);
+		rig_endpoint(r, name[i], "cloud");
+	}
+	rig_start(r);
+	srand(rig_seed());
+	for (int i = 0; i < DEVICES; i++) {
+		snprintf(from[i], sizeof(from[i]), "192.168.1.%d:40000", 20 + i);
+		snprintf(location[i], sizeof(location[i]), "rd/%d", i);
+		steer_to(r, rand() % 4);
+		rig_register(r, from[i], name[i], location[i]);
+		port[i] = r->port;
+	}
+	for (unsigned step = 1; step <= STEPS; step++) {
+		int i = rand() % DEVICES;
+		const char *update = UPDATE(step, location[i]);
+		steer_to(r, rand() % 4);
+		if (rand() % 3 == 0) /* another port of its host */
+			snprintf(from[i], sizeof(from[i]), "192.168.1.%d:%d", 20 + i, 40000 + rand() % 9);
+		rig_device(r, from[i], update);
+		rig_expect_server(r, update);
+		ck_assert_uint_eq(r->port, port[i]);
+		rig_server(r, port[i], coap(ACK, "2.04", step, "ab", NULL));
+		rig_expect_device(r, from[i], coap(ACK, "2.04", step, "ab", NULL));
+		rig_advance(r, 10);
+	}
+	ck_assert_uint_eq(directory_flows(r->crew->directory), DEVICES);
+	ck_assert_uint_eq(rig_drops(r, DROP_STRANGER_LOCATION), 0);
+	ck_assert_uint_gt(rig_counts(r, COUNT_HANDED_OVER), STEPS / 2);
+	rig_free(r);
+}
+END_TEST
+
+Suite *crew_suite(void)
+{
+	Suite *s = suite_create("crew");
+	SUITE_TEST(s, crew_serves_a_device_where_it_comes_in);
+	SUITE_TEST(s, crew_hands_a_known_device_over_to_its_worker);
+	SUITE_TEST(s, crew_moves_a_device_that_comes_to_another_worker);
+	SUITE_TEST(s, crew_refuses_who_feigns_to_be_a_device_of_another_worker);
+	SUITE_TEST(s, crew_finds_a_location_by_asking_around);
+	SUITE_TEST(s, crew_counts_an_unknown_location_once);
+	SUITE_TEST(s, crew_asks_around_within_a_budget);
+	SUITE_TEST(s, crew_brings_a_guest_to_the_worker_of_its_address);
+	SUITE_TEST(s, crew_remembers_a_port_whichever_worker_had_it);
+	SUITE_TEST(s, crew_holds_the_limit_of_flows_exactly);
+	SUITE_TEST(s, crew_is_reloaded_as_one);
+	SUITE_TEST(s, crew_changes_nothing_where_one_worker_can_not);
+	SUITE_TEST(s, crew_makes_way_for_an_address_of_the_same_port);
+	SUITE_TEST(s, crew_opens_a_static_device_once_where_it_will_come);
+	SUITE_TEST(s, crew_leads_a_static_device_to_its_worker_from_any_port);
+	SUITE_TEST(s, crew_hands_a_new_session_to_the_worker_of_the_flow);
+	SUITE_TEST(s, crew_serves_a_new_session_beside_an_old_one_of_the_address);
+	SUITE_TEST(s, crew_finds_a_session_by_its_connection_id);
+	SUITE_TEST(s, crew_reloads_with_a_session_of_another_workers_making);
+	SUITE_TEST(s, crew_refuses_a_secured_endpoint_without_dtls);
+	SUITE_TEST(s, crew_loses_by_name_what_a_ring_has_no_room_for);
+	SUITE_TEST(s, crew_serves_all_whatever_the_kernel_chooses);
+	return s;
+}
