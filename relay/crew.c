@@ -184,6 +184,14 @@ size_t crew_flows(const struct datapath *dp)
 	return dp->crew != NULL ? directory_flows(dp->crew->directory) : flows_count(dp->flows);
 }
 
+size_t crew_unproven(const struct datapath *dp)
+{
+	size_t n = 0;
+	for (unsigned i = 0; i < crew_count(dp); i++)
+		n += crew_datapath(dp, i)->unproven;
+	return n;
+}
+
 struct flow *crew_flow_of(const struct datapath *dp, const struct route *route)
 {
 	struct flow *flow = NULL;

@@ -66,8 +66,10 @@ void crew_ring(struct crew_member *member);
 unsigned crew_count(const struct datapath *dp);
 /* See crew_count. */
 struct datapath *crew_datapath(const struct datapath *dp, unsigned i);
-/* How many flows all of them have. */
+/* How many flows all of them have, and how many of these are unproven, of endpoints that no section names. */
 size_t crew_flows(const struct datapath *dp);
+/* See crew_flows. */
+size_t crew_unproven(const struct datapath *dp);
 /* All they have counted, the bytes that wait at all of them, and sessions of devices. */
 void crew_counters(const struct datapath *dp, struct counters *sum);
 /* See crew_counters. */

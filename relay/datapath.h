@@ -65,7 +65,7 @@ struct datapath {
 	struct cids *cids;            /* that servers gave to opaque devices */
 	uint8_t next_cid[DTLS_CID_MAX]; /* connection id of the next session of a device */
 	struct sources *sources;      /* unproven entries by host */
-	size_t unproven;              /* unproven flows of endpoints that no section names */
+	_Atomic size_t unproven;      /* unproven flows of endpoints that no section names; others read it */
 	struct held_budget held; /* what all waiting messages take */
 	struct overload overload; /* more comes from devices than can be carried */
 	struct notices notices; /* budgets of log lines */

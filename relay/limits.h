@@ -1,9 +1,9 @@
 /* Every limit of the relay in one place (DESIGN.md 6, rule 15), with what happens when it is met. */
 #pragma once
 
-/* Limits are the relay's. The table of flows counts all workers' together (max_endpoints). Of what strangers may
- * take, and of waiting messages, each worker has its share; of what one host may take twice that, since the
- * ports of a host do not fall evenly. */
+/* Limits are the relay's. The table of flows counts all workers' together (max_endpoints), and so do the unproven
+ * entries in it. Of what strangers may take besides, and of waiting messages, each worker has its share; of what
+ * one host may take twice that, since the ports of a host do not fall evenly. */
 #define LIMIT_SHARE(total, workers) (((total) + (workers) - 1) / (workers))
 #define LIMIT_SHARE_OF_HOST(total, workers) ((workers) > 2 ? LIMIT_SHARE(2 * (total), workers) : (total))
 

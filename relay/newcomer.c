@@ -178,7 +178,7 @@ static bool has_room(struct datapath *dp, struct parcel *p, const struct route *
 	}
 	if (!r->is_dynamic)
 		return true;
-	if (dp->unproven < LIMIT_SHARE((most + 1) / UNPROVEN_SHARE, dp->env.workers))
+	if (crew_unproven(dp) < (most + 1) / UNPROVEN_SHARE)
 		*ticket = sources_add(dp->sources, &p->key.device,
 			LIMIT_SHARE_OF_HOST(UNPROVEN_PER_SOURCE, dp->env.workers));
 	if (*ticket == 0)

@@ -244,6 +244,32 @@ START_TEST(crew_holds_the_limit_of_flows_exactly)
 }
 END_TEST
 
+/* Strangers who all come to one worker find no less room than if they were spread. */
+START_TEST(crew_counts_unproven_endpoints_of_all_workers)
+{
+	struct rig *r = rig_create();
+	r->workers = 2;
+	r->listens[0].unknown_endpoints = CONF_UNKNOWN_ACCEPT;
+	r->listens[0].server = rig_conf_server(r, "cloud");
+	r->conf.gateway.max_endpoints = 8;
+	rig_start(r);
+	for (unsigned i = 0; i < 6; i++) {
+		char from[40], uri[40];
+		snprintf(from, sizeof(from), "192.168.1.%u:40000", 20 + i);
+		snprintf(uri, sizeof(uri), "rd?ep=invented%u&lt=60", i);
+		const char *request = coap(CON, "0.02", i, "aa", uri);
+		steer_to(r, i < 3 ? 1 : i % 2);
+		rig_device(r, from, request);
+		if (i < 4)
+			rig_expect_server(r, request);
+		else
+			rig_expect_device(r, from, refusal("5.03", i, "aa", BUSY_MAX_AGE_S));
+	}
+	ck_assert_uint_eq(rig_drops(r, DROP_UNPROVEN_FULL), 2);
+	rig_free(r);
+}
+END_TEST
+
 /* ---- reload ---- */
 
 START_TEST(crew_is_reloaded_as_one)
@@ -548,6 +574,7 @@ Suite *crew_suite(void)
 	SUITE_TEST(s, crew_brings_a_guest_to_the_worker_of_its_address);
 	SUITE_TEST(s, crew_remembers_a_port_whichever_worker_had_it);
 	SUITE_TEST(s, crew_holds_the_limit_of_flows_exactly);
+	SUITE_TEST(s, crew_counts_unproven_endpoints_of_all_workers);
 	SUITE_TEST(s, crew_is_reloaded_as_one);
 	SUITE_TEST(s, crew_changes_nothing_where_one_worker_can_not);
 	SUITE_TEST(s, crew_makes_way_for_an_address_of_the_same_port);
