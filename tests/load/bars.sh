@@ -178,9 +178,21 @@ bar_inflight() {
 	done
 }
 
+# echo_on CPU: the server goes there.
+echo_on() {
+	stop "$echo"
+	ECHO_CPU=$1
+	start_echo
+}
+
+# Server and relay share a CPU: so devices are a CPU away from the server with and without a relay. Where the
+# devices share theirs with the server, any relay adds two ways to a CPU that sleeps, which is all one sees.
 bar_latency() {
 	rated='post 100 64 2000 64'
+	kept_cpu=$ECHO_CPU
+	echo_on "$RELAY_CPU"
 	rounds_of "direct $rated" "forward $rated" "nosec $rated" "psk $rated" "pskpsk $rated"
+	echo_on "$kept_cpu"
 	for kind in forward nosec psk pskpsk; do
 		for key in p50_us p99_us; do
 			compare latency "$key of $kind to direct at 2,000 a second" "$kind $rated" \

@@ -2,7 +2,7 @@
 # and bars.sh; each kind is started on ports of ours and ended by process id.
 # shellcheck shell=sh disable=SC2034,SC2154
 
-LOAD_CPU=0 RELAY_CPU=1
+LOAD_CPU=${LOAD_CPU:-0} RELAY_CPU=${RELAY_CPU:-1} ECHO_CPU=${ECHO_CPU:-${LOAD_CPU:-0}}
 ECHO_COAP=$PORT ECHO_COAPS=$((PORT + 1)) LAN=$((PORT + 2)) LANS=$((PORT + 3)) CONTROL=$((PORT + 4))
 ECHO_KEY=${SEED_KEY}00000000
 # The first of the devices that live at addresses of their own, with ports below those that the kernel gives
@@ -193,7 +193,7 @@ stop_kind() {
 }
 
 start_echo() {
-	start echo $LOAD_CPU "$LOAD/coapecho" --coap "$ECHO_COAP" --coaps "$ECHO_COAPS" \
+	start echo $ECHO_CPU "$LOAD/coapecho" --coap "$ECHO_COAP" --coaps "$ECHO_COAPS" \
 		--control "$CONTROL" --key "$ECHO_KEY" --derive --cid "$cid"
 	echo=$pid
 }
