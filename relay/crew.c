@@ -167,6 +167,17 @@ bool crew_read(struct datapath *dp, struct mono now)
 	return had_some;
 }
 
+/* It ends: a datagram goes on HOPS_MAX times at most, or once to each; a session or a flow stays. */
+void crew_settle(struct datapath *dp, struct mono now)
+{
+	bool had_some = dp->crew != NULL;
+	while (had_some) {
+		had_some = false;
+		for (unsigned i = 0; i < dp->crew->count; i++)
+			had_some |= crew_read(crew_datapath(dp, i), now);
+	}
+}
+
 /* ---- all of them ---- */
 
 unsigned crew_count(const struct datapath *dp)

@@ -59,6 +59,10 @@ void crew_leave(struct datapath *dp);
 /* Takes what others sent; true when there was something. The bell does it; tests may, too. */
 bool crew_read(struct datapath *dp, struct mono now);
 
+/* All that is under way between workers arrives: nothing that is about to end is in a ring then. All must be
+ * held, or there are no threads. */
+void crew_settle(struct datapath *dp, struct mono now);
+
 /* Tells a member that something lies in its rings. */
 void crew_ring(struct crew_member *member);
 

@@ -225,6 +225,7 @@ void workers_stop(struct workers *ws)
 			pthread_join(ws->other[i].thread, NULL);
 		ws->other[i].has_thread = false;
 	}
+	crew_settle(ws->spec.first, loop_now(ws->loop)); /* a flow under way belongs into the state file */
 }
 
 /* ---- the machine's addresses changed ---- */

@@ -477,6 +477,41 @@ START_TEST(crew_reloads_with_a_session_of_another_workers_making)
 }
 END_TEST
 
+/* A worker that does not come to its rings, as before it is held. */
+static void is_late(struct rig *r, unsigned worker)
+{
+	loop_unwatch(r->loop, &r->crew->member[worker].bell.watch);
+}
+
+static void comes_to_it(struct rig *r, unsigned worker)
+{
+	ck_assert_int_eq(loop_watch(r->loop, &r->crew->member[worker].bell.watch, LOOP_READ), 0);
+	rig_settle(r);
+}
+
+/* A session under way refers to what the reload ends. */
+START_TEST(crew_reloads_with_a_session_under_way)
+{
+	struct rig *r = up_secure(2, true);
+	steer_to(r, 0);
+	struct rig_dtls *d = rig_dtls_register(r, A, "dev");
+	steer_to(r, 1);
+	is_late(r, 0);
+	struct rig_dtls *again = rig_dtls(r, A2, "dev-lan");
+	ck_assert(rig_dtls_is_up(again));
+	ck_assert_uint_eq(rig_counts(r, COUNT_HANDED_SESSIONS), 1);
+	r->listens[0].cid = false;
+	ck_assert_int_eq(rig_apply(r), 0);
+	comes_to_it(r, 0);
+	rig_lan_pump(r);
+	ck_assert(rig_dtls_is_closed(again));
+	ck_assert_uint_eq(rig_proven(r), 0);
+	rig_dtls_free(d);
+	rig_dtls_free(again);
+	rig_free(r);
+}
+END_TEST
+
 /* Rule 2 over workers. */
 START_TEST(crew_refuses_a_secured_endpoint_without_dtls)
 {
@@ -584,6 +619,7 @@ Suite *crew_suite(void)
 	SUITE_TEST(s, crew_serves_a_new_session_beside_an_old_one_of_the_address);
 	SUITE_TEST(s, crew_finds_a_session_by_its_connection_id);
 	SUITE_TEST(s, crew_reloads_with_a_session_of_another_workers_making);
+	SUITE_TEST(s, crew_reloads_with_a_session_under_way);
 	SUITE_TEST(s, crew_refuses_a_secured_endpoint_without_dtls);
 	SUITE_TEST(s, crew_loses_by_name_what_a_ring_has_no_room_for);
 	SUITE_TEST(s, crew_serves_all_whatever_the_kernel_chooses);
