@@ -281,16 +281,16 @@ uint16_t crew_port_of(const struct datapath *dp, const struct route *route)
 					  route->server->name, route->is_bootstrap);
 }
 
-bool crew_may_have(const struct datapath *dp, const char *endpoint)
+/* The worker that has the endpoint, else the one that its device will come to. */
+static unsigned home_of(const struct crew *crew, const char *endpoint, const struct addr *device)
 {
-	unsigned owner = dp->crew == NULL ? DIRECTORY_NOBODY :
-					    directory_owner(dp->crew->directory, slice_str(endpoint));
-	return owner == DIRECTORY_NOBODY || owner == dp->number;
+	unsigned owner = directory_owner(crew->directory, slice_str(endpoint));
+	return owner != DIRECTORY_NOBODY ? owner : steer_by_source(&crew->steer, device);
 }
 
-bool crew_is_home(const struct datapath *dp, const struct addr *device)
+bool crew_is_home(const struct datapath *dp, const char *endpoint, const struct addr *device)
 {
-	return dp->crew == NULL || steer_by_source(&dp->crew->steer, device) == dp->number;
+	return dp->crew == NULL || home_of(dp->crew, endpoint, device) == dp->number;
 }
 
 struct datapath *crew_home(struct datapath *dp, const char *endpoint, const char *server,
@@ -299,11 +299,8 @@ struct datapath *crew_home(struct datapath *dp, const char *endpoint, const char
 	if (dp->crew == NULL)
 		return dp;
 	const struct route *r = route_find_exact(dp->routes, endpoint, server, is_bootstrap);
-	unsigned owner = directory_owner(dp->crew->directory, slice_str(endpoint));
-	if (r != NULL && r->is_opaque)
-		return crew_datapath(dp, 0);
-	return crew_datapath(dp, owner != DIRECTORY_NOBODY ? owner :
-		steer_by_source(&dp->crew->steer, device));
+	bool is_opaque = r != NULL && r->is_opaque;
+	return crew_datapath(dp, is_opaque ? 0 : home_of(dp->crew, endpoint, device));
 }
 
 bool crew_knows_cid(const struct datapath *dp, struct slice cid)

@@ -94,10 +94,9 @@ bool crew_is_at_first(const struct datapath *dp, const struct lan_key *key);
 /* What one worker has found out of servers' addresses all others learn: a device that calls one may come to
  * any of them. All must be held. */
 void crew_share_servers(struct datapath *dp, struct mono now);
-/* True when no worker, or this one, has the endpoint. */
-bool crew_may_have(const struct datapath *dp, const char *endpoint);
-/* True when the kernel brings what comes from there to this worker. */
-bool crew_is_home(const struct datapath *dp, const struct addr *device);
+/* True when a flow of the endpoint would be this worker's: it has the endpoint, or nobody has and the kernel
+ * brings what comes from there here. */
+bool crew_is_home(const struct datapath *dp, const char *endpoint, const struct addr *device);
 /* Where a saved flow goes on: where its endpoint is already, else where its device will come to. */
 struct datapath *crew_home(struct datapath *dp, const char *endpoint, const char *server,
 	bool is_bootstrap, const struct addr *device);

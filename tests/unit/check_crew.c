@@ -375,6 +375,29 @@ START_TEST(crew_leads_a_static_device_to_its_worker_from_any_port)
 }
 END_TEST
 
+/* The endpoint is at another worker than its address: a new way of it is there, too. */
+START_TEST(crew_opens_a_static_way_where_its_endpoint_is)
+{
+	struct rig *r = rig_create();
+	r->workers = 2;
+	rig_add_server(r, "cloud2", CLOUD2, 5683);
+	rig_endpoint(r, "dev", "cloud");
+	rig_start(r);
+	struct addr device = at("192.168.1.10:5683");
+	unsigned home = steer_by_source(&r->crew->steer, &device);
+	steer_to(r, home == 0 ? 1 : 0);
+	rig_register(r, A, "dev", "rd/0");
+	ck_assert_uint_ne(owner(r, "dev"), home);
+	struct conf_endpoint *e = rig_endpoint(r, "dev", "cloud2");
+	e->has_address = true;
+	e->address = at("192.168.1.10");
+	ck_assert_int_eq(rig_apply(r), 0);
+	ck_assert_uint_eq(directory_flows(r->crew->directory), 2);
+	ck_assert_uint_eq(flows_count(rig_worker(r, home)->flows), 0);
+	rig_free(r);
+}
+END_TEST
+
 /* ---- devices with DTLS ---- */
 
 static struct rig *up_secure(unsigned workers, bool cid)
@@ -625,3 +648,4 @@ Suite *crew_suite(void)
 	SUITE_TEST(s, crew_serves_all_whatever_the_kernel_chooses);
 	return s;
 }
+	SUITE_TEST(s, crew_opens_a_static_way_where_its_endpoint_is);
