@@ -606,6 +606,47 @@ START_TEST(crew_serves_all_whatever_the_kernel_chooses)
 		if (rand() % 3 == 0) /* another port of its host */
 			snprintf(from[i], sizeof(from[i]), "192.168.1.%d:%d", 20 + i, 40000 + rand() % 9);
 		rig_device(r, from[i], update);
+/* A device's datagrams come to the socket of this worker. */
+static void flood(struct rig *r, const char *from, unsigned worker, size_t n, unsigned times)
+{
+	static uint8_t bytes[10000] = { 0x40, 0x01, 0, 1, 0xff };
+	struct listener *l = wanted_listener_by_number(rig_worker(r, worker), 1);
+	struct lan_port *port = container_of(l->ports.next, struct lan_port, node);
+	struct udp_slot slot = { .bytes = bytes, .n = n, .peer = at(from), .called = at("192.168.1.1:5683"),
+		.ifindex = r->ifindex };
+	while (times-- > 0)
+		port->calls->datagram(port->who, port, &slot, fake_net_now(r->net));
+}
+
+/* The flow stays, with its association, and goes when there is room: the device repeats its Register. */
+START_TEST(crew_keeps_a_flow_that_a_ring_has_no_room_for)
+{
+	struct rig *r = up(2);
+	steer_to(r, 0);
+	rig_register(r, A, "dev", "rd/0");
+	steer_to(r, 1);
+	rig_register(r, B, "dev2", "rd/1");
+	steer_to(r, 0);
+	rig_device(r, A, coap(CON, "0.02", 0x77, "aa", "rd?ep=dev2&lt=60"));
+	is_late(r, 0);
+	flood(r, A, 1, 10000, 40);
+	flood(r, A, 1, 4, 100);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_str_ne(rig_device_got(r, B), "");
+		rig_advance(r, 700);
+	}
+	ck_assert_uint_eq(owner(r, "dev2"), 1);
+	ck_assert_ptr_nonnull(rig_flow(r, "dev2"));
+	ck_assert_uint_eq(rig_counts(r, COUNT_HANDED_FLOWS), 0);
+	comes_to_it(r, 0);
+	for (int i = 0; i < 4; i++)
+		rig_settle(r);
+	while (rig_server_got(r)[0] != '\0')
+		;
+	rig_free(r);
+}
+END_TEST
+
 		rig_expect_server(r, update);
 		ck_assert_uint_eq(r->port, port[i]);
 		rig_server(r, port[i], coap(ACK, "2.04", step, "ab", NULL));
@@ -649,3 +690,4 @@ Suite *crew_suite(void)
 	return s;
 }
 	SUITE_TEST(s, crew_opens_a_static_way_where_its_endpoint_is);
+	SUITE_TEST(s, crew_keeps_a_flow_that_a_ring_has_no_room_for);
