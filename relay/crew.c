@@ -373,8 +373,8 @@ void crew_leave_flow(struct datapath *dp, const struct route *route, const struc
 
 void crew_move_flow(struct datapath *dp, const struct lan_key *from, const struct lan_key *to)
 {
+	(void)enter_place(dp, to); /* first: where both are one, nobody shall come between */
 	leave_place(dp, from);
-	(void)enter_place(dp, to);
 }
 
 void crew_port_is(struct datapath *dp, const struct route *route, uint16_t port)
@@ -383,15 +383,22 @@ void crew_port_is(struct datapath *dp, const struct route *route, uint16_t port)
 		route->is_bootstrap, port);
 }
 
-void crew_enter_session(struct datapath *dp, struct lan_session *s)
+bool crew_enter_session(struct datapath *dp, struct lan_session *s)
 {
 	struct place cid = place_of_cid(s->cid);
 	s->is_entered = directory_enter(dp->crew->directory, s->identity->endpoint, dp->number);
 	if (!s->is_entered)
-		return;
+		return false;
 	(void)enter_place(dp, &s->key);
 	if (s->is_adopted)
 		(void)directory_place_enter(dp->crew->directory, &cid, dp->number, true);
+	return true;
+}
+
+void crew_move_session(struct datapath *dp, const struct lan_session *s, const struct lan_key *to)
+{
+	if (s->is_entered)
+		crew_move_flow(dp, &s->key, to);
 }
 
 void crew_leave_session(struct datapath *dp, struct lan_session *s)

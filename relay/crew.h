@@ -112,7 +112,9 @@ void crew_leave_flow(struct datapath *dp, const struct route *route, const struc
 void crew_move_flow(struct datapath *dp, const struct lan_key *from, const struct lan_key *to);
 /* Its source port is another one. */
 void crew_port_is(struct datapath *dp, const struct route *route, uint16_t port);
-/* A proven session of the endpoint is here, or is here no more. */
-void crew_enter_session(struct datapath *dp, struct lan_session *s);
-/* See crew_enter_session. */
+/* A proven session of the endpoint is here; false where another worker has the endpoint. */
+bool crew_enter_session(struct datapath *dp, struct lan_session *s) MUST_CHECK;
+/* It is elsewhere from now on. */
+void crew_move_session(struct datapath *dp, const struct lan_session *s, const struct lan_key *to);
+/* It is here no more. */
 void crew_leave_session(struct datapath *dp, struct lan_session *s);

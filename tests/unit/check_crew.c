@@ -535,6 +535,36 @@ START_TEST(crew_reloads_with_a_session_under_way)
 }
 END_TEST
 
+/* While a session was under way the endpoint came to another worker. One worker has it, and a device that needs
+ * the session hears that it is over. */
+START_TEST(crew_ends_a_session_that_comes_too_late)
+{
+	struct rig *r = up_secure(2, false);
+	steer_to(r, 0);
+	struct rig_dtls *d = rig_dtls(r, A, "dev-lan");
+	ck_assert_uint_eq(owner(r, "dev"), 0);
+	steer_to(r, 1);
+	is_late(r, 0);
+	struct rig_dtls *late = rig_dtls(r, A2, "dev-lan");
+	ck_assert_uint_eq(rig_counts(r, COUNT_HANDED_SESSIONS), 1);
+	steer_to(r, 0);
+	rig_dtls_close(d);
+	ck_assert_uint_eq(owner(r, "dev"), DIRECTORY_NOBODY);
+	steer_to(r, 1);
+	struct rig_dtls *again = rig_dtls(r, B, "dev-lan");
+	ck_assert_uint_eq(owner(r, "dev"), 1);
+	comes_to_it(r, 0);
+	rig_lan_pump(r);
+	ck_assert(rig_dtls_is_closed(late));
+	ck_assert_uint_eq(lan_sessions_count(rig_worker(r, 0)->sessions, true), 0);
+	ck_assert_uint_eq(lan_sessions_count(rig_worker(r, 1)->sessions, true), 1);
+	rig_dtls_free(d);
+	rig_dtls_free(late);
+	rig_dtls_free(again);
+	rig_free(r);
+}
+END_TEST
+
 /* Rule 2 over workers. */
 START_TEST(crew_refuses_a_secured_endpoint_without_dtls)
 {
@@ -576,36 +606,6 @@ START_TEST(crew_loses_by_name_what_a_ring_has_no_room_for)
 }
 END_TEST
 
-/* ---- by chance ---- */
-
-/* Devices speak, change ports and hosts, while the kernel brings them to any worker. */
-START_TEST(crew_serves_all_whatever_the_kernel_chooses)
-{
-	enum { DEVICES = 6, STEPS = 400 };
-	char name[DEVICES][16], from[DEVICES][32], location[DEVICES][16];
-	uint16_t port[DEVICES];
-	struct rig *r = rig_create();
-	r->workers = 4;
-	for (int i = 0; i < DEVICES; i++) {
-		snprintf(name[i], sizeof(name[i]), "dev%d", i);
-		rig_endpoint(r, name[i], "cloud");
-	}
-	rig_start(r);
-	srand(rig_seed());
-	for (int i = 0; i < DEVICES; i++) {
-		snprintf(from[i], sizeof(from[i]), "192.168.1.%d:40000", 20 + i);
-		snprintf(location[i], sizeof(location[i]), "rd/%d", i);
-		steer_to(r, rand() % 4);
-		rig_register(r, from[i], name[i], location[i]);
-		port[i] = r->port;
-	}
-	for (unsigned step = 1; step <= STEPS; step++) {
-		int i = rand() % DEVICES;
-		const char *update = UPDATE(step, location[i]);
-		steer_to(r, rand() % 4);
-		if (rand() % 3 == 0) /* another port of its host */
-			snprintf(from[i], sizeof(from[i]), "192.168.1.%d:%d", 20 + i, 40000 + rand() % 9);
-		rig_device(r, from[i], update);
 /* A device's datagrams come to the socket of this worker. */
 static void flood(struct rig *r, const char *from, unsigned worker, size_t n, unsigned times)
 {
@@ -647,6 +647,36 @@ START_TEST(crew_keeps_a_flow_that_a_ring_has_no_room_for)
 }
 END_TEST
 
+/* ---- by chance ---- */
+
+/* Devices speak, change ports and hosts, while the kernel brings them to any worker. */
+START_TEST(crew_serves_all_whatever_the_kernel_chooses)
+{
+	enum { DEVICES = 6, STEPS = 400 };
+	char name[DEVICES][16], from[DEVICES][32], location[DEVICES][16];
+	uint16_t port[DEVICES];
+	struct rig *r = rig_create();
+	r->workers = 4;
+	for (int i = 0; i < DEVICES; i++) {
+		snprintf(name[i], sizeof(name[i]), "dev%d", i);
+		rig_endpoint(r, name[i], "cloud");
+	}
+	rig_start(r);
+	srand(rig_seed());
+	for (int i = 0; i < DEVICES; i++) {
+		snprintf(from[i], sizeof(from[i]), "192.168.1.%d:40000", 20 + i);
+		snprintf(location[i], sizeof(location[i]), "rd/%d", i);
+		steer_to(r, rand() % 4);
+		rig_register(r, from[i], name[i], location[i]);
+		port[i] = r->port;
+	}
+	for (unsigned step = 1; step <= STEPS; step++) {
+		int i = rand() % DEVICES;
+		const char *update = UPDATE(step, location[i]);
+		steer_to(r, rand() % 4);
+		if (rand() % 3 == 0) /* another port of its host */
+			snprintf(from[i], sizeof(from[i]), "192.168.1.%d:%d", 20 + i, 40000 + rand() % 9);
+		rig_device(r, from[i], update);
 		rig_expect_server(r, update);
 		ck_assert_uint_eq(r->port, port[i]);
 		rig_server(r, port[i], coap(ACK, "2.04", step, "ab", NULL));
@@ -679,15 +709,16 @@ Suite *crew_suite(void)
 	SUITE_TEST(s, crew_makes_way_for_an_address_of_the_same_port);
 	SUITE_TEST(s, crew_opens_a_static_device_once_where_it_will_come);
 	SUITE_TEST(s, crew_leads_a_static_device_to_its_worker_from_any_port);
+	SUITE_TEST(s, crew_opens_a_static_way_where_its_endpoint_is);
 	SUITE_TEST(s, crew_hands_a_new_session_to_the_worker_of_the_flow);
 	SUITE_TEST(s, crew_serves_a_new_session_beside_an_old_one_of_the_address);
 	SUITE_TEST(s, crew_finds_a_session_by_its_connection_id);
 	SUITE_TEST(s, crew_reloads_with_a_session_of_another_workers_making);
 	SUITE_TEST(s, crew_reloads_with_a_session_under_way);
+	SUITE_TEST(s, crew_ends_a_session_that_comes_too_late);
 	SUITE_TEST(s, crew_refuses_a_secured_endpoint_without_dtls);
 	SUITE_TEST(s, crew_loses_by_name_what_a_ring_has_no_room_for);
+	SUITE_TEST(s, crew_keeps_a_flow_that_a_ring_has_no_room_for);
 	SUITE_TEST(s, crew_serves_all_whatever_the_kernel_chooses);
 	return s;
 }
-	SUITE_TEST(s, crew_opens_a_static_way_where_its_endpoint_is);
-	SUITE_TEST(s, crew_keeps_a_flow_that_a_ring_has_no_room_for);
