@@ -167,6 +167,17 @@ bool crew_read(struct datapath *dp, struct mono now)
 	return had_some;
 }
 
+/* It ends: a datagram goes on HOPS_MAX times at most, or once to each; a session or a flow stays. */
+void crew_settle(struct datapath *dp, struct mono now)
+{
+	bool had_some = dp->crew != NULL;
+	while (had_some) {
+		had_some = false;
+		for (unsigned i = 0; i < dp->crew->count; i++)
+			had_some |= crew_read(crew_datapath(dp, i), now);
+	}
+}
+
 /* ---- all of them ---- */
 
 unsigned crew_count(const struct datapath *dp)
@@ -270,16 +281,16 @@ uint16_t crew_port_of(const struct datapath *dp, const struct route *route)
 					  route->server->name, route->is_bootstrap);
 }
 
-bool crew_may_have(const struct datapath *dp, const char *endpoint)
+/* The worker that has the endpoint, else the one that its device will come to. */
+static unsigned home_of(const struct crew *crew, const char *endpoint, const struct addr *device)
 {
-	unsigned owner = dp->crew == NULL ? DIRECTORY_NOBODY :
-					    directory_owner(dp->crew->directory, slice_str(endpoint));
-	return owner == DIRECTORY_NOBODY || owner == dp->number;
+	unsigned owner = directory_owner(crew->directory, slice_str(endpoint));
+	return owner != DIRECTORY_NOBODY ? owner : steer_by_source(&crew->steer, device);
 }
 
-bool crew_is_home(const struct datapath *dp, const struct addr *device)
+bool crew_is_home(const struct datapath *dp, const char *endpoint, const struct addr *device)
 {
-	return dp->crew == NULL || steer_by_source(&dp->crew->steer, device) == dp->number;
+	return dp->crew == NULL || home_of(dp->crew, endpoint, device) == dp->number;
 }
 
 struct datapath *crew_home(struct datapath *dp, const char *endpoint, const char *server,
@@ -288,11 +299,8 @@ struct datapath *crew_home(struct datapath *dp, const char *endpoint, const char
 	if (dp->crew == NULL)
 		return dp;
 	const struct route *r = route_find_exact(dp->routes, endpoint, server, is_bootstrap);
-	unsigned owner = directory_owner(dp->crew->directory, slice_str(endpoint));
-	if (r != NULL && r->is_opaque)
-		return crew_datapath(dp, 0);
-	return crew_datapath(dp, owner != DIRECTORY_NOBODY ? owner :
-		steer_by_source(&dp->crew->steer, device));
+	bool is_opaque = r != NULL && r->is_opaque;
+	return crew_datapath(dp, is_opaque ? 0 : home_of(dp->crew, endpoint, device));
 }
 
 bool crew_knows_cid(const struct datapath *dp, struct slice cid)
@@ -365,8 +373,8 @@ void crew_leave_flow(struct datapath *dp, const struct route *route, const struc
 
 void crew_move_flow(struct datapath *dp, const struct lan_key *from, const struct lan_key *to)
 {
+	(void)enter_place(dp, to); /* first: where both are one, nobody shall come between */
 	leave_place(dp, from);
-	(void)enter_place(dp, to);
 }
 
 void crew_port_is(struct datapath *dp, const struct route *route, uint16_t port)
@@ -375,15 +383,22 @@ void crew_port_is(struct datapath *dp, const struct route *route, uint16_t port)
 		route->is_bootstrap, port);
 }
 
-void crew_enter_session(struct datapath *dp, struct lan_session *s)
+bool crew_enter_session(struct datapath *dp, struct lan_session *s)
 {
 	struct place cid = place_of_cid(s->cid);
 	s->is_entered = directory_enter(dp->crew->directory, s->identity->endpoint, dp->number);
 	if (!s->is_entered)
-		return;
+		return false;
 	(void)enter_place(dp, &s->key);
 	if (s->is_adopted)
 		(void)directory_place_enter(dp->crew->directory, &cid, dp->number, true);
+	return true;
+}
+
+void crew_move_session(struct datapath *dp, const struct lan_session *s, const struct lan_key *to)
+{
+	if (s->is_entered)
+		crew_move_flow(dp, &s->key, to);
 }
 
 void crew_leave_session(struct datapath *dp, struct lan_session *s)

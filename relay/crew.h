@@ -59,6 +59,10 @@ void crew_leave(struct datapath *dp);
 /* Takes what others sent; true when there was something. The bell does it; tests may, too. */
 bool crew_read(struct datapath *dp, struct mono now);
 
+/* All that is under way between workers arrives: nothing that is about to end is in a ring then. All must be
+ * held, or there are no threads. */
+void crew_settle(struct datapath *dp, struct mono now);
+
 /* Tells a member that something lies in its rings. */
 void crew_ring(struct crew_member *member);
 
@@ -90,10 +94,9 @@ bool crew_is_at_first(const struct datapath *dp, const struct lan_key *key);
 /* What one worker has found out of servers' addresses all others learn: a device that calls one may come to
  * any of them. All must be held. */
 void crew_share_servers(struct datapath *dp, struct mono now);
-/* True when no worker, or this one, has the endpoint. */
-bool crew_may_have(const struct datapath *dp, const char *endpoint);
-/* True when the kernel brings what comes from there to this worker. */
-bool crew_is_home(const struct datapath *dp, const struct addr *device);
+/* True when a flow of the endpoint would be this worker's: it has the endpoint, or nobody has and the kernel
+ * brings what comes from there here. */
+bool crew_is_home(const struct datapath *dp, const char *endpoint, const struct addr *device);
 /* Where a saved flow goes on: where its endpoint is already, else where its device will come to. */
 struct datapath *crew_home(struct datapath *dp, const char *endpoint, const char *server,
 	bool is_bootstrap, const struct addr *device);
@@ -109,7 +112,9 @@ void crew_leave_flow(struct datapath *dp, const struct route *route, const struc
 void crew_move_flow(struct datapath *dp, const struct lan_key *from, const struct lan_key *to);
 /* Its source port is another one. */
 void crew_port_is(struct datapath *dp, const struct route *route, uint16_t port);
-/* A proven session of the endpoint is here, or is here no more. */
-void crew_enter_session(struct datapath *dp, struct lan_session *s);
-/* See crew_enter_session. */
+/* A proven session of the endpoint is here; false where another worker has the endpoint. */
+bool crew_enter_session(struct datapath *dp, struct lan_session *s) MUST_CHECK;
+/* It is elsewhere from now on. */
+void crew_move_session(struct datapath *dp, const struct lan_session *s, const struct lan_key *to);
+/* It is here no more. */
 void crew_leave_session(struct datapath *dp, struct lan_session *s);

@@ -39,12 +39,13 @@ struct owner {
 	char name[];
 };
 
-/* A place. */
+/* A worker at a place. Who entered last serves it; where he leaves, the one before him does. */
 struct spot {
 	struct node node;
 	struct place place;
 	unsigned worker;
-	unsigned users; /* not 0 */
+	unsigned users;  /* not 0 */
+	uint64_t turn;   /* when it entered, by directory.turns */
 };
 
 struct directory {
@@ -52,6 +53,7 @@ struct directory {
 	struct hash_key secret;
 	struct table owners;
 	struct table spots;
+	uint64_t turns;      /* places entered so far */
 	_Atomic size_t flows;
 };
 
@@ -253,15 +255,35 @@ void directory_leave(struct directory *d, const char *endpoint, unsigned worker)
 
 /* ---- places ---- */
 
-static struct spot *spot_find(const struct directory *d, const struct place *place)
+/* The next spot of a place, after one or from the first on. */
+static struct spot *spot_next(const struct directory *d, const struct place *place, const struct spot *after)
 {
 	uint64_t hash = hash_bytes(&d->secret, place->bytes, PLACE_BYTES);
-	for (struct node *n = d->spots.chain[hash & d->spots.mask]; n != NULL; n = n->next) {
+	struct node *n = after != NULL ? after->node.next : d->spots.chain[hash & d->spots.mask];
+	for (; n != NULL; n = n->next) {
 		struct spot *s = container_of(n, struct spot, node);
 		if (n->hash == hash && memcmp(s->place.bytes, place->bytes, PLACE_BYTES) == 0)
 			return s;
 	}
 	return NULL;
+}
+
+/* That of who serves the place. */
+static struct spot *spot_find(const struct directory *d, const struct place *place)
+{
+	struct spot *found = NULL;
+	for (struct spot *s = NULL; (s = spot_next(d, place, s)) != NULL;)
+		found = found == NULL || s->turn > found->turn ? s : found;
+	return found;
+}
+
+/* That of one worker. */
+static struct spot *spot_of(const struct directory *d, const struct place *place, unsigned worker)
+{
+	struct spot *s = NULL;
+	while ((s = spot_next(d, place, s)) != NULL && s->worker != worker)
+		;
+	return s;
 }
 
 static struct spot *spot_create(struct directory *d, const struct place *place, unsigned worker)
@@ -287,25 +309,25 @@ unsigned directory_place(struct directory *d, const struct place *place)
 bool directory_place_enter(struct directory *d, const struct place *place, unsigned worker, bool takes)
 {
 	pthread_mutex_lock(&d->lock);
-	struct spot *s = spot_find(d, place);
-	if (s == NULL)
-		s = spot_create(d, place, worker);
-	bool is_ours = s != NULL && s->worker == worker;
-	if (is_ours)
+	const struct spot *serves = spot_find(d, place);
+	struct spot *s = NULL;
+	if (serves == NULL || serves->worker == worker || takes) {
+		s = spot_of(d, place, worker);
+		s = s != NULL ? s : spot_create(d, place, worker);
+	}
+	if (s != NULL) {
 		s->users++;
-	else if (s != NULL && takes) {
-		s->worker = worker;
-		s->users = 1;
+		s->turn = ++d->turns;
 	}
 	pthread_mutex_unlock(&d->lock);
-	return is_ours || (s != NULL && takes);
+	return s != NULL;
 }
 
 void directory_place_leave(struct directory *d, const struct place *place, unsigned worker)
 {
 	pthread_mutex_lock(&d->lock);
-	struct spot *s = spot_find(d, place);
-	if (s != NULL && s->worker == worker && --s->users == 0) {
+	struct spot *s = spot_of(d, place, worker);
+	if (s != NULL && --s->users == 0) {
 		table_remove(&d->spots, &s->node);
 		free(s);
 	}

@@ -46,7 +46,8 @@ unsigned directory_place(struct directory *directory, const struct place *place)
  * place is this worker's from now on; else false, as without memory. */
 bool directory_place_enter(struct directory *directory, const struct place *place, unsigned worker,
 	bool takes);
-/* It ended, or left. Nothing happens where another worker serves the place by now. */
+/* It ended, or left. Where that was the worker's last one there, the place is that of who had it before, if he
+ * did not leave. */
 void directory_place_leave(struct directory *directory, const struct place *place, unsigned worker);
 
 /* The remembered source port of an endpoint towards a server, host order, or 0. */

@@ -205,8 +205,8 @@ static const char *calls_of(const struct datapath *dp, uint32_t number)
 	return s != NULL ? s->name : NULL;
 }
 
-/* The row as it will be where the device is now. */
-static void send_flow(struct datapath *dp, unsigned to, struct flow *flow, const struct parcel *p)
+/* The row as it will be where the device is now. False when there is no room: the flow stays. */
+static bool send_flow(struct datapath *dp, unsigned to, struct flow *flow, const struct parcel *p)
 {
 	struct life_saved row;
 	life_save(flow, &row, p->now);
@@ -219,14 +219,15 @@ static void send_flow(struct datapath *dp, unsigned to, struct flow *flow, const
 	row.is_guest = true;
 	struct life_saved *copy = keep_row(&row);
 	struct letter *letter = copy != NULL ? begin(dp, to, 0) : NULL;
-	life_end(dp, flow, "its device is at another worker's address");
 	if (letter == NULL) {
 		free(copy);
-		return;
+		return false;
 	}
+	life_end(dp, flow, "its device is at another worker's address");
 	*letter = (struct letter){ .kind = LETTER_FLOW, .flow = copy };
 	post(dp, to);
 	dp->env.stat.count[COUNT_HANDED_FLOWS]++;
+	return true;
 }
 
 /* One that is still here; its routes may go with their flows. */
@@ -249,7 +250,8 @@ bool handover_flow(struct datapath *dp, struct flow *flow, const struct parcel *
 		return false;
 	snprintf(endpoint, sizeof(endpoint), "%s", flow->route->endpoint);
 	while ((flow = flow_of(dp, endpoint)) != NULL)
-		send_flow(dp, to, flow, p);
+		if (!send_flow(dp, to, flow, p))
+			return true; /* the device asks again */
 	send_datagram(dp, to, p, (struct handed){ .is_final = true });
 	return true;
 }

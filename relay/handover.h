@@ -26,7 +26,7 @@ bool handover_to_first(struct datapath *dp, const struct parcel *p);
 bool handover_ask_around(struct datapath *dp, const struct parcel *p);
 /* The device of a flow came to an address that another worker serves for somebody else: all flows of the
  * endpoint end here, and go on there as after a restart, and the datagram goes along. False where the address
- * is free, or this worker's. */
+ * is free, or this worker's. Where there is no room the datagram is lost, and the flow stays. */
 bool handover_flow(struct datapath *dp, struct flow *flow, const struct parcel *p);
 /* A session was proven to be of an endpoint that another worker has: the session goes there, as it is, and
  * what follows by its address or connection id, too. True: its dtls is NULL from now on. */

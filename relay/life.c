@@ -289,7 +289,7 @@ static struct addr address_of(const struct route *r)
 static bool is_here(const struct datapath *dp, const struct route *r)
 {
 	struct addr device = address_of(r);
-	return crew_is_home(dp, &device) && crew_may_have(dp, r->endpoint);
+	return crew_is_home(dp, r->endpoint, &device);
 }
 
 static void open_static(struct datapath *dp, struct route *r, struct mono now, int64_t delay_ms)

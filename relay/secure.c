@@ -226,8 +226,9 @@ static void trim(struct datapath *dp, struct identity *id)
 		evict(container_of(id->sessions.next, struct lan_session, same_identity));
 }
 
-/* It is this endpoint's from now on. */
-static void belongs_to(struct datapath *dp, struct lan_session *s, struct identity *id, struct mono now)
+/* It is this endpoint's from now on; false when it ended, for another worker has the endpoint since it was
+ * asked: a device that needs the session begins anew. */
+static bool belongs_to(struct datapath *dp, struct lan_session *s, struct identity *id, struct mono now)
 {
 	struct lan_key key = s->key;
 	key.identity = id->number;
@@ -236,14 +237,18 @@ static void belongs_to(struct datapath *dp, struct lan_session *s, struct identi
 	s->identity = id;
 	list_append(&id->sessions, &s->same_identity);
 	s->heard = now;
-	if (dp->crew != NULL)
-		crew_enter_session(dp, s);
+	if (dp->crew != NULL && !crew_enter_session(dp, s)) {
+		count(dp, COUNT_DEVICE_PUSHED_OUT);
+		close_session(dp, s);
+		return false;
+	}
 	take_flows(dp, s, now);
 	bool again = drop_older(dp, s);
 	trim(dp, id);
 	count(dp, COUNT_DEVICE_HANDSHAKES_DONE);
 	secure_tell_proven(dp, s, again, now);
 	look_idle(dp, s, now);
+	return true;
 }
 
 /* The handshake is done. False when the session is another worker's now. */
@@ -258,8 +263,7 @@ static bool proven(struct datapath *dp, struct lan_session *s, struct mono now)
 		drop_session(dp, s);
 		return false;
 	}
-	belongs_to(dp, s, id, now);
-	return true;
+	return belongs_to(dp, s, id, now);
 }
 
 /* An authentic record, newer than all before, came from another address, socket or interface: RFC 9146 6.
@@ -275,10 +279,8 @@ static void follow(struct datapath *dp, struct lan_session *s, const struct parc
 	s->port = p->port;
 	s->called = p->called;
 	if (dp->crew != NULL)
-		crew_leave_session(dp, s);
+		crew_move_session(dp, s, &key);
 	lan_session_rekey(dp->sessions, s, &key);
-	if (dp->crew != NULL && s->identity != NULL)
-		crew_enter_session(dp, s);
 	if (s->identity != NULL)
 		take_flows(dp, s, p->now);
 }
@@ -392,7 +394,7 @@ void secure_adopt_session(struct datapath *dp, struct lan_session *from, struct 
 		return;
 	}
 	s->is_adopted = s->has_cid;
-	belongs_to(dp, s, id, now);
+	(void)belongs_to(dp, s, id, now);
 }
 
 static bool admit(void *who)

@@ -467,6 +467,7 @@ static void commit_all(struct plan *plan, unsigned count, struct mono now)
 int wanted_apply(struct datapath *dp, const struct conf *conf, struct mono now)
 {
 	unsigned count = crew_count(dp);
+	crew_settle(dp, now); /* a session in a ring needs its listener, as it is */
 	for (unsigned i = 0; i < count; i++)
 		crew_datapath(dp, i)->fault[0] = '\0';
 	struct plan *plan = calloc(count, sizeof(*plan));

@@ -20,6 +20,9 @@
 #include "datapath.h"
 #include "reopen.h"
 
+/* Bytes of stack that a worker has at least. A C library may give less unasked (musl: 128 KiB), as may a limit. */
+#define STACK_LEAST (1024 * 1024)
+
 struct workers;
 
 /* A worker besides the first. */
@@ -191,6 +194,21 @@ void workers_release(struct workers *ws)
 	pthread_mutex_unlock(&ws->lock);
 }
 
+static int make_thread(struct worker *w)
+{
+	size_t size;
+	pthread_attr_t attr;
+	int rc = -pthread_attr_init(&attr);
+	if (rc != 0)
+		return rc;
+	if (pthread_attr_getstacksize(&attr, &size) == 0 && size < STACK_LEAST)
+		rc = -pthread_attr_setstacksize(&attr, STACK_LEAST);
+	if (rc == 0)
+		rc = -pthread_create(&w->thread, &attr, work, w);
+	pthread_attr_destroy(&attr);
+	return rc;
+}
+
 int workers_start(struct workers *ws)
 {
 	int rc = 0;
@@ -200,7 +218,7 @@ int workers_start(struct workers *ws)
 	ws->holds++;
 	for (unsigned i = 0; rc == 0 && i < ws->others; i++) {
 		struct worker *w = &ws->other[i];
-		rc = -pthread_create(&w->thread, NULL, work, w);
+		rc = make_thread(w);
 		w->has_thread = rc == 0;
 		w->is_gone = rc != 0;
 	}
@@ -225,6 +243,7 @@ void workers_stop(struct workers *ws)
 			pthread_join(ws->other[i].thread, NULL);
 		ws->other[i].has_thread = false;
 	}
+	crew_settle(ws->spec.first, loop_now(ws->loop)); /* a flow under way belongs into the state file */
 }
 
 /* ---- the machine's addresses changed ---- */

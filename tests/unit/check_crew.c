@@ -375,6 +375,29 @@ START_TEST(crew_leads_a_static_device_to_its_worker_from_any_port)
 }
 END_TEST
 
+/* The endpoint is at another worker than its address: a new way of it is there, too. */
+START_TEST(crew_opens_a_static_way_where_its_endpoint_is)
+{
+	struct rig *r = rig_create();
+	r->workers = 2;
+	rig_add_server(r, "cloud2", CLOUD2, 5683);
+	rig_endpoint(r, "dev", "cloud");
+	rig_start(r);
+	struct addr device = at("192.168.1.10:5683");
+	unsigned home = steer_by_source(&r->crew->steer, &device);
+	steer_to(r, home == 0 ? 1 : 0);
+	rig_register(r, A, "dev", "rd/0");
+	ck_assert_uint_ne(owner(r, "dev"), home);
+	struct conf_endpoint *e = rig_endpoint(r, "dev", "cloud2");
+	e->has_address = true;
+	e->address = at("192.168.1.10");
+	ck_assert_int_eq(rig_apply(r), 0);
+	ck_assert_uint_eq(directory_flows(r->crew->directory), 2);
+	ck_assert_uint_eq(flows_count(rig_worker(r, home)->flows), 0);
+	rig_free(r);
+}
+END_TEST
+
 /* ---- devices with DTLS ---- */
 
 static struct rig *up_secure(unsigned workers, bool cid)
@@ -477,6 +500,71 @@ START_TEST(crew_reloads_with_a_session_of_another_workers_making)
 }
 END_TEST
 
+/* A worker that does not come to its rings, as before it is held. */
+static void is_late(struct rig *r, unsigned worker)
+{
+	loop_unwatch(r->loop, &r->crew->member[worker].bell.watch);
+}
+
+static void comes_to_it(struct rig *r, unsigned worker)
+{
+	ck_assert_int_eq(loop_watch(r->loop, &r->crew->member[worker].bell.watch, LOOP_READ), 0);
+	rig_settle(r);
+}
+
+/* A session under way refers to what the reload ends. */
+START_TEST(crew_reloads_with_a_session_under_way)
+{
+	struct rig *r = up_secure(2, true);
+	steer_to(r, 0);
+	struct rig_dtls *d = rig_dtls_register(r, A, "dev");
+	steer_to(r, 1);
+	is_late(r, 0);
+	struct rig_dtls *again = rig_dtls(r, A2, "dev-lan");
+	ck_assert(rig_dtls_is_up(again));
+	ck_assert_uint_eq(rig_counts(r, COUNT_HANDED_SESSIONS), 1);
+	r->listens[0].cid = false;
+	ck_assert_int_eq(rig_apply(r), 0);
+	comes_to_it(r, 0);
+	rig_lan_pump(r);
+	ck_assert(rig_dtls_is_closed(again));
+	ck_assert_uint_eq(rig_proven(r), 0);
+	rig_dtls_free(d);
+	rig_dtls_free(again);
+	rig_free(r);
+}
+END_TEST
+
+/* While a session was under way the endpoint came to another worker. One worker has it, and a device that needs
+ * the session hears that it is over. */
+START_TEST(crew_ends_a_session_that_comes_too_late)
+{
+	struct rig *r = up_secure(2, false);
+	steer_to(r, 0);
+	struct rig_dtls *d = rig_dtls(r, A, "dev-lan");
+	ck_assert_uint_eq(owner(r, "dev"), 0);
+	steer_to(r, 1);
+	is_late(r, 0);
+	struct rig_dtls *late = rig_dtls(r, A2, "dev-lan");
+	ck_assert_uint_eq(rig_counts(r, COUNT_HANDED_SESSIONS), 1);
+	steer_to(r, 0);
+	rig_dtls_close(d);
+	ck_assert_uint_eq(owner(r, "dev"), DIRECTORY_NOBODY);
+	steer_to(r, 1);
+	struct rig_dtls *again = rig_dtls(r, B, "dev-lan");
+	ck_assert_uint_eq(owner(r, "dev"), 1);
+	comes_to_it(r, 0);
+	rig_lan_pump(r);
+	ck_assert(rig_dtls_is_closed(late));
+	ck_assert_uint_eq(lan_sessions_count(rig_worker(r, 0)->sessions, true), 0);
+	ck_assert_uint_eq(lan_sessions_count(rig_worker(r, 1)->sessions, true), 1);
+	rig_dtls_free(d);
+	rig_dtls_free(late);
+	rig_dtls_free(again);
+	rig_free(r);
+}
+END_TEST
+
 /* Rule 2 over workers. */
 START_TEST(crew_refuses_a_secured_endpoint_without_dtls)
 {
@@ -514,6 +602,47 @@ START_TEST(crew_loses_by_name_what_a_ring_has_no_room_for)
 		came++;
 	ck_assert_uint_eq(came + rig_drops(r, DROP_HANDOVER_FULL), 40);
 	exchange(r, A, 3);
+	rig_free(r);
+}
+END_TEST
+
+/* A device's datagrams come to the socket of this worker. */
+static void flood(struct rig *r, const char *from, unsigned worker, size_t n, unsigned times)
+{
+	static uint8_t bytes[10000] = { 0x40, 0x01, 0, 1, 0xff };
+	struct listener *l = wanted_listener_by_number(rig_worker(r, worker), 1);
+	struct lan_port *port = container_of(l->ports.next, struct lan_port, node);
+	struct udp_slot slot = { .bytes = bytes, .n = n, .peer = at(from), .called = at("192.168.1.1:5683"),
+		.ifindex = r->ifindex };
+	while (times-- > 0)
+		port->calls->datagram(port->who, port, &slot, fake_net_now(r->net));
+}
+
+/* The flow stays, with its association, and goes when there is room: the device repeats its Register. */
+START_TEST(crew_keeps_a_flow_that_a_ring_has_no_room_for)
+{
+	struct rig *r = up(2);
+	steer_to(r, 0);
+	rig_register(r, A, "dev", "rd/0");
+	steer_to(r, 1);
+	rig_register(r, B, "dev2", "rd/1");
+	steer_to(r, 0);
+	rig_device(r, A, coap(CON, "0.02", 0x77, "aa", "rd?ep=dev2&lt=60"));
+	is_late(r, 0);
+	flood(r, A, 1, 10000, 40);
+	flood(r, A, 1, 4, 100);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_str_ne(rig_device_got(r, B), "");
+		rig_advance(r, 700);
+	}
+	ck_assert_uint_eq(owner(r, "dev2"), 1);
+	ck_assert_ptr_nonnull(rig_flow(r, "dev2"));
+	ck_assert_uint_eq(rig_counts(r, COUNT_HANDED_FLOWS), 0);
+	comes_to_it(r, 0);
+	for (int i = 0; i < 4; i++)
+		rig_settle(r);
+	while (rig_server_got(r)[0] != '\0')
+		;
 	rig_free(r);
 }
 END_TEST
@@ -580,12 +709,16 @@ Suite *crew_suite(void)
 	SUITE_TEST(s, crew_makes_way_for_an_address_of_the_same_port);
 	SUITE_TEST(s, crew_opens_a_static_device_once_where_it_will_come);
 	SUITE_TEST(s, crew_leads_a_static_device_to_its_worker_from_any_port);
+	SUITE_TEST(s, crew_opens_a_static_way_where_its_endpoint_is);
 	SUITE_TEST(s, crew_hands_a_new_session_to_the_worker_of_the_flow);
 	SUITE_TEST(s, crew_serves_a_new_session_beside_an_old_one_of_the_address);
 	SUITE_TEST(s, crew_finds_a_session_by_its_connection_id);
 	SUITE_TEST(s, crew_reloads_with_a_session_of_another_workers_making);
+	SUITE_TEST(s, crew_reloads_with_a_session_under_way);
+	SUITE_TEST(s, crew_ends_a_session_that_comes_too_late);
 	SUITE_TEST(s, crew_refuses_a_secured_endpoint_without_dtls);
 	SUITE_TEST(s, crew_loses_by_name_what_a_ring_has_no_room_for);
+	SUITE_TEST(s, crew_keeps_a_flow_that_a_ring_has_no_room_for);
 	SUITE_TEST(s, crew_serves_all_whatever_the_kernel_chooses);
 	return s;
 }

@@ -80,6 +80,31 @@ START_TEST(directory_gives_a_place_away_only_to_who_takes_it)
 }
 END_TEST
 
+/* Who took a place for a while takes away nothing: what the other one has there is counted still. */
+START_TEST(directory_gives_a_place_back)
+{
+	struct directory *d = make();
+	struct place p = at("192.0.2.1:5684", 1, true);
+	ck_assert(directory_place_enter(d, &p, 0, true));
+	ck_assert(directory_place_enter(d, &p, 0, true));
+	ck_assert(directory_place_enter(d, &p, 1, true));
+	ck_assert_uint_eq(directory_place(d, &p), 1);
+	directory_place_leave(d, &p, 1);
+	ck_assert_uint_eq(directory_place(d, &p), 0);
+	ck_assert(directory_place_enter(d, &p, 1, true));
+	ck_assert(directory_place_enter(d, &p, 0, true));
+	ck_assert_uint_eq(directory_place(d, &p), 0);
+	directory_place_leave(d, &p, 0);
+	directory_place_leave(d, &p, 0);
+	ck_assert_uint_eq(directory_place(d, &p), 0);
+	directory_place_leave(d, &p, 0);
+	ck_assert_uint_eq(directory_place(d, &p), 1);
+	directory_place_leave(d, &p, 1);
+	ck_assert_uint_eq(directory_place(d, &p), DIRECTORY_NOBODY);
+	directory_free(d);
+}
+END_TEST
+
 START_TEST(directory_remembers_ports_beyond_flows)
 {
 	struct directory *d = make();
@@ -167,6 +192,7 @@ Suite *directory_suite(void)
 	SUITE_TEST(s, directory_gives_an_endpoint_to_one_worker);
 	SUITE_TEST(s, directory_knows_places_apart);
 	SUITE_TEST(s, directory_gives_a_place_away_only_to_who_takes_it);
+	SUITE_TEST(s, directory_gives_a_place_back);
 	SUITE_TEST(s, directory_remembers_ports_beyond_flows);
 	SUITE_TEST(s, directory_counts_flows_exactly);
 	SUITE_TEST(s, directory_lets_one_of_many_have_it);

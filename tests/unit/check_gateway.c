@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -28,6 +29,7 @@ static char dir[64];          /* all files of a test */
 static char conf[96], sock[96], state[96];
 static struct gateway_spec spec;
 static uint16_t lan_port;     /* free when the test began */
+static const char *workers;   /* the option */
 
 /* ---- what is there ---- */
 
@@ -106,6 +108,7 @@ static void write_conf(const char *more)
 {
 	write_file(conf,
 		"config gateway 'main'\n\toption log_level 'err'\n\toption max_endpoints '16'\n"
+		"\toption workers '%s'\n"
 		"config server 'cloud'\n\toption uri 'coaps://127.0.0.1:9'\n"
 		"config server 'plain'\n\toption uri 'coap://localhost:9'\n"
 		"config listen 'lan'\n\toption coap '%u'\n\toption coaps '0'\n"
@@ -114,7 +117,7 @@ static void write_conf(const char *more)
 		"\toption identity 'id-one'\n\toption key '000102030405060708090a0b0c0d0e0f'\n"
 		"\toption address '127.0.0.1:9'\n"
 		"config endpoint\n\toption name 'two'\n\toption server 'plain'\n"
-		"%s", lan_port, more);
+		"%s", workers, lan_port, more);
 }
 
 static void setup(void)
@@ -127,6 +130,7 @@ static void setup(void)
 	spec = (struct gateway_spec){ conf, sock, state, true };
 	lan_port = free_port();
 	log_open(LOG_TO_NOBODY, "check");
+	workers = "auto";
 	write_conf("");
 }
 
@@ -212,6 +216,40 @@ START_TEST(lives_with_a_device_leave_their_state_and_nothing_else)
 	assert_same(&before);
 	ck_assert(state_has("\"two\""));
 	close(device);
+}
+END_TEST
+
+/* A piece of memory of nearly this size, as a stack is, without what guards it. */
+static bool has_piece(size_t size)
+{
+	char line[512];
+	unsigned long from, to;
+	bool found = false;
+	FILE *f = fopen("/proc/self/maps", "r");
+	ck_assert_ptr_nonnull(f);
+	while (fgets(line, sizeof(line), f) != NULL)
+		if (sscanf(line, "%lx-%lx rw-p", &from, &to) == 2)
+			found = found || (to - from <= size && to - from + 0x4000 > size);
+	fclose(f);
+	return found;
+}
+
+/* Whatever a thread has by default: with musl it is 128 KiB. */
+START_TEST(workers_have_a_stack_that_is_large_enough)
+{
+	static const size_t small = 0x2d000;
+	pthread_attr_t attr;
+	struct gateway *g;
+	workers = "4";
+	write_conf("");
+	ck_assert_int_eq(pthread_attr_init(&attr), 0);
+	ck_assert_int_eq(pthread_attr_setstacksize(&attr, small), 0);
+	ck_assert_int_eq(pthread_setattr_default_np(&attr), 0);
+	bool was_there = has_piece(small);
+	ck_assert_int_eq(gateway_up(&g, &spec), 0);
+	ck_assert(!was_there && !has_piece(small));
+	gateway_down(g);
+	pthread_attr_destroy(&attr);
 }
 END_TEST
 
@@ -359,6 +397,7 @@ static Suite *gateway_suite(void)
 	const TTest *const tests[] = {
 		a_thousand_starts_and_stops_leave_nothing,
 		lives_with_a_device_leave_their_state_and_nothing_else,
+		workers_have_a_stack_that_is_large_enough,
 		a_bad_configuration_leaves_nothing,
 		a_disabled_one_leaves_nothing,
 		state_and_socket_may_lie_in_one_folder, a_reload_that_disables_it_ends_the_run,
