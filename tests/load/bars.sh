@@ -231,7 +231,7 @@ bar_memory() {
 		start_kind "$kind" "$memory"
 		relay=$pid
 		# shellcheck disable=SC2086 # a list of words
-		begin load $LOAD_CPU "$LOAD/coapload" --target "$target" $speak --devices "$memory" --wait \
+		begin load "$LOAD_CPU" "$LOAD/coapload" --target "$target" $speak --devices "$memory" --wait \
 			--turns --count "$memory" --warmup 0 --stay
 		await load grep -qw ready "$work/load.log"
 		rss=$(memory_of "$relay" VmRSS) slab=$(kernel_memory) pages=$(socket_pages)
@@ -283,7 +283,7 @@ restart_once() {
 	start_kind "$kind" "$endpoints"
 	relay=$pid
 	# shellcheck disable=SC2086 # a list of words
-	begin load $LOAD_CPU "$LOAD/coapload" --target "$target" $speak --devices "$endpoints" --turns \
+	begin load "$LOAD_CPU" "$LOAD/coapload" --target "$target" $speak --devices "$endpoints" --turns \
 		--rate 2000 --retries 5 --seconds 60 --from $FIXED --spread \
 		--register-inflight 256 --cpu-of "$relay"
 	load=$pid
@@ -379,14 +379,14 @@ watch() {
 # A neighbour takes half of the relay's CPU, so that the generator can offer more than it carries.
 overload_once() {
 	kind=$1
-	begin neighbour $RELAY_CPU sh -c 'while :; do :; done'
+	begin neighbour "$RELAY_CPU" sh -c 'while :; do :; done'
 	neighbour=$pid
 	run_once "$kind" post 1000 64 full 256 1
 	carried=$(number rate "$line")
 	start_kind "$kind" 1000
 	relay=$pid
 	# shellcheck disable=SC2086 # a list of words
-	begin load $LOAD_CPU "$LOAD/coapload" --target "$target" $speak --devices 1000 --window 128 \
+	begin load "$LOAD_CPU" "$LOAD/coapload" --target "$target" $speak --devices 1000 --window 128 \
 		--timeout 2 --rate $((carried * 2)) --greedy 50 --warmup 1 --seconds $((seconds * 2)) \
 		--cpu-of "$relay"
 	load=$pid

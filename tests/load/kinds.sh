@@ -112,7 +112,7 @@ config() {
 start_relay() {
 	config "$1" "$2"
 	rm -rf "$work/state" && mkdir "$work/state"
-	start "$1" $RELAY_CPU "$BUILD/lwgated" -c "$work/lwgate" -s "$work/sock" -S "$work/state" \
+	start "$1" "$RELAY_CPU" "$BUILD/lwgated" -c "$work/lwgate" -s "$work/sock" -S "$work/state" \
 		-l stderr
 }
 
@@ -139,13 +139,13 @@ start_nginx() {
 			}
 		}
 	END
-	start_bound nginx $RELAY_CPU "$LAN" "$(find_peer nginx)" -e stderr -p "$work/nginx" \
+	start_bound nginx "$RELAY_CPU" "$LAN" "$(find_peer nginx)" -e stderr -p "$work/nginx" \
 		-c "$work/nginx/nginx.conf"
 }
 
 # The proxies are asked by Proxy-Uri: "reverse" they answer 4.04 to anything else.
 start_coap() {
-	start_bound "$1" $RELAY_CPU "$LAN" "$(find_peer coap-server-openssl)" -A 127.0.0.1 -p "$LAN" \
+	start_bound "$1" "$RELAY_CPU" "$LAN" "$(find_peer coap-server-openssl)" -A 127.0.0.1 -p "$LAN" \
 		-P ,relay -v 3 -k "${SEED_TEXT}0000" -u dev808464432 # 0x30303030: "0000"
 }
 
@@ -154,9 +154,9 @@ start_peer() {
 	export LD_LIBRARY_PATH
 	case $1 in
 	nginx) start_nginx ;;
-	pen) start_bound pen $RELAY_CPU "$LAN" "$(find_peer pen)" -U -f -c $(($2 + 100)) \
+	pen) start_bound pen "$RELAY_CPU" "$LAN" "$(find_peer pen)" -U -f -c $(($2 + 100)) \
 		-x $(($2 + 100)) "127.0.0.1:$LAN" "127.0.0.1:$ECHO_COAP" ;;
-	socat) start_bound socat $RELAY_CPU "$LAN" "$(find_peer socat)" -b 4096 \
+	socat) start_bound socat "$RELAY_CPU" "$LAN" "$(find_peer socat)" -b 4096 \
 		"UDP4-LISTEN:$LAN,bind=127.0.0.1,fork,reuseaddr" "UDP4:127.0.0.1:$ECHO_COAP" ;;
 	coap | coap-psk) start_coap "$1" ;;
 	esac
@@ -170,7 +170,7 @@ start_kind() {
 	target=127.0.0.1:$LAN speak="--control 127.0.0.1:$CONTROL"
 	case $1 in
 	direct) pid=$echo target=127.0.0.1:$ECHO_COAP ;;
-	forward) start forward $RELAY_CPU "$LOAD/forward" "$target" "127.0.0.1:$ECHO_COAP" ;;
+	forward) start forward "$RELAY_CPU" "$LOAD/forward" "$target" "127.0.0.1:$ECHO_COAP" ;;
 	nosec | psk) start_relay "$1" "$2" ;;
 	pskpsk | opaque)
 		target=127.0.0.1:$LANS speak="$speak --key $ECHO_KEY --derive"
@@ -193,7 +193,7 @@ stop_kind() {
 }
 
 start_echo() {
-	start echo $ECHO_CPU "$LOAD/coapecho" --coap "$ECHO_COAP" --coaps "$ECHO_COAPS" \
+	start echo "$ECHO_CPU" "$LOAD/coapecho" --coap "$ECHO_COAP" --coaps "$ECHO_COAPS" \
 		--control "$CONTROL" --key "$ECHO_KEY" --derive --cid "$cid"
 	echo=$pid
 }

@@ -21,7 +21,7 @@ load() {
 	bound=$1
 	shift
 	# shellcheck disable=SC2086 # a list of words
-	timeout "$bound" taskset -c $LOAD_CPU "$LOAD/coapload" --target "$target" $speak "$@" \
+	timeout "$bound" taskset -c "$LOAD_CPU" "$LOAD/coapload" --target "$target" $speak "$@" \
 		2>"$work/load.log"
 }
 
