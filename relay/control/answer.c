@@ -98,15 +98,13 @@ void answer_begin(struct answer *a, const struct control_spec *spec, const char 
 	char command[16];
 	const char *wrong;
 	*a = (struct answer){ .spec = spec };
-	workers_hold(spec->workers);
 	if (read_command(line, n, command, sizeof(command), &wrong))
 		begin_command(a, command, out, now);
 	else
 		answer_error(out, wrong);
-	workers_release(spec->workers);
 }
 
-/* Workers stand still while a piece is made. */
+/* Workers stand still while a piece is made; a reload reads its files before it lets them stand. */
 bool answer_more(struct answer *a, struct text *out, struct mono now)
 {
 	if (a->more == NULL)
