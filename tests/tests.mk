@@ -100,7 +100,7 @@ control_LIBS  = $(JSON_LIBS) $(WOLFSSL_LIBS)
 # The daemon as a whole, all rooms of it.
 gateway_TESTS = tests/unit/check_gateway.c tests/unit/check_confine.c relay/gateway.c
 gateway_BELOW = $(lwgated_BELOW)
-gateway_LIBS  = $(lwgated_LIBS)
+gateway_LIBS  = $(lwgated_LIBS) -Wl,--wrap=pthread_create
 
 # ---- fuzz targets: tests/fuzz/fuzz_x.c by themselves, with what they need besides ------------------
 fuzz_record_SRC       = $(addprefix tests/unit/,wire.c lan.c wolf_peer.c)
