@@ -203,6 +203,17 @@ size_t crew_unproven(const struct datapath *dp)
 	return n;
 }
 
+struct flow *crew_next_flow(const struct datapath *dp, unsigned *worker, size_t *at)
+{
+	struct flow *flow = NULL;
+	while (*worker < crew_count(dp) &&
+		(flow = flow_next(crew_datapath(dp, *worker)->flows, at)) == NULL) {
+		++*worker;
+		*at = 0;
+	}
+	return flow;
+}
+
 struct flow *crew_flow_of(const struct datapath *dp, const struct route *route)
 {
 	struct flow *flow = NULL;

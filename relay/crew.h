@@ -82,6 +82,8 @@ size_t crew_held_bytes(const struct datapath *dp);
 size_t crew_sessions(const struct datapath *dp, bool is_proven);
 /* More comes to some worker than it can carry (overload.h). */
 bool crew_is_overloaded(const struct datapath *dp);
+/* Walks the flows of all workers: begin with *worker and *at 0, go on until NULL; see flow_next. All must be held. */
+struct flow *crew_next_flow(const struct datapath *dp, unsigned *worker, size_t *at);
 /* The flow of this route, whichever worker has it, or NULL. */
 struct flow *crew_flow_of(const struct datapath *dp, const struct route *route);
 /* The remembered source port of a route, whichever worker used it. */

@@ -141,24 +141,11 @@ static struct json_object *flow_row(const struct answer *a, const struct flow *f
 	return o;
 }
 
-/* The next flow, of whichever worker, or NULL. */
-static struct flow *next_flow(struct answer *a)
-{
-	const struct datapath *dp = a->spec->datapath;
-	struct flow *flow = NULL;
-	while (a->worker < crew_count(dp) &&
-		(flow = flow_next(crew_datapath(dp, a->worker)->flows, &a->at)) == NULL) {
-		a->worker++;
-		a->at = 0;
-	}
-	return flow;
-}
-
 bool show_routes(struct answer *a, struct text *out, struct mono now)
 {
 	begin(a, out, "routes");
 	for (unsigned i = 0; i < ANSWER_ROWS; i++) {
-		struct flow *flow = next_flow(a);
+		struct flow *flow = crew_next_flow(a->spec->datapath, &a->worker, &a->at);
 		if (flow == NULL)
 			return end(out);
 		wan_count_overflow(&flow->wan);
@@ -209,7 +196,7 @@ static const struct route *next_route(struct answer *a, bool *skip)
 		a->phase = 2;
 		a->at = 0;
 	}
-	const struct flow *flow = next_flow(a);
+	const struct flow *flow = crew_next_flow(a->spec->datapath, &a->worker, &a->at);
 	if (flow == NULL)
 		return NULL;
 	*skip = !flow->route->is_dynamic;

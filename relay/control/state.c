@@ -204,24 +204,12 @@ static void add_port(struct state *s, const struct route *route)
 	s->rows++;
 }
 
-/* The next flow, of whichever worker, or NULL. */
-static const struct flow *next_flow(struct state *s)
-{
-	const struct flow *flow = NULL;
-	while (s->worker < crew_count(s->dp) &&
-		(flow = flow_next(crew_datapath(s->dp, s->worker)->flows, &s->at)) == NULL) {
-		s->worker++;
-		s->at = 0;
-	}
-	return flow;
-}
-
 /* Adds one row, or goes to the next phase; false when there is nothing more. */
 static bool add_next(struct state *s, struct mono now)
 {
 	struct datapath *dp = s->dp;
 	if (s->phase == STATE_FLOWS) {
-		const struct flow *flow = next_flow(s);
+		const struct flow *flow = crew_next_flow(s->dp, &s->worker, &s->at);
 		if (flow != NULL) {
 			add_flow(s, flow, now);
 			return true;

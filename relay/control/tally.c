@@ -37,22 +37,10 @@ static void count(struct tally *t, const struct flow *flow, struct mono now)
 			t->server[i].state[flow->wan.state]++;
 }
 
-/* The next flow, of whichever worker, or NULL. */
-static struct flow *next(struct tally *t, const struct datapath *dp)
-{
-	struct flow *flow = NULL;
-	while (t->worker < crew_count(dp) &&
-		(flow = flow_next(crew_datapath(dp, t->worker)->flows, &t->at)) == NULL) {
-		t->worker++;
-		t->at = 0;
-	}
-	return flow;
-}
-
 bool tally_more(struct tally *t, const struct datapath *dp, size_t most, struct mono now)
 {
 	for (; most > 0; most--) {
-		struct flow *flow = next(t, dp);
+		struct flow *flow = crew_next_flow(dp, &t->worker, &t->at);
 		if (flow == NULL)
 			return false;
 		wan_count_overflow(&flow->wan);
