@@ -37,21 +37,26 @@
 	"ECDHE-ECDSA-AES128-GCM-SHA256"
 /* A server on the net may have a certificate of that kind; we and devices have not. */
 #define SUITES_RSA "ECDHE-RSA-AES128-GCM-SHA256"
-/* wolfSSL's own name of a suite depends on how it was built, the number does not. */
-static const struct {
-	int number;
-	const char *name;
-} suites[] = {
-	{ 0xc0a8, "TLS_PSK_WITH_AES_128_CCM_8" },
-	{ 0x00ae, "TLS_PSK_WITH_AES_128_CBC_SHA256" },
-	{ 0xc0a4, "TLS_PSK_WITH_AES_128_CCM" },
-	{ 0x00a8, "TLS_PSK_WITH_AES_128_GCM_SHA256" },
-	{ 0xc0ae, "TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8" },
-	{ 0xc023, "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256" },
-	{ 0xc0ac, "TLS_ECDHE_ECDSA_WITH_AES_128_CCM" },
-	{ 0xc02b, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256" },
-	{ 0xc02f, "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256" },
+static const struct wolf_suite12 suites[] = {
+	{ 0xc0a8, "TLS_PSK_WITH_AES_128_CCM_8", true, true, AEAD_CCM_8 },
+	{ 0x00ae, "TLS_PSK_WITH_AES_128_CBC_SHA256", true, false, 0 },
+	{ 0xc0a4, "TLS_PSK_WITH_AES_128_CCM", true, true, AEAD_CCM },
+	{ 0x00a8, "TLS_PSK_WITH_AES_128_GCM_SHA256", true, true, AEAD_GCM },
+	{ 0xc0ae, "TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8", false, true, AEAD_CCM_8 },
+	{ 0xc023, "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256", false, false, 0 },
+	{ 0xc0ac, "TLS_ECDHE_ECDSA_WITH_AES_128_CCM", false, true, AEAD_CCM },
+	{ 0xc02b, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", false, true, AEAD_GCM },
+	{ 0xc02f, "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", false, true, AEAD_GCM },
 };
+
+const struct wolf_suite12 *wolf_suite12(WOLFSSL *ssl)
+{
+	int number = wolfSSL_get_current_cipher_suite(ssl);
+	for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++)
+		if (suites[i].number == number)
+			return &suites[i];
+	return NULL;
+}
 
 /* wolfSSL is built to call this instead of a generator of its own, which would cost a hash and a
  * getpid a record. It stands in this file so that no linker can leave it out. */
@@ -411,8 +416,8 @@ static bool is_psk(const struct wolf *w)
 {
 	if (is_13(w))
 		return wolf13_is_psk(w);
-	int number = wolfSSL_get_current_cipher_suite(w->ssl);
-	return number == 0x00a8 || number == 0x00ae || number == 0xc0a4 || number == 0xc0a8;
+	const struct wolf_suite12 *suite = wolf_suite12(w->ssl);
+	return suite != NULL && suite->is_psk;
 }
 
 /* Nobody comes in who has proven nothing, whatever the library says; and who has a pre-shared key shows no
@@ -497,11 +502,9 @@ void wolf_close(struct wolf *w)
 
 const char *wolf_suite(const struct wolf *w)
 {
-	int number = wolfSSL_get_current_cipher_suite(w->ssl);
-	for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++)
-		if (suites[i].number == number)
-			return suites[i].name;
-	const char *name = wolf13_suite(number);
+	const struct wolf_suite12 *suite = wolf_suite12(w->ssl);
+	const char *name = suite != NULL ? suite->name :
+					   wolf13_suite(wolfSSL_get_current_cipher_suite(w->ssl));
 	return name != NULL ? name : "";
 }
 

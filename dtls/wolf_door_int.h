@@ -1,5 +1,6 @@
 /* What the files behind the door to wolfSSL share. */
 #pragma once
+#include "dtls/aead_int.h"
 #include "dtls/wolf_int.h"
 /* Behind base/bug.h, which brings stdlib.h: wolfSSL asks for "limits.h", and gets the relay's. */
 #include "dtls/wolf_cert_int.h"
@@ -37,6 +38,18 @@ struct wolf {
 	bool proven;   /* the cookie was good; a server's of DTLS 1.3 */
 	struct wolf_numbers *numbers; /* what hides the client's; DTLS 1.3, NULL: not known */
 };
+
+/* A suite of DTLS 1.2 that we offer. */
+struct wolf_suite12 {
+	int number;       /* IANA's; wolfSSL's own name of a suite depends on how it was built */
+	const char *name; /* IANA's */
+	bool is_psk;
+	bool is_aead;     /* else CBC */
+	enum aead cipher; /* where is_aead */
+};
+
+/* That of a session, or NULL. */
+const struct wolf_suite12 *wolf_suite12(struct WOLFSSL *ssl);
 
 /* Looks a client's key up, as find_psk gives it; its length, or 0 for a stranger. */
 unsigned wolf_look_up(struct wolf *w, const char *identity, unsigned char *key, unsigned key_max);

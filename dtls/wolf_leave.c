@@ -11,31 +11,15 @@
 #error "wolfSSL does not tell the keys of a session (--enable-atomicuser)"
 #endif
 
-/* RFC 5487, RFC 6655, RFC 7251, RFC 5289: those of wolf.c without CBC. */
-static const struct {
-	int number;
-	enum aead cipher;
-} suites[] = {
-	{ 0xc0a8, AEAD_CCM_8 },
-	{ 0xc0a4, AEAD_CCM },
-	{ 0x00a8, AEAD_GCM },
-	{ 0xc0ae, AEAD_CCM_8 },
-	{ 0xc0ac, AEAD_CCM },
-	{ 0xc02b, AEAD_GCM },
-	{ 0xc02f, AEAD_GCM },
-};
-
+/* RFC 5487, RFC 6655, RFC 7251, RFC 5289; not CBC. */
 static bool find_cipher(WOLFSSL *ssl, uint8_t *cipher)
 {
-	int number = wolfSSL_get_current_cipher_suite(ssl);
-	for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++)
-		if (suites[i].number == number) {
-			*cipher = (uint8_t)suites[i].cipher;
-			return wolfSSL_GetKeySize(ssl) == AEAD_KEY &&
-			       wolfSSL_GetIVSize(ssl) == RECORD12_SALT &&
-			       wolfSSL_GetAeadMacSize(ssl) == (int)aead_tag(suites[i].cipher);
-		}
-	return false;
+	const struct wolf_suite12 *suite = wolf_suite12(ssl);
+	if (suite == NULL || !suite->is_aead)
+		return false;
+	*cipher = (uint8_t)suite->cipher;
+	return wolfSSL_GetKeySize(ssl) == AEAD_KEY && wolfSSL_GetIVSize(ssl) == RECORD12_SALT &&
+	       wolfSSL_GetAeadMacSize(ssl) == (int)aead_tag(suite->cipher);
 }
 
 static bool take_cid(WOLFSSL *ssl, int (*size)(WOLFSSL *, unsigned *),
