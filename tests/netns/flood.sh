@@ -13,6 +13,7 @@
 . "$(dirname "$0")/../lib/netns.sh"
 . "$(dirname "$0")/../lib/relay.sh"
 . "$(dirname "$0")/../lib/life.sh"
+. "$(dirname "$0")/../lib/load.sh"
 set -u
 SECONDS_EACH=${FLOOD_SECONDS:-2}
 COUNTS=${FLOOD_COUNTS:-3000}
@@ -20,10 +21,8 @@ JUNK=${FLOOD_JUNK:-3000}
 MEMORY=${FLOOD_MEMORY:-65536}
 SERVED=${FLOOD_SERVED:-5000}
 COST=${FLOOD_COST:-0}
-LOAD=$BUILD/tests/load
 COAPS=$GATEWAY:5684
 DEVICES=8
-SEED_KEY=a1b2c3d4e5f60718293a4b5c
 # A sanitizer would keep what is freed for long; that is not what is measured.
 export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}quarantine_size_mb=1
 
@@ -70,16 +69,9 @@ relay_up() {
 	people
 	section endpoint - name raw server cloud identity raw key "$KEY" \
 		lan_public_key_file "$WORK/device.pub"
-	run srv echo "$LOAD/coapecho" --address $SERVER --coap 5683 --coaps 5684 \
-		--key ${SEED_KEY}00000000 --derive
-	want echo ready
+	echo_start
 	relay_start
 }
-
-resident() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/${NETNS_PID[relay]}/status"; }
-
-# value KEY FILE: what stands behind KEY= in the last line of a program.
-value() { tail -n 1 "$2" | tr ' ' '\n' | sed -n "s/^$1=//p"; }
 
 claim() { echo "     $*"; }
 
@@ -103,8 +95,8 @@ live_end() {
 	local line
 	line=$(tail -n 1 "$WORK/live.log")
 	[ "$1" -eq 0 ] || fail "the live devices are not content: $line"
-	same "$(value lost "$WORK/live.log")" 0 "exchanges that were lost: $line"
-	rate=$(value rate "$WORK/live.log")
+	same "$(value lost live)" 0 "exchanges that were lost: $line"
+	rate=$(value rate live)
 	rate=${rate%.*}
 }
 
@@ -187,7 +179,7 @@ under() {
 	stop live
 	live_end $?
 	claim "  live: $rate exchanges/s, $(awk "BEGIN { printf \"%.2f\", $rate / $quiet }") of the quiet rate;" \
-		"none lost, $(value resent "$WORK/live.log") repeated; no session ended"
+		"none lost, $(value resent live) repeated; no session ended"
 	[ $((rate * 20)) -ge "$quiet" ] || fail "the live devices stand still: $rate a second"
 	claim "  memory: $base_rss KiB before, $memory after"
 	[ $((memory - first_rss)) -le "$MEMORY" ] || fail "the relay grew from $first_rss KiB to $memory"
@@ -209,8 +201,8 @@ raw_strangers() {
 }
 
 no_larger() {
-	same "$(value larger "$WORK/flood.log")" 0 'answers longer than their question'
-	[ "$(value answered "$WORK/flood.log")" -gt 0 ] || fail 'nobody was answered'
+	same "$(value larger flood)" 0 'answers longer than their question'
+	[ "$(value answered flood)" -gt 0 ] || fail 'nobody was answered'
 }
 
 floods() {
@@ -242,9 +234,9 @@ lies() {
 	local mode
 	for mode in junk again; do
 		under "$mode, as if of a live device" 0 as_device $mode
-		[ "$(value heard "$WORK/flood.log")" -gt 0 ] || fail 'nothing was heard on the wire'
+		[ "$(value heard flood)" -gt 0 ] || fail 'nothing was heard on the wire'
 		under "$mode, as if of the server" 0 as_server $mode
-		[ "$(value heard "$WORK/flood.log")" -gt 0 ] || fail 'nothing was heard on the wire'
+		[ "$(value heard flood)" -gt 0 ] || fail 'nothing was heard on the wire'
 	done
 }
 
@@ -260,9 +252,9 @@ beginnings() {
 	wait "${NETNS_PID[flood]}" || fail 'the flood failed'
 	unset 'NETNS_PID[flood]'
 	stop again || fail "the device is not content: $(tail -n 1 "$WORK/again.log")"
-	same "$(value lost "$WORK/again.log")" 0 "exchanges that were lost: $(tail -n 1 "$WORK/again.log")"
+	same "$(value lost again)" 0 "exchanges that were lost: $(tail -n 1 "$WORK/again.log")"
 	claim "a device's own beginning said again: $(tail -n 1 "$WORK/flood.log")"
-	claim "  it lost nothing, $(value resent "$WORK/again.log") repeated; counted: $(counters "$WORK/before")"
+	claim "  it lost nothing, $(value resent again) repeated; counted: $(counters "$WORK/before")"
 }
 
 # ticks: user and system time of the relay, 10 ms each.

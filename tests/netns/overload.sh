@@ -8,9 +8,8 @@
 . "$(dirname "$0")/../lib/netns.sh"
 . "$(dirname "$0")/../lib/relay.sh"
 . "$(dirname "$0")/../lib/life.sh"
+. "$(dirname "$0")/../lib/load.sh"
 set -u
-LOAD=$BUILD/tests/load
-SEED_KEY=a1b2c3d4e5f60718293a4b5c
 MODEST=10
 # KiB that the relay may grow by under flood.
 MEMORY=8192
@@ -41,16 +40,9 @@ relay_up() {
 		endpoints "modest$kind" $MODEST
 		endpoints "greedy$kind" 1
 	done
-	run srv echo "$LOAD/coapecho" --address $SERVER --coap 5683 --coaps 5684 \
-		--key ${SEED_KEY}00000000 --derive
-	want echo ready
+	echo_start
 	relay_start
 }
-
-resident() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/${NETNS_PID[relay]}/status"; }
-
-# value KEY NAME: what stands behind KEY= in the last line of a program.
-value() { tail -n 1 "$WORK/$2.log" | tr ' ' '\n' | sed -n "s/^$1=//p"; }
 
 # devices NAME ARGS..: coapload in the background, by DTLS where the name ends so.
 devices() {
