@@ -126,9 +126,6 @@ rounds_of() {
 	done
 }
 
-# number KEY LINE: 0 where there is none.
-number() { value "$1" "$2" | grep . || echo 0; }
-
 # ---- ratios --------------------------------------------------------------------------------------
 
 # to_forward KIND LIMIT

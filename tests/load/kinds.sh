@@ -146,7 +146,7 @@ start_nginx() {
 # The proxies are asked by Proxy-Uri: "reverse" they answer 4.04 to anything else.
 start_coap() {
 	start_bound "$1" "$RELAY_CPU" "$LAN" "$(find_peer coap-server-openssl)" -A 127.0.0.1 -p "$LAN" \
-		-P ,relay -v 3 -k "${SEED_TEXT}0000" -u dev808464432 # 0x30303030: "0000"
+		-P ,relay -v 5 -k "${SEED_TEXT}0000" -u dev808464432 # 0x30303030: "0000"
 }
 
 start_peer() {

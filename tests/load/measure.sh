@@ -54,15 +54,17 @@ exchanges_of() {
 	esac
 }
 
-# complain KIND LINE: what the generator did not like. Of a peer it is a finding, of ours a failure.
+# complain KIND LINE: what the generator did not like. Of a peer that answers it is a finding; of one that
+# answers nothing, and of ours, a failure, which is shown with what both said.
 complain() {
 	say "$1: the generator is not content: $2"
 	case $1 in
-	nginx | pen | socat | coap*) return ;;
+	nginx | pen | socat | coap*) [ "$(number ok "$2")" = 0 ] || return 0 ;;
 	esac
 	failures=$((failures + 1))
-	cat "$work/load.log" >&2
-	[ "$1" = direct ] || tail -n 5 "$work/$1.log" >&2
+	for log in load "$1"; do
+		[ ! -s "$work/$log.log" ] || tail -n 15 "$work/$log.log" | sed "s/^/    $log: /" >&2
+	done
 }
 
 # run_once KIND SCENARIO DEVICES PAYLOAD LOAD INFLIGHT ROUND [OPTION...]: one raw line; sets line.

@@ -125,6 +125,38 @@ done
 load --target 127.0.0.1:$LAN --control 127.0.0.1:$CONTROL
 clean "what others did wrong is forgotten"
 
+# The measurement itself: subshells, since its names are these, and end what they start.
+# A peer that answers nothing; its log is what the forwarder says.
+silent_peer() (
+	# shellcheck source=tests/load/kinds.sh
+	. "$here/kinds.sh"
+	# shellcheck source=tests/load/measure.sh
+	. "$here/measure.sh"
+	start_peer() { start "$1" 0 "$LOAD/forward" "127.0.0.1:$LAN" "127.0.0.1:$FAULTY"; }
+	seconds=0.1
+	run_once coap post 2 64 full 2 1 --timeout 0.1 --warmup 0
+	[ "$failures" = 1 ] && complain coap ok=1 && [ "$failures" = 1 ]
+)
+line='' rc=0
+silent_peer 2>"$work/load.log" || rc=1
+grep -q 'coap: forward ready' "$work/load.log" || rc=1
+expect "a peer that answers nothing is a failure, and its log is shown" 0
+
+stop_with_children() (
+	start parent 0 sh -c 'sh -c "trap \"sleep 0.3; exit\" TERM; echo ready; while :; do sleep 0.05; done" & wait'
+	child=$(pgrep -P "$pid")
+	stop "$pid"
+	! is_alive "$child"
+)
+rc=0
+stop_with_children 2>"$work/load.log" || rc=1
+expect "what a program began is gone when it was stopped" 0
+
+(start_bound other 0 $LAN sleep 1) 2>"$work/load.log"
+rc=$?
+grep -q "$LAN is still another's" "$work/load.log" || rc=1
+expect "a port that another one has is nobody's start" 2
+
 # What the table makes of three rounds: least, median, most, ratios within a round, sums.
 raw() {
 	for round in 1 2 3; do
