@@ -29,7 +29,8 @@ struct fleet {
 	unsigned registered;
 	uint64_t notified;
 	uint64_t asked;
-	uint64_t turn; /* of notifications and transfers */
+	uint64_t turn;   /* of notifications and transfers */
+	uint64_t blocks; /* sent, also again */
 };
 
 /* ---- messages ------------------------------------------------------------------------------- */
@@ -80,6 +81,13 @@ static struct utterance utterance_of(const struct fleet *f, const struct exchang
 		.observe = &f->device[x->device].observation };
 }
 
+/* Whether this block is to be left out. */
+static bool skips(struct fleet *f, const struct exchange *x)
+{
+	bool is_block = x->kind == SPEAK_BLOCK1 || x->kind == SPEAK_BLOCK2;
+	return is_block && f->spec.skip != 0 && ++f->blocks % f->spec.skip == 0;
+}
+
 static void emit(void *owner, struct exchange *x)
 {
 	struct fleet *f = owner;
@@ -90,6 +98,7 @@ static void emit(void *owner, struct exchange *x)
 		return;
 	}
 	struct utterance u = utterance_of(f, x);
+	u.step += skips(f, x);
 	speak_put(&w, &f->spec.speech, &u);
 	BUG_UNLESS(!w.broken);
 	device_say(f, x->device, room, put_len(&w));

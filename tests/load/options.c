@@ -61,6 +61,7 @@ static void usage(void)
 		"  --percentiles FILE     of the latency: share and us\n"
 		"  --drop, --twice, --misdeliver, --wrong N\n"
 		"                         what goes wrong on purpose with every N-th message\n"
+		"  --skip N               every N-th block is left out\n"
 		"SIGUSR1 while it measures: from then it is noted when all have been answered",
 		MARK_PAYLOAD_MIN, MARK_PAYLOAD_MAX, MARK_WINDOW_MAX);
 }
@@ -98,6 +99,7 @@ enum {
 	PERCENTILES,
 	CHILDREN,
 	SPREAD,
+	SKIP,
 	FAULTS
 };
 
@@ -114,8 +116,8 @@ static const struct option known[] = { { "target", 1, NULL, TARGET },
 	{ "confirm", 1, NULL, CONFIRM }, { "proxy-uri", 1, NULL, PROXY_URI },
 	{ "turns", 0, NULL, TURNS }, { "greedy", 1, NULL, GREEDY }, { "wait", 0, NULL, WAIT },
 	{ "stay", 0, NULL, STAY }, { "percentiles", 1, NULL, PERCENTILES },
-	{ "children", 0, NULL, CHILDREN }, { "spread", 0, NULL, SPREAD }, FAULT_OPTIONS(FAULTS),
-	{ 0 } };
+	{ "children", 0, NULL, CHILDREN }, { "spread", 0, NULL, SPREAD }, { "skip", 1, NULL, SKIP },
+	FAULT_OPTIONS(FAULTS), { 0 } };
 
 static enum fleet_kind read_kind(const char *text)
 {
@@ -158,6 +160,9 @@ static bool read_speech_option(struct fleet_spec *f, int c)
 		return true;
 	case PROXY_URI:
 		f->speech.proxy_uri = optarg;
+		return true;
+	case SKIP:
+		f->skip = (unsigned)net_number("--skip", optarg, 0, 1e6);
 		return true;
 	default:
 		break;

@@ -43,11 +43,12 @@ static void tell(struct server *s, char *text, size_t size)
 	t = t != NULL ? t : &none;
 	snprintf(text, size,
 		"ok registers=%" PRIu64 " notified=%" PRIu64 " old=%" PRIu64 " foreign=%" PRIu64
-		" bad=%" PRIu64 " waiting=%zu sent=%" PRIu64 " ok=%" PRIu64 " lost=%" PRIu64
-		" late=%" PRIu64 " dup=%" PRIu64 " p50=%.1f p90=%.1f p99=%.1f max=%.1f",
+		" bad=%" PRIu64 " disorder=%" PRIu64 " waiting=%zu sent=%" PRIu64 " ok=%" PRIu64
+		" lost=%" PRIu64 " late=%" PRIu64 " dup=%" PRIu64
+		" p50=%.1f p90=%.1f p99=%.1f max=%.1f",
 		s->answers.registers, s->notified, s->old, s->foreign + t->foreign, s->bad + t->bad,
-		asker_outstanding(s->asker), t->sent, t->ok, t->lost, t->late, t->dup, us(t, 0.5),
-		us(t, 0.9), us(t, 0.99), (double)t->latency.max / 1e3);
+		s->disorder, asker_outstanding(s->asker), t->sent, t->ok, t->lost, t->late, t->dup,
+		us(t, 0.5), us(t, 0.9), us(t, 0.99), (double)t->latency.max / 1e3);
 }
 
 /* One line without its number. The answer stands in text. */

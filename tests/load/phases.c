@@ -305,7 +305,8 @@ static void sum_up(struct load *l)
 	r->dup += seen(line, "dup") + seen(line, "old");
 	r->by_server = seen(line, "foreign");
 	r->foreign += r->by_server;
-	r->bad += seen(line, "bad");
+	r->disorder = seen(line, "disorder");
+	r->bad += seen(line, "bad") + r->disorder;
 	if (l->o->kind != FLEET_LISTEN)
 		return;
 	r->p50 = control_number(line, "p50", 0);

@@ -10,6 +10,16 @@ static bool is_foreign(const struct path *path, const struct codec_message *m)
 	return path != NULL && mark_payload_read(&mark, named) && mark.device != path->device;
 }
 
+static bool is_out_of_order(
+	struct server *s, const struct path *path, const struct codec_message *m)
+{
+	struct mark mark;
+	uint32_t block = m->block1 != CODEC_NONE ? m->block1 : m->block2;
+	bool checked = path != NULL && block != CODEC_NONE && mark_token_read(&mark, m->token) &&
+		       mark.device == path->device;
+	return checked && !paths_block(s->paths, path, mark.index, codec_block_of(block).number);
+}
+
 static void learn(struct server *s, const struct sockaddr_storage *from, bool secure,
 	const struct codec_message *m)
 {
@@ -73,13 +83,14 @@ size_t server_take(struct server *s, const struct sockaddr_storage *from, bool s
 	learn(s, from, secure, &m);
 	s->bad += m.type == CODEC_RST;
 	s->foreign += codec_is_request(&m) && is_foreign(path, &m);
+	s->disorder += codec_is_request(&m) && is_out_of_order(s, path, &m);
 	return answer_make(&s->answers, &m, room, size);
 }
 
 void server_forget(struct server *s)
 {
 	s->answers = (struct answer_stats){ 0 };
-	s->notified = s->old = s->foreign = s->bad = 0;
+	s->notified = s->old = s->foreign = s->bad = s->disorder = 0;
 	if (s->paths == NULL)
 		return;
 	paths_forget(s->paths);

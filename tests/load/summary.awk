@@ -31,7 +31,7 @@ function middle(list, v, n) {
 }
 END {
 	print "#scenario\tdevices\tpayload\tload\tinflight\tkind\tcpu_min\tcpu\tcpu_max\tratio_min\tratio\tratio_max" \
-		"\trate_min\trate\trate_max\tbusy\tp50\tp99\tlost\twrong\tok\trss"
+		"\trate_min\trate\trate_max\tbusy\tp50\tp99\tlost\twrong\tok\trss\tlate\tdup"
 	for (c = 1; c <= cases; c++) {
 		n = split(ids[c], w, "\t")
 		m = split(kinds[ids[c]], k, " ")
@@ -48,7 +48,8 @@ END {
 				three(list[row, "rate"]) "\t" middle(list[row, "busy"]) "\t" \
 				middle(list[row, "p50_us"]) "\t" middle(list[row, "p99_us"]) "\t" \
 				sum[row, "lost"] + 0 "\t" sum[row, "foreign"] + sum[row, "bad"] "\t" \
-				sum[row, "ok"] + 0 "\t" middle(list[row, "rss_kb"])
+				sum[row, "ok"] + 0 "\t" middle(list[row, "rss_kb"]) "\t" \
+				sum[row, "late"] + 0 "\t" sum[row, "dup"] + 0
 		}
 	}
 }
