@@ -255,17 +255,17 @@ bar_cold() {
 	label=-cold
 	turn=1
 	while [ "$turn" -le "$rounds" ]; do
-		for kind in nosec psk pskpsk; do
+		for kind in nosec psk pskpsk opaque; do
 			at_once=1000
-			# Fewer than a relay may have half-open.
-			[ $kind != pskpsk ] || at_once=256
+			# Fewer than a relay may have half-open. With opaque that is the server's.
+			case $kind in pskpsk | opaque) at_once=256 ;; esac
 			run_once $kind post "$endpoints" 64 full 64 "$turn" --count 100 --from $FIXED \
 				--spread --register-inflight $at_once
 		done
 		turn=$((turn + 1))
 	done
 	label=''
-	for kind in nosec psk pskpsk; do
+	for kind in nosec psk pskpsk opaque; do
 		words="$kind-cold post $endpoints 64 full 64"
 		figure=$(three "$words" up_cpu_s | cut -d' ' -f2)
 		wish cold "CPU seconds until $endpoints endpoints on $kind are registered" "$figure" '<=' "$COLD"
@@ -279,6 +279,8 @@ restart_once() {
 	kind=$1
 	start_kind "$kind" "$endpoints"
 	relay=$pid
+	# Where the sessions are the devices' own with the server, it is for them to find out.
+	[ "$kind" != opaque ] || speak="$speak --anew 2"
 	# shellcheck disable=SC2086 # a list of words
 	begin load "$LOAD_CPU" "$LOAD/coapload" --target "$target" $speak --devices "$endpoints" --turns \
 		--rate 2000 --retries 5 --seconds 60 --from $FIXED --spread \
@@ -309,6 +311,7 @@ bar_restart() {
 	restart_once nosec
 	restart_once psk
 	restart_once pskpsk
+	restart_once opaque
 }
 
 # ---- workers -------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@
 struct device {
 	int fd;
 	struct client *secure; /* its session, NULL without DTLS */
+	bool renews;           /* its handshake is not the first */
 	struct observation observation;
 };
 
@@ -88,20 +89,42 @@ static bool skips(struct fleet *f, const struct exchange *x)
 	return is_block && f->spec.skip != 0 && ++f->blocks % f->spec.skip == 0;
 }
 
-static void emit(void *owner, struct exchange *x)
+/* A request that stays unanswered may begin a session anew, as where the server forgot it. True when the request
+ * has to wait for one. */
+static bool waits_for_session(struct fleet *f, const struct exchange *x)
 {
-	struct fleet *f = owner;
+	struct device *d = &f->device[x->device];
+	if (d->secure == NULL || f->spec.anew == 0 || f->kind == FLEET_REGISTER)
+		return false;
+	unsigned again = f->spec.retries - x->tries;
+	if (client_is_up(d->secure)) {
+		if (again != f->spec.anew || client_renew(d->secure) != 0)
+			return false;
+		d->renews = true;
+	}
+	if (again > 0)
+		client_shake(d->secure);
+	return true;
+}
+
+static void say(struct fleet *f, const struct exchange *x)
+{
 	uint8_t room[NET_ROOM];
 	struct writer w = put_into(room, sizeof(room));
-	if (x->kind == SPEAK_CONNECT) {
-		client_shake(f->device[x->device].secure);
-		return;
-	}
 	struct utterance u = utterance_of(f, x);
 	u.step += skips(f, x);
 	speak_put(&w, &f->spec.speech, &u);
 	BUG_UNLESS(!w.broken);
 	device_say(f, x->device, room, put_len(&w));
+}
+
+static void emit(void *owner, struct exchange *x)
+{
+	struct fleet *f = owner;
+	if (x->kind == SPEAK_CONNECT)
+		client_shake(f->device[x->device].secure);
+	else if (!waits_for_session(f, x))
+		say(f, x);
 }
 
 /* ---- what is said --------------------------------------------------------------------------- */
@@ -263,6 +286,12 @@ static void message_take(struct fleet *f, uint32_t device, const uint8_t *bytes,
 static void connected(struct fleet *f, uint32_t device)
 {
 	struct exchange *x = book_first(f->book, device);
+	if (f->device[device].renews) {
+		for (unsigned i = 0; i < f->spec.window; i++)
+			if (x[i].waits)
+				say(f, &x[i]);
+		return;
+	}
 	f->connected++;
 	if (x->kind == SPEAK_CONNECT && x->waits)
 		succeed(f, x);

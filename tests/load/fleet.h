@@ -28,7 +28,9 @@ struct fleet_spec {
 	struct slice key;     /* 4 to 64 bytes; none: no DTLS. The endpoint name is the identity */
 	bool derive;          /* the key's last four bytes are the device's number, big-endian */
 	struct faults faults; /* of all that is said after the registration */
-	unsigned skip;        /* every so many-th block is the one behind it, 0: none */
+	unsigned
+		anew; /* the so many-th repetition of a request begins a session anew; 0: none does */
+	unsigned skip; /* every so many-th block is the one behind it, 0: none */
 };
 
 /* What devices do in a phase. */

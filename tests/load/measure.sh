@@ -36,6 +36,7 @@ transfer_for() {
 	esac
 }
 
+# KIND has its label here.
 # rate_of KIND SCENARIO DEVICES PAYLOAD LOAD INFLIGHT ROUND: requests a second, of blocks transfers;
 # nothing for full.
 rate_of() {
@@ -71,7 +72,7 @@ complain() {
 run_once() {
 	kind=$1 scenario=$2 devices=$3 payload=$4 how=$5 inflight=$6 round=$7
 	shift 7
-	rate=$(rate_of "$kind" "$scenario" "$devices" "$payload" "$how" "$inflight" "$round")
+	rate=$(rate_of "$kind$label" "$scenario" "$devices" "$payload" "$how" "$inflight" "$round")
 	start_kind "$kind" "$devices"
 	line=$(load $((${seconds%.*} + 150)) --kind "$scenario" --devices "$devices" \
 		--payload "$payload" --seconds "$seconds" --inflight "$inflight" \

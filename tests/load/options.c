@@ -50,6 +50,7 @@ static void usage(void)
 		"  --greedy N             device 0 asks N times as often as another\n"
 		"  --timeout N            seconds until a request is lost or repeated (2)\n"
 		"  --retries N            repetitions of a request (0)\n"
+		"  --anew N               the N-th repetition begins the session anew (0: none)\n"
 		"  --key HEX              DTLS, the endpoint name is the identity\n"
 		"  --derive               the key's last four bytes are the device's number\n"
 		"  --no-register          begin at once\n"
@@ -100,6 +101,7 @@ enum {
 	CHILDREN,
 	SPREAD,
 	SKIP,
+	ANEW,
 	FAULTS
 };
 
@@ -117,7 +119,7 @@ static const struct option known[] = { { "target", 1, NULL, TARGET },
 	{ "turns", 0, NULL, TURNS }, { "greedy", 1, NULL, GREEDY }, { "wait", 0, NULL, WAIT },
 	{ "stay", 0, NULL, STAY }, { "percentiles", 1, NULL, PERCENTILES },
 	{ "children", 0, NULL, CHILDREN }, { "spread", 0, NULL, SPREAD }, { "skip", 1, NULL, SKIP },
-	FAULT_OPTIONS(FAULTS), { 0 } };
+	{ "anew", 1, NULL, ANEW }, FAULT_OPTIONS(FAULTS), { 0 } };
 
 static enum fleet_kind read_kind(const char *text)
 {
@@ -191,6 +193,9 @@ static bool read_fleet_option(struct fleet_spec *f, int c)
 		return true;
 	case TIMEOUT:
 		f->timeout = seconds("--timeout", optarg);
+		return true;
+	case ANEW:
+		f->anew = (unsigned)net_number("--anew", optarg, 0, 100);
 		return true;
 	case SEED:
 		f->seed = (uint64_t)net_number("--seed", optarg, 1, 1e15);

@@ -133,6 +133,24 @@ rc=$?
 grep -q "$LAN is still another's" "$work/load.log" || rc=1
 expect "a port that another one has is nobody's start" 2
 
+# A server dies, and one that knows no session takes its place.
+start_forgetful() { start forgetful 0 "$LOAD/coapecho" --coaps $FAULTY --key "$KEY" --derive; }
+start_forgetful
+server=$pid
+begin again 0 "$LOAD/coapload" --target 127.0.0.1:$FAULTY --key "$KEY" --derive --devices 50 --turns --rate 500 \
+	--timeout 0.2 --retries 5 --anew 2 --warmup 0 --seconds 60
+devices=$pid
+await again grep -q '^registered' "$work/again.log"
+stop "$server"
+kill -USR1 "$devices"
+start_forgetful
+server=$pid pid=$devices rc=0
+(await again grep -q '^all were answered' "$work/again.log") 2>"$work/load.log" || rc=1
+stop "$devices"
+stop "$server"
+line=$(grep '^kind=' "$work/again.log")
+expect "devices begin sessions anew that the server forgot" 0 'resent>0' 'ok>0' lost=0 foreign=0 bad=0
+
 # In a subshell, which ends what it starts.
 stop_with_children() (
 	start parent 0 sh -c 'sh -c "trap \"sleep 0.3; exit\" TERM; echo ready; while :; do sleep 0.05; done" & wait'

@@ -12,6 +12,8 @@ function three(list, v, n) {
 	n = sorted(list, v)
 	return n == 0 ? "-\t-\t-" : v[1] "\t" v[int((n + 1) / 2)] "\t" v[n]
 }
+# What tells runs of IPv6 apart.
+function label(kind) { return kind ~ /-ipv6$/ ? "-ipv6" : "" }
 function middle(list, v, n) {
 	n = sorted(list, v)
 	return n == 0 ? "-" : v[int((n + 1) / 2)]
@@ -40,8 +42,8 @@ END {
 			ratio = ""
 			n = split(rounds[row], r, " ")
 			for (i = 1; i <= n; i++) {
-				base = one[ids[c] "\tforward", r[i], "cpu_us"]
-				if (base > 0 && one[row, r[i], "cpu_us"] > 0 && k[j] != "direct")
+				base = one[ids[c] "\tforward" label(k[j]), r[i], "cpu_us"]
+				if (base > 0 && one[row, r[i], "cpu_us"] > 0 && k[j] !~ /^direct/)
 					ratio = ratio " " one[row, r[i], "cpu_us"] / base
 			}
 			print row "\t" three(list[row, "cpu_us"]) "\t" three(ratio) "\t" \
