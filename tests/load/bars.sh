@@ -230,10 +230,10 @@ bar_memory() {
 		# shellcheck disable=SC2086 # a list of words
 		begin load "$LOAD_CPU" "$LOAD/coapload" --target "$target" $speak --devices "$memory" --wait \
 			--turns --count "$memory" --warmup 0 --stay
-		await load grep -qw ready "$work/load.log"
+		await_for 60 load grep -qw ready "$work/load.log"
 		rss=$(memory_of "$relay" VmRSS) slab=$(kernel_memory) pages=$(socket_pages)
 		kill -USR1 "$pid"
-		await load grep -q '^kind=' "$work/load.log"
+		await_for 60 load grep -q '^kind=' "$work/load.log"
 		line=$(grep '^kind=' "$work/load.log")
 		shown memory "RSS of the relay with $memory endpoints on $kind, one exchange each, KiB" \
 			"$rss to $(memory_of "$relay" VmRSS)"
@@ -286,7 +286,12 @@ restart_once() {
 		--rate 2000 --retries 5 --seconds 60 --from $FIXED --spread \
 		--register-inflight 256 --cpu-of "$relay"
 	load=$pid
-	await load grep -q '^registered' "$work/load.log"
+	if ! (await_for 60 load grep -q '^registered' "$work/load.log"); then
+		none restart "endpoints not registered, $kind" ''
+		stop "$load"
+		stop "$relay"
+		return
+	fi
 	sleep 2
 	stop "$echo"
 	kill -USR1 "$load"
@@ -390,7 +395,7 @@ overload_once() {
 		--timeout 2 --rate $((carried * 2)) --greedy 50 --warmup 1 --seconds $((seconds * 2)) \
 		--cpu-of "$relay"
 	load=$pid
-	await load grep -q '^registered' "$work/load.log"
+	await_for 60 load grep -q '^registered' "$work/load.log"
 	drops >"$work/before"
 	watch "$load"
 	drops >"$work/after"

@@ -17,6 +17,7 @@ struct device {
 	struct client *secure; /* its session, NULL without DTLS */
 	bool renews;           /* its handshake is not the first */
 	struct observation observation;
+	uint32_t heeded; /* number of the server's newest notification */
 };
 
 struct fleet {
@@ -30,9 +31,16 @@ struct fleet {
 	unsigned registered;
 	uint64_t notified;
 	uint64_t asked;
-	uint64_t turn;   /* of notifications and transfers */
-	uint64_t blocks; /* sent, also again */
+	uint64_t heeded, old; /* the server's notifications */
+	uint64_t turn;        /* of notifications and transfers */
+	uint64_t blocks;      /* sent, also again */
 };
+
+/* Whether every device speaks once. */
+static bool is_once(const struct fleet *f)
+{
+	return f->kind == FLEET_CONNECT || f->kind == FLEET_REGISTER || f->kind == FLEET_OBSERVE;
+}
 
 /* ---- messages ------------------------------------------------------------------------------- */
 
@@ -54,7 +62,7 @@ static void device_send(struct fleet *f, const struct device *d, const uint8_t *
 static void device_say(struct fleet *f, uint32_t device, uint8_t *bytes, size_t n)
 {
 	const struct device *d = &f->device[device];
-	switch (f->kind == FLEET_REGISTER ? FAULT_NONE : fault_next(&f->spec.faults)) {
+	switch (is_once(f) ? FAULT_NONE : fault_next(&f->spec.faults)) {
 	case FAULT_DROP:
 	case FAULT_LATE: /* the server's program has that one */
 		return;
@@ -94,7 +102,7 @@ static bool skips(struct fleet *f, const struct exchange *x)
 static bool waits_for_session(struct fleet *f, const struct exchange *x)
 {
 	struct device *d = &f->device[x->device];
-	if (d->secure == NULL || f->spec.anew == 0 || f->kind == FLEET_REGISTER)
+	if (d->secure == NULL || f->spec.anew == 0 || is_once(f))
 		return false;
 	unsigned again = f->spec.retries - x->tries;
 	if (client_is_up(d->secure)) {
@@ -159,6 +167,8 @@ static enum speak_kind next_kind(struct fleet *f)
 		return SPEAK_CONNECT;
 	case FLEET_REGISTER:
 		return SPEAK_REGISTER;
+	case FLEET_OBSERVE:
+		return SPEAK_OBSERVE;
 	case FLEET_GET:
 		return SPEAK_GET;
 	case FLEET_NOTIFY:
@@ -169,14 +179,10 @@ static enum speak_kind next_kind(struct fleet *f)
 		return next_mixed(f);
 	case FLEET_POST:
 	case FLEET_LISTEN:
+	case FLEET_HEED:
 		break;
 	}
 	return SPEAK_POST;
-}
-
-static bool is_once(const struct fleet *f)
-{
-	return f->kind == FLEET_CONNECT || f->kind == FLEET_REGISTER;
 }
 
 bool fleet_send(struct fleet *f, int64_t meant)
@@ -248,6 +254,27 @@ static void request_take(struct fleet *f, uint32_t device, const struct codec_me
 	device_say(f, device, room, put_len(&w));
 }
 
+/* A notification of the server's: its number may skip, but it grows, and is that of the payload. */
+static void notification_take(struct fleet *f, uint32_t device, const struct codec_message *m)
+{
+	struct device *d = &f->device[device];
+	struct mark token, named;
+	bool readable =
+		mark_token_read(&token, m->token) && mark_payload_read(&named, m->payload) &&
+		mark_payload_fits(&named, m->payload) && m->observe == (named.number & 0xffffff);
+	if (!readable) {
+		f->tally->bad++;
+	} else if (token.device != device || named.device != device) {
+		f->tally->foreign++;
+	} else if (named.number <= d->heeded) {
+		f->tally->dup++;
+		f->old++;
+	} else {
+		d->heeded = named.number;
+		f->heeded++;
+	}
+}
+
 static void acknowledge(struct fleet *f, uint32_t device, uint16_t mid)
 {
 	uint8_t room[4];
@@ -278,7 +305,10 @@ static void message_take(struct fleet *f, uint32_t device, const uint8_t *bytes,
 	} else {
 		if (m.type == CODEC_CON)
 			acknowledge(f, device, m.mid);
-		response_take(f, device, &m);
+		if (m.observe != CODEC_NONE && m.type != CODEC_ACK)
+			notification_take(f, device, &m);
+		else
+			response_take(f, device, &m);
 	}
 }
 
@@ -449,6 +479,16 @@ unsigned fleet_registered(const struct fleet *f)
 uint64_t fleet_notified(const struct fleet *f)
 {
 	return f->notified;
+}
+
+uint64_t fleet_heeded(const struct fleet *f)
+{
+	return f->heeded;
+}
+
+uint64_t fleet_pushed(const struct fleet *f)
+{
+	return f->heeded + f->old;
 }
 
 uint64_t fleet_asked(const struct fleet *f)

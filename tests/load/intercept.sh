@@ -1,7 +1,7 @@
 #!/bin/bash
 # Measures what interception costs: devices behind a router of their own namespace call the gateway, and
 # then their server's own address, in alternating runs of the same relay. README.md explains.
-# usage: tests/load/intercept.sh [--kinds "nosec psk pskpsk opaque"] [--scenarios "post get notify block down mixed"]
+# usage: tests/load/intercept.sh [--kinds "nosec psk pskpsk opaque"] [--scenarios "post get notify push block down mixed"]
 #        [--devices "N.."] [--payloads "N.."] [--loads "full half RATE.."] [--rounds N] [--seconds N]
 #        tests/load/intercept.sh --starts N    # how long it takes from a start until capture
 # shellcheck source-path=SCRIPTDIR

@@ -14,20 +14,22 @@ started=
 say() { printf '%s\n' "$*" >&2; }
 die() { say "$*"; exit 2; }
 
-# await NAME COMMAND...: waits until the command is content, while $pid lives, for 10 s.
-await() {
-	name=$1
-	shift
+# await_for SECONDS NAME COMMAND...: waits until the command is content, while $pid lives, no longer than that.
+await_for() {
+	most=$(($1 * 20)) name=$2
+	shift 2
 	tries=0
 	until "$@"; do
 		tries=$((tries + 1))
-		if ! kill -0 "$pid" 2>/dev/null || [ "$tries" -gt 200 ]; then
+		if ! kill -0 "$pid" 2>/dev/null || [ "$tries" -gt "$most" ]; then
 			sed 's/^/    /' "$work/$name.log" >&2
 			die "$name did not get ready"
 		fi
 		sleep 0.05
 	done
 }
+
+await() { await_for 10 "$@"; }
 
 # begin NAME CPU COMMAND...: runs it in the background. Sets pid.
 begin() {

@@ -12,7 +12,8 @@ static const char *const kinds[] = { [FLEET_POST] = "post",
 	[FLEET_NOTIFY] = "notify",
 	[FLEET_BLOCK] = "block",
 	[FLEET_MIXED] = "mixed",
-	[FLEET_LISTEN] = "down" };
+	[FLEET_LISTEN] = "down",
+	[FLEET_HEED] = "push" };
 
 const char *options_kind(enum fleet_kind kind)
 {
@@ -32,8 +33,9 @@ static void usage(void)
 		"       notify NON notifications of what the server observes\n"
 		"       block  transfers of blocks of --payload bytes, up and down by turns\n"
 		"       down   the server asks, devices answer\n"
-		"       mixed  all of them\n"
-		"  --control IP:PORT      coapecho's; notify, down and mixed need it\n"
+		"       push   the server notifies of what devices observe, as notify does\n"
+		"       mixed  all of them but push\n"
+		"  --control IP:PORT      coapecho's; notify, down, push and mixed need it\n"
 		"  --transfer BYTES       of a transfer of blocks (8192)\n"
 		"  --confirm N            every N-th notification is a CON (8), none with 0\n"
 		"  --proxy-uri URI        for a forward proxy, instead of the path\n"
@@ -126,7 +128,7 @@ static enum fleet_kind read_kind(const char *text)
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (kinds[i] != NULL && strcmp(kinds[i], text) == 0)
 			return (enum fleet_kind)i;
-	net_die("--kind: '%s' is none of post get notify block down mixed", text);
+	net_die("--kind: '%s' is none of post get notify block down push mixed", text);
 }
 
 static int64_t seconds(const char *what, const char *text)
@@ -274,7 +276,8 @@ static void read_option(struct options *o, int c)
 
 static bool needs_control(enum fleet_kind kind)
 {
-	return kind == FLEET_NOTIFY || kind == FLEET_LISTEN || kind == FLEET_MIXED;
+	return kind == FLEET_NOTIFY || kind == FLEET_LISTEN || kind == FLEET_HEED ||
+	       kind == FLEET_MIXED;
 }
 
 static bool has_blocks(enum fleet_kind kind)
@@ -298,7 +301,8 @@ static void check(const struct options *o)
 	if (has_blocks(o->kind) &&
 		(!is_block_size(f->speech.payload) || f->speech.transfer % 16 != 0))
 		net_die("blocks are 16, 32, ... or 1024 bytes, transfers multiples of 16");
-	if (o->kind == FLEET_NOTIFY && f->confirm == 0 && o->rate == 0)
+	bool notifies = o->kind == FLEET_NOTIFY || o->kind == FLEET_HEED;
+	if (notifies && f->confirm == 0 && o->rate == 0)
 		net_die("--confirm 0 needs --rate: nothing else slows it down");
 	if (f->spread && (!addr_is_v4(&f->local) || f->local.port == 0))
 		net_die("--spread needs --from with an IPv4 address");

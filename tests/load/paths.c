@@ -1,7 +1,6 @@
 /* The way to each device: see paths.h. */
 #include "paths.h"
 #include <stdlib.h>
-#include "mark.h"
 #include "places.h"
 
 struct paths {
@@ -72,7 +71,7 @@ void paths_learn(struct paths *p, struct slice ep, const struct sockaddr_storage
 	struct path *path = &p->path[device];
 	leave(p, path);
 	leave(p, paths_from(p, at, secure));
-	*path = (struct path){ *at, secure, true, device, 0 };
+	*path = (struct path){ .at = *at, .secure = secure, .known = true, .device = device };
 	places_put(places_of(p, secure), at, path);
 }
 

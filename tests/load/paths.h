@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include "base/bug.h"
 #include "base/cursor.h"
+#include "mark.h"
 
 struct path {
 	struct sockaddr_storage at;
@@ -14,6 +15,8 @@ struct path {
 	bool known;
 	uint32_t device;
 	uint32_t notified; /* number of its newest notification */
+	bool observes;     /* the device observes the server, with this token */
+	uint8_t token[MARK_TOKEN];
 };
 
 struct paths;

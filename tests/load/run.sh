@@ -2,7 +2,7 @@
 # Measures what a relayed exchange costs: the relay beside a bare forwarder and peers, in alternating runs.
 # Generator and echo server share one CPU, what is measured has the other. README.md explains.
 # usage: tests/load/run.sh [--kinds "direct forward nosec psk pskpsk opaque nginx pen socat coap coap-psk"]
-#        [--scenarios "post get notify block down mixed"] [--devices "N.."] [--payloads "N.."]
+#        [--scenarios "post get notify push block down mixed"] [--devices "N.."] [--payloads "N.."]
 #        [--loads "full half RATE.."] [--inflights "N.."] [--rounds N] [--seconds N] [--window N]
 #        [--transfer N] [--cid BYTES] [--workers N] [--ipv6] [--save] [--append FOLDER]
 # Kinds name what is spoken on the LAN and the WAN side: nosec, psk (plain to DTLS), pskpsk (DTLS to DTLS).

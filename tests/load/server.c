@@ -28,6 +28,16 @@ static void learn(struct server *s, const struct sockaddr_storage *from, bool se
 		paths_learn(s->paths, codec_query(m, "ep="), from, secure);
 }
 
+/* A device observes from now on. */
+static void note_observer(struct path *path, const struct codec_message *m)
+{
+	bool observes = m->code == CODEC_GET && m->observe == 0 && m->token.n == MARK_TOKEN;
+	if (path == NULL || !observes)
+		return;
+	path->observes = true;
+	memcpy(path->token, m->token.p, MARK_TOKEN);
+}
+
 /* The number may skip, but it grows, and is that of the payload. */
 static void notification_take(struct server *s, struct path *path, const struct codec_message *m)
 {
@@ -80,7 +90,12 @@ size_t server_take(struct server *s, const struct sockaddr_storage *from, bool s
 	struct path *path = s->paths != NULL ? paths_from(s->paths, from, secure) : NULL;
 	if (m.code >= CODEC_CREATED && m.type != CODEC_RST)
 		return response_take(s, path, &m, room, size);
+	if (m.type == CODEC_ACK && m.code == CODEC_EMPTY && path != NULL) {
+		asker_acknowledged(s->asker, path, m.mid);
+		return 0;
+	}
 	learn(s, from, secure, &m);
+	note_observer(path, &m);
 	s->bad += m.type == CODEC_RST;
 	s->foreign += codec_is_request(&m) && is_foreign(path, &m);
 	s->disorder += codec_is_request(&m) && is_out_of_order(s, path, &m);
