@@ -183,7 +183,9 @@ start_kind() {
 	nosec | psk) start_relay "$1" "$2" ;;
 	pskpsk | opaque)
 		target=$HOST:$LANS speak="$speak --key $ECHO_KEY --derive"
-		[ "$1" = pskpsk ] || speak="$speak --from $FIXED --spread"
+		# Opaque ones are known by their address. Many behind one would wait for each other, since the relay
+		# bounds what an address may begin.
+		[ "$1" = pskpsk ] && [ "$2" -le 1000 ] || speak="$speak --from $FIXED --spread"
 		start_relay "$1" "$2"
 		;;
 	*) start_peer "$1" "$2" ;;
