@@ -388,6 +388,38 @@ void crew_move_flow(struct datapath *dp, const struct lan_key *from, const struc
 	leave_place(dp, from);
 }
 
+static struct origin origin_of_key(const struct lan_key *key)
+{
+	return origin_of(&key->device, key->ifindex, key->listener, key->server);
+}
+
+/* With DTLS no Location is asked for. */
+void crew_locate_flow(struct datapath *dp, struct flow *flow)
+{
+	bool is_found = flow->location != NULL && flow->key.identity == 0;
+	if (dp->crew == NULL || (!is_found && flow->located == NULL))
+		return;
+	struct registration now = { origin_of_key(&flow->key), flow->location,
+		flow->route->server->number, flow->registered, dp->number };
+	if (directory_register(dp->crew->directory, &flow->located, is_found ? &now : NULL))
+		return;
+	free(flow->location);
+	flow->location = NULL;
+}
+
+unsigned crew_locates(const struct datapath *dp, const struct lan_key *key, const char *location)
+{
+	struct origin origin = origin_of_key(key);
+	return directory_location(dp->crew->directory, &origin, location);
+}
+
+struct flow *crew_flow_by_location(const struct datapath *dp, const struct lan_key *key, const char *location)
+{
+	if (dp->crew != NULL && crew_locates(dp, key, location) != dp->number)
+		return NULL;
+	return flow_by_location(dp->flows, key, location);
+}
+
 void crew_port_is(struct datapath *dp, const struct route *route, uint16_t port)
 {
 	directory_set_port(dp->crew->directory, route->endpoint, route->server->name,

@@ -35,7 +35,6 @@ struct crew_member {
 	struct datapath *dp;  /* borrowed; NULL before crew_join */
 	struct ring **from;   /* what others send, by their number; NULL at its own */
 	struct bell bell;     /* rung by others */
-	struct bucket asks;   /* for handover_ask_around */
 };
 
 struct crew {
@@ -112,6 +111,14 @@ bool crew_enter_flow(struct datapath *dp, struct route *route, const struct lan_
 void crew_leave_flow(struct datapath *dp, const struct route *route, const struct lan_key *key);
 /* It is elsewhere from now on. */
 void crew_move_flow(struct datapath *dp, const struct lan_key *from, const struct lan_key *to);
+/* It has learnt or lost its Location, or is elsewhere from now on: a Location leads here, or does not. Without
+ * memory it is forgotten. Does nothing to one that has no crew. */
+void crew_locate_flow(struct datapath *dp, struct flow *flow);
+/* The worker that has the flow of this Location, as directory_location. */
+unsigned crew_locates(const struct datapath *dp, const struct lan_key *key, const char *location);
+/* As flow_by_location, where the flows of all workers count: NULL where it is another one's, or not clear. */
+struct flow *crew_flow_by_location(const struct datapath *dp, const struct lan_key *key,
+	const char *location);
 /* Its source port is another one. */
 void crew_port_is(struct datapath *dp, const struct route *route, uint16_t port);
 /* A proven session of the endpoint is here; false where another worker has the endpoint. */

@@ -205,6 +205,7 @@ void life_end(struct datapath *dp, struct flow *f, const char *why)
 	opaque_end(dp, f);
 	assist_end(f);
 	route->flow = (struct flow_id){ 0, 0 };
+	life_locate(dp, f, NULL);
 	if (dp->crew != NULL)
 		crew_leave_flow(dp, route, &f->key);
 	flow_remove(dp->flows, f);
@@ -225,13 +226,26 @@ static void tell_moved(struct datapath *dp, const struct flow *f, const struct p
 	dp->env.stat.count[COUNT_FLOWS_MOVED]++;
 }
 
+void life_locate(struct datapath *dp, struct flow *f, const char *location)
+{
+	free(f->location);
+	f->location = location != NULL ? strdup(location) : NULL;
+	crew_locate_flow(dp, f);
+}
+
+void life_rekey(struct datapath *dp, struct flow *f, const struct lan_key *key)
+{
+	flow_rekey(dp->flows, f, key);
+	crew_locate_flow(dp, f);
+}
+
 void life_move(struct datapath *dp, struct flow *f, const struct parcel *p)
 {
 	move_refuse(dp, f, &p->key, p->now);
 	tell_moved(dp, f, p);
 	if (dp->crew != NULL)
 		crew_move_flow(dp, &f->key, &p->key);
-	flow_rekey(dp->flows, f, &p->key);
+	life_rekey(dp, f, &p->key);
 	f->port = p->port;
 	f->called = p->called;
 	if (f->opaque == NULL)
@@ -272,7 +286,7 @@ void life_call_as_server(struct datapath *dp, struct flow *f)
 		f->called = s->address[i];
 		f->called.port = 0;
 		key.server = s->number;
-		flow_rekey(dp->flows, f, &key);
+		life_rekey(dp, f, &key);
 		return;
 	}
 }
@@ -406,8 +420,8 @@ static void restore_counts(struct datapath *dp, struct flow *f, const struct lif
 	f->up = (struct flow_traffic){ saved->up_messages, saved->up_bytes };
 	f->down = (struct flow_traffic){ saved->down_messages, saved->down_bytes };
 	f->lifetime_s = saved->lifetime_s;
-	if (saved->location != NULL)
-		f->location = strdup(saved->location);
+	f->registered = saved->registered;
+	life_locate(dp, f, saved->location);
 	if (saved->expires_in_ms >= 0)
 		f->expires = mono_add(now, saved->expires_in_ms);
 	if (saved->is_assisted)

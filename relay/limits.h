@@ -195,9 +195,5 @@
 #define CONTROL_LINE 4096
 #define CONTROL_IDLE_MS 10000
 
-/* Datagrams a second, and at once, for which a worker asks the others in turn: nobody knows whose they are. */
-#define ASK_AROUND_PER_SECOND 1000
-#define ASK_AROUND_BURST 1000
-
 /* How long a start of lwgate-net may take, ms; a predecessor that is just leaving is waited for. */
 #define CAPTURE_START_MS 5000

@@ -288,13 +288,15 @@ static void try_location(struct datapath *dp, struct parcel *p)
 	char location[LOCATION_MAX];
 	struct flow *flow = NULL;
 	bool has_location = track_location(&p->msg, location);
+	if (has_location && handover_to_location(dp, location, p))
+		return;
 	if (has_location)
-		flow = flow_by_location(dp->flows, &p->key, location);
+		flow = crew_flow_by_location(dp, &p->key, location);
 	if (has_location && flow == NULL)
 		flow = led_astray(dp, p, location);
 	if (flow != NULL)
 		go_there(dp, flow, p);
-	else if (!handover_ask_around(dp, p))
+	else
 		lost(dp, DROP_STRANGER_LOCATION);
 }
 

@@ -120,51 +120,6 @@ START_TEST(crew_refuses_who_feigns_to_be_a_device_of_another_worker)
 }
 END_TEST
 
-/* The Location is a second key: nobody knows whose it is before he is asked. */
-START_TEST(crew_finds_a_location_by_asking_around)
-{
-	struct rig *r = up(4);
-	steer_to(r, 1);
-	rig_register(r, A, "dev", "rd/7");
-	steer_to(r, 2); /* 3 and 0 are asked before 1 */
-	const char *update = UPDATE(0x50, "rd/7");
-	rig_device(r, A2, update);
-	rig_expect_server(r, update);
-	rig_server(r, r->port, coap(ACK, "2.04", 0x50, "ab", NULL));
-	rig_expect_device(r, A2, coap(ACK, "2.04", 0x50, "ab", NULL));
-	ck_assert_uint_eq(rig_counts(r, COUNT_HANDED_OVER), 3);
-	exchange(r, A2, 0x51);
-	ck_assert_uint_eq(rig_counts(r, COUNT_HANDED_OVER), 4);
-	ck_assert_uint_eq(rig_drops(r, DROP_STRANGER_LOCATION), 0);
-	rig_free(r);
-}
-END_TEST
-
-START_TEST(crew_counts_an_unknown_location_once)
-{
-	struct rig *r = up(3);
-	rig_device(r, A, UPDATE(0x50, "rd/7"));
-	rig_expect_silence(r);
-	ck_assert_uint_eq(rig_drops(r, DROP_STRANGER_LOCATION), 1);
-	ck_assert_uint_eq(rig_counts(r, COUNT_HANDED_OVER), 2);
-	rig_free(r);
-}
-END_TEST
-
-/* Invented Updates are not passed around for ever. */
-START_TEST(crew_asks_around_within_a_budget)
-{
-	struct rig *r = up(2);
-	steer_to(r, 0);
-	for (unsigned i = 0; i < ASK_AROUND_BURST + 100; i++)
-		rig_device(r, A, UPDATE(i, "rd/7"));
-	rig_expect_silence(r);
-	ck_assert_uint_eq(rig_counts(r, COUNT_HANDED_OVER), ASK_AROUND_BURST);
-	ck_assert_uint_eq(rig_drops(r, DROP_STRANGER_LOCATION), ASK_AROUND_BURST + 100);
-	rig_free(r);
-}
-END_TEST
-
 /* ---- one address, two endpoints, two workers ---- */
 
 /* An address is given to another device: its new owner's flow comes to the worker that serves the address, as a
@@ -697,9 +652,6 @@ Suite *crew_suite(void)
 	SUITE_TEST(s, crew_hands_a_known_device_over_to_its_worker);
 	SUITE_TEST(s, crew_moves_a_device_that_comes_to_another_worker);
 	SUITE_TEST(s, crew_refuses_who_feigns_to_be_a_device_of_another_worker);
-	SUITE_TEST(s, crew_finds_a_location_by_asking_around);
-	SUITE_TEST(s, crew_counts_an_unknown_location_once);
-	SUITE_TEST(s, crew_asks_around_within_a_budget);
 	SUITE_TEST(s, crew_brings_a_guest_to_the_worker_of_its_address);
 	SUITE_TEST(s, crew_remembers_a_port_whichever_worker_had_it);
 	SUITE_TEST(s, crew_holds_the_limit_of_flows_exactly);
