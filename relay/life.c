@@ -497,6 +497,13 @@ static bool saved_key(const struct datapath *dp, const struct life_saved *saved,
 	return id != NULL;
 }
 
+/* Where other workers find it. */
+static void remember_port(struct datapath *dp, const struct route *r, const struct life_saved *saved)
+{
+	if (dp->crew != NULL && crew_port_of(dp, r) == 0 && saved->port != 0)
+		crew_port_is(dp, r, saved->port);
+}
+
 /* A route that was made for a row, and has no flow after all, goes. */
 static int not_restored(struct datapath *dp, struct route *r, int rc)
 {
@@ -516,8 +523,6 @@ int life_restore(struct datapath *dp, const struct life_saved *saved, int64_t de
 	give_way(dp, r, saved);
 	if (r->port == 0)
 		r->port = saved->port;
-	if (dp->crew != NULL && crew_port_of(dp, r) == 0 && saved->port != 0)
-		crew_port_is(dp, r, saved->port);
 	struct life_spec spec = { .key = key, .port = port, .route = r, .called = saved->called,
 		.is_proven = saved->is_live, .delay_ms = delay_ms };
 	const struct flow *there = flow_find(dp->flows, &spec.key);
@@ -526,6 +531,8 @@ int life_restore(struct datapath *dp, const struct life_saved *saved, int64_t de
 		(there != NULL && !saved->is_guest && strcmp(there->route->endpoint, saved->endpoint) != 0))
 		rc = -EEXIST;
 	struct flow *f = rc == 0 ? life_begin(dp, &spec, now) : NULL;
+	if (f != NULL || !r->is_dynamic)
+		remember_port(dp, r, saved);
 	if (f == NULL)
 		return not_restored(dp, r, rc != 0 ? rc : -ENOSPC);
 	restore_counts(dp, f, saved, now);

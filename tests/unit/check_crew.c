@@ -154,22 +154,92 @@ END_TEST
 
 /* ---- what is remembered ---- */
 
+static void deregister(struct rig *r, const char *from, const char *location)
+{
+	const char *request = coap(CON, "0.04", 5, "ab", location);
+	rig_device(r, from, request);
+	rig_expect_server(r, request);
+	rig_server(r, r->port, coap(ACK, "2.02", 5, "ab", NULL));
+	rig_expect_device(r, from, coap(ACK, "2.02", 5, "ab", NULL));
+	rig_advance(r, 1000);
+}
+
 START_TEST(crew_remembers_a_port_whichever_worker_had_it)
 {
 	struct rig *r = up(2);
 	steer_to(r, 0);
 	rig_register(r, A, "dev", "rd/0");
 	uint16_t port = r->port;
-	rig_device(r, A, coap(CON, "0.04", 5, "ab", "rd/0"));
-	rig_expect_server(r, coap(CON, "0.04", 5, "ab", "rd/0"));
-	rig_server(r, port, coap(ACK, "2.02", 5, "ab", NULL));
-	rig_expect_device(r, A, coap(ACK, "2.02", 5, "ab", NULL));
-	rig_advance(r, 1000);
+	deregister(r, A, "rd/0");
 	ck_assert_uint_eq(owner(r, "dev"), DIRECTORY_NOBODY);
 	steer_to(r, 1);
 	rig_register(r, B, "dev", "rd/0");
 	ck_assert_uint_eq(owner(r, "dev"), 1);
 	ck_assert_uint_eq(r->port, port);
+	rig_free(r);
+}
+END_TEST
+
+static uint16_t port_of(const struct rig *r, const char *name, const char *server)
+{
+	return directory_port(r->crew->directory, name, server, false);
+}
+
+/* With a flow or without, at whichever worker; what stays configured is kept. */
+START_TEST(crew_forgets_the_ports_of_endpoints_that_a_reload_removes)
+{
+	struct rig *r = up(3);
+	rig_add_server(r, "second", CLOUD2, 5683);
+	rig_endpoint(r, "dev3", "cloud");
+	ck_assert_int_eq(rig_apply(r), 0);
+	static const char *const name[] = { "dev", "dev2", "dev3" }, *const from[] = { A, B, A2 };
+	uint16_t port[3];
+	for (int i = 0; i < 3; i++) {
+		steer_to(r, (i + 1) % 3);
+		rig_register(r, from[i], name[i], "rd/0");
+		port[i] = r->port;
+		ck_assert_uint_eq(port_of(r, name[i], "cloud"), port[i]);
+	}
+	deregister(r, B, "rd/0");
+	ck_assert_uint_eq(port_of(r, "dev2", "cloud"), port[1]);
+	r->endpoints[2].server = rig_conf_server(r, "second");
+	struct conf_endpoint kept = r->endpoints[0];
+	r->endpoints[0] = r->endpoints[2];
+	r->conf.endpoint_count = 1;
+	ck_assert_int_eq(rig_apply(r), 0);
+	for (int i = 0; i < 3; i++)
+		ck_assert_uint_eq(port_of(r, name[i], "cloud"), 0);
+	r->endpoints[1] = kept;
+	r->conf.endpoint_count = 2;
+	ck_assert_int_eq(rig_apply(r), 0);
+	steer_to(r, 0);
+	rig_register(r, A, "dev", "rd/0");
+	ck_assert_uint_ne(r->port, port[0]);
+	ck_assert_uint_eq(port_of(r, "dev", "cloud"), r->port);
+	ck_assert_int_eq(rig_apply(r), 0);
+	ck_assert_uint_eq(port_of(r, "dev", "cloud"), r->port);
+	rig_free(r);
+}
+END_TEST
+
+/* A row of nobody whom a section names, and that can not be restored, leaves nothing. */
+START_TEST(crew_forgets_the_port_of_a_stranger_that_is_not_restored)
+{
+	struct rig *r = rig_create();
+	r->workers = 2;
+	r->listens[0].unknown_endpoints = CONF_UNKNOWN_ACCEPT;
+	r->listens[0].server = rig_conf_server(r, "cloud");
+	rig_start(r);
+	steer_to(r, 1);
+	struct flow *flow = rig_register(r, A, "stranger", "rd/0");
+	struct life_saved row;
+	life_save(flow, &row, fake_net_now(r->net));
+	row.endpoint = "another";
+	ck_assert_int_eq(life_restore(rig_worker(r, 1), &row, 0, fake_net_now(r->net)), -EEXIST);
+	ck_assert_uint_eq(port_of(r, "another", "cloud"), 0);
+	ck_assert_uint_eq(port_of(r, "stranger", "cloud"), r->port);
+	deregister(r, A, "rd/0");
+	ck_assert_uint_eq(port_of(r, "stranger", "cloud"), 0);
 	rig_free(r);
 }
 END_TEST
@@ -654,6 +724,8 @@ Suite *crew_suite(void)
 	SUITE_TEST(s, crew_refuses_who_feigns_to_be_a_device_of_another_worker);
 	SUITE_TEST(s, crew_brings_a_guest_to_the_worker_of_its_address);
 	SUITE_TEST(s, crew_remembers_a_port_whichever_worker_had_it);
+	SUITE_TEST(s, crew_forgets_the_ports_of_endpoints_that_a_reload_removes);
+	SUITE_TEST(s, crew_forgets_the_port_of_a_stranger_that_is_not_restored);
 	SUITE_TEST(s, crew_holds_the_limit_of_flows_exactly);
 	SUITE_TEST(s, crew_counts_unproven_endpoints_of_all_workers);
 	SUITE_TEST(s, crew_is_reloaded_as_one);
