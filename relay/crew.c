@@ -58,6 +58,9 @@ int crew_create(struct crew **crew, unsigned count)
 	steer_init(&c->steer, count);
 	c->member = calloc(count, sizeof(*c->member));
 	int rc = c->member == NULL ? -ENOMEM : directory_create(&c->directory);
+	if (rc == 0)
+		rc = notices_share(&c->notices);
+	c->has_notices = rc == 0;
 	c->count = rc == 0 ? count : 0;
 	for (unsigned i = 0; i < c->count; i++)
 		c->member[i].bell.watch.fd = -1;
@@ -89,6 +92,8 @@ void crew_free(struct crew *crew)
 	for (unsigned i = 0; i < crew->count; i++)
 		member_fini(&crew->member[i], crew->count);
 	free(crew->member);
+	if (crew->has_notices)
+		notices_unshare(&crew->notices);
 	directory_free(crew->directory);
 	free(crew);
 }
@@ -127,6 +132,8 @@ int crew_join(struct crew *crew, struct datapath *dp, unsigned number)
 	dp->number = number;
 	dp->env.is_copy = number > 0;
 	dp->env.workers = dp->held.workers = crew->count;
+	dp->env.directory = crew->directory;
+	dp->notices.shared = &crew->notices;
 	lan_sessions_share(dp->sessions, crew->count);
 	crew_draw_cid(dp);
 	return 0;
@@ -139,6 +146,8 @@ void crew_leave(struct datapath *dp)
 	loop_unwatch(dp->env.loop, &dp->crew->member[dp->number].bell.watch);
 	dp->crew->member[dp->number].dp = NULL;
 	dp->crew = NULL;
+	dp->env.directory = NULL;
+	dp->notices.shared = NULL;
 }
 
 /* ---- the bell ---- */
@@ -200,6 +209,14 @@ size_t crew_unproven(const struct datapath *dp)
 	size_t n = 0;
 	for (unsigned i = 0; i < crew_count(dp); i++)
 		n += crew_datapath(dp, i)->unproven;
+	return n;
+}
+
+unsigned crew_moves(const struct datapath *dp)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < crew_count(dp); i++)
+		n += crew_datapath(dp, i)->moves.count;
 	return n;
 }
 

@@ -41,6 +41,8 @@ struct crew {
 	unsigned count;              /* of members */
 	struct steer steer;          /* whose a datagram is */
 	struct directory *directory; /* whose an endpoint, or an address, is */
+	struct notices_shared notices; /* what all may write into the log */
+	bool has_notices;            /* that is made */
 	struct crew_member *member;  /* by number */
 };
 
@@ -73,6 +75,8 @@ struct datapath *crew_datapath(const struct datapath *dp, unsigned i);
 size_t crew_flows(const struct datapath *dp);
 /* See crew_flows. */
 size_t crew_unproven(const struct datapath *dp);
+/* How many Registers wait for a former address, at all of them (MOVES_MAX). */
+unsigned crew_moves(const struct datapath *dp);
 /* All they have counted, the bytes that wait at all of them, and sessions of devices. */
 void crew_counters(const struct datapath *dp, struct counters *sum);
 /* See crew_counters. */

@@ -329,7 +329,7 @@ void life_open_static(struct datapath *dp, struct mono now)
 	for (size_t at = 0; (r = route_next(dp->routes, &at)) != NULL;)
 		if (r->has_address && !r->is_lan_secured &&
 			flow_by_id(dp->flows, r->flow) == NULL && is_here(dp, r))
-			open_static(dp, r, now, (int64_t)(opened++ * 1000 / RESTORE_PER_SECOND));
+			open_static(dp, r, now, (int64_t)(opened++ * dp->env.workers * 1000 / RESTORE_PER_SECOND));
 }
 
 /* ---- across a restart ---- */

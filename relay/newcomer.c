@@ -32,8 +32,8 @@ void newcomer_refuse(struct datapath *dp, const struct parcel *p, uint8_t code, 
 {
 	struct listener *l = p->port->listener;
 	bool is_404 = code == MSG_CODE(4, 4);
-	uint32_t rate = LIMIT_SHARE(is_404 ? STRANGER_404_PER_SECOND : STRANGER_REFUSALS_PER_SECOND,
-		dp->env.workers);
+	uint32_t rate = is_404 ? LIMIT_PART(STRANGER_404_PER_SECOND, dp->env.workers, dp->number) :
+				 LIMIT_SHARE(STRANGER_REFUSALS_PER_SECOND, dp->env.workers);
 	if (p->msg.type != MSG_CON)
 		return;
 	if (!bucket_take(is_404 ? &l->not_found : &l->refusals, rate, rate, p->now)) {
