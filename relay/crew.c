@@ -338,6 +338,13 @@ bool crew_knows_cid(const struct datapath *dp, struct slice cid)
 		directory_place(dp->crew->directory, &place) != DIRECTORY_NOBODY;
 }
 
+bool crew_is_host(const struct datapath *dp, const struct lan_key *key)
+{
+	struct place host = place_of_host(&key->device, key->listener);
+	return flow_is_host(dp->flows, key) || (dp->crew != NULL &&
+		directory_place(dp->crew->directory, &host) != DIRECTORY_NOBODY);
+}
+
 bool crew_is_at_first(const struct datapath *dp, const struct lan_key *key)
 {
 	struct place place = place_of(&key->device, key->listener, true);
@@ -372,6 +379,26 @@ static void leave_place(struct datapath *dp, const struct lan_key *key)
 	directory_place_leave(dp->crew->directory, &place, dp->number);
 }
 
+/* First the new one: where both are one, nobody shall come between. */
+static void move_place(struct datapath *dp, const struct lan_key *from, const struct lan_key *to)
+{
+	(void)enter_place(dp, to);
+	leave_place(dp, from);
+}
+
+/* Without memory a host is as unknown as any. */
+static void enter_host(struct datapath *dp, const struct lan_key *key)
+{
+	struct place host = place_of_host(&key->device, key->listener);
+	(void)directory_place_enter(dp->crew->directory, &host, dp->number, true);
+}
+
+static void leave_host(struct datapath *dp, const struct lan_key *key)
+{
+	struct place host = place_of_host(&key->device, key->listener);
+	directory_place_leave(dp->crew->directory, &host, dp->number);
+}
+
 bool crew_enter_flow(struct datapath *dp, struct route *route, const struct lan_key *key)
 {
 	struct directory *d = dp->crew->directory;
@@ -381,6 +408,7 @@ bool crew_enter_flow(struct datapath *dp, struct route *route, const struct lan_
 	if (has_endpoint && enter_place(dp, key)) {
 		uint16_t port = crew_port_of(dp, route);
 		route->port = port != 0 ? port : route->port;
+		enter_host(dp, key);
 		return true;
 	}
 	if (has_endpoint)
@@ -393,6 +421,7 @@ void crew_leave_flow(struct datapath *dp, const struct route *route, const struc
 {
 	struct directory *d = dp->crew->directory;
 	leave_place(dp, key);
+	leave_host(dp, key);
 	if (route->is_dynamic)
 		crew_port_is(dp, route, 0);
 	directory_leave(d, route->endpoint, dp->number);
@@ -401,8 +430,9 @@ void crew_leave_flow(struct datapath *dp, const struct route *route, const struc
 
 void crew_move_flow(struct datapath *dp, const struct lan_key *from, const struct lan_key *to)
 {
-	(void)enter_place(dp, to); /* first: where both are one, nobody shall come between */
-	leave_place(dp, from);
+	move_place(dp, from, to);
+	enter_host(dp, to);
+	leave_host(dp, from);
 }
 
 static struct origin origin_of_key(const struct lan_key *key)
@@ -458,7 +488,7 @@ bool crew_enter_session(struct datapath *dp, struct lan_session *s)
 void crew_move_session(struct datapath *dp, const struct lan_session *s, const struct lan_key *to)
 {
 	if (s->is_entered)
-		crew_move_flow(dp, &s->key, to);
+		move_place(dp, &s->key, to);
 }
 
 void crew_leave_session(struct datapath *dp, struct lan_session *s)

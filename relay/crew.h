@@ -94,6 +94,8 @@ uint16_t crew_port_of(const struct datapath *dp, const struct route *route);
 
 /* True when the connection id is of a session of a device that some worker has, as far as that can be told. */
 bool crew_knows_cid(const struct datapath *dp, struct slice cid);
+/* As flow_is_host, where the flows of all workers count; of another one's the interface does not. */
+bool crew_is_host(const struct datapath *dp, const struct lan_key *key);
 /* True when the first worker serves the secure place of this key. */
 bool crew_is_at_first(const struct datapath *dp, const struct lan_key *key);
 /* What one worker has found out of servers' addresses all others learn: a device that calls one may come to

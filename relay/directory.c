@@ -71,7 +71,7 @@ struct directory {
 
 /* ---- places ---- */
 
-enum kind { PLACE_PLAIN, PLACE_SECURE, PLACE_CID };
+enum kind { PLACE_PLAIN, PLACE_SECURE, PLACE_CID, PLACE_HOST };
 
 struct place place_of(const struct addr *device, uint32_t listener, bool is_secure)
 {
@@ -79,6 +79,15 @@ struct place place_of(const struct addr *device, uint32_t listener, bool is_secu
 	memcpy(p.bytes, device->ip, 16);
 	memcpy(p.bytes + 16, &device->port, 2);
 	p.bytes[18] = is_secure ? PLACE_SECURE : PLACE_PLAIN;
+	memcpy(p.bytes + 20, &listener, 4);
+	return p;
+}
+
+struct place place_of_host(const struct addr *device, uint32_t listener)
+{
+	struct place p = { { 0 } };
+	memcpy(p.bytes, device->ip, 16);
+	p.bytes[18] = PLACE_HOST;
 	memcpy(p.bytes + 20, &listener, 4);
 	return p;
 }

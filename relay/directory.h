@@ -1,6 +1,7 @@
 /* What workers must agree on: which of them has an endpoint, which of them serves an address, which one has the
- * flow of a Location, and the source ports that are remembered. Asked when a flow or session begins or ends, and for whom a worker does not
- * know; never on the way of a message that is known. Any thread may call. */
+ * flow of a Location, and the source ports that are remembered. Asked when a flow or session begins or ends, when
+ * a Register is answered, and for whom a worker does not know; never on the way of a message that is known. Any
+ * thread may call. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,7 +22,8 @@ struct directory;
 struct located;
 
 /* Where a device is, as far as a worker must be found for it: an address at a listener, with DTLS or
- * without, or a connection id. Interfaces do not count: hosts of one address are one worker's. */
+ * without, or a connection id; or a host, for whoever asks whether it is known. Interfaces do not count: hosts of
+ * one address are one worker's. */
 struct place {
 	uint8_t bytes[PLACE_BYTES]; /* compared as they are */
 };
@@ -46,6 +48,8 @@ struct registration {
 struct origin origin_of(const struct addr *device, uint32_t ifindex, uint32_t listener, uint32_t called);
 /* The place of a device's address at a listener of this number. */
 struct place place_of(const struct addr *device, uint32_t listener, bool is_secure);
+/* The place of all devices of a host at a listener: several workers may be there. */
+struct place place_of_host(const struct addr *device, uint32_t listener);
 /* The place of a connection id of ours, DTLS_CID_MAX bytes. */
 struct place place_of_cid(const uint8_t *cid);
 

@@ -7,7 +7,9 @@
 #include <unistd.h>
 #include "base/log.h"
 #include "crew.h"
+#include "lan_session.h"
 #include "rig.h"
+#include "rig_lan.h"
 
 #define NAME "cloud.example"
 #define MANY 390
@@ -161,6 +163,73 @@ START_TEST(limits_are_divided_without_a_rest)
 }
 END_TEST
 
+/* ---- handshakes of devices ---- */
+
+static bool is_known(const struct rig *r, unsigned worker)
+{
+	return lan_session_next(rig_worker(r, worker)->sessions, LAN_KNOWN, NULL) != NULL;
+}
+
+/* Answers the cookie, and goes no further. */
+static void half(struct rig *r, const char *from)
+{
+	struct rig_dtls *d = rig_dtls_begin(r, from, "dev-lan", true);
+	rig_lan_step(r);
+	while (fake_lan_take(r->net) != NULL)
+		;
+	rig_dtls_free(d);
+}
+
+/* A device begins anew, from another port, at another worker; and as long as its host has a flow. */
+START_TEST(rule12_strangers_do_not_push_out_who_has_a_flow_elsewhere)
+{
+	struct rig *r = prepare(2, 2);
+	rig_lan_secure(r, "dev0");
+	rig_start(r);
+	fake_lan_steer(r->net, 0);
+	struct rig_dtls *old = rig_dtls_register(r, A, "dev0");
+	fake_lan_steer(r->net, 1);
+	half(r, A2);
+	ck_assert(is_known(r, 1));
+	half(r, B);
+	for (unsigned i = 0; i < HALF_OPEN_MAX; i++)
+		half(r, address(i % 200 + 2, 40 + i));
+	ck_assert(is_known(r, 1));
+	ck_assert_uint_eq(rig_half_open(r), HALF_OPEN_MAX / 2 + 1);
+	rig_dtls_free(old);
+	rig_free(r);
+}
+END_TEST
+
+START_TEST(rule12_host_is_unknown_again_when_its_flow_has_left)
+{
+	struct rig *r = prepare(2, 2);
+	rig_lan_secure(r, "dev0");
+	rig_start(r);
+	fake_lan_steer(r->net, 0);
+	rig_register(r, A, "dev1", "rd/0");
+	rig_register(r, A, "dev1", "rd/0");
+	if (_i == 0) {
+		rig_device(r, A, coap(CON, "0.04", 5, "ab", "rd/0"));
+		(void)rig_server_got(r);
+		rig_server(r, r->port, coap(ACK, "2.02", 5, "ab", NULL));
+		(void)rig_device_got(r, A);
+	} else {
+		rig_device(r, B, coap(CON, "0.02", 5, "ab", query(1))); /* it moves */
+	}
+	rig_advance(r, MOVE_SILENCE_MS);
+	while (fake_lan_take(r->net) != NULL)
+		;
+	(void)rig_server_got(r);
+	fake_lan_steer(r->net, 1);
+	half(r, A2);
+	ck_assert(!is_known(r, 1));
+	half(r, "192.168.1.11:50000");
+	ck_assert(is_known(r, 1) == (_i != 0));
+	rig_free(r);
+}
+END_TEST
+
 /* ---- handshakes with a server ---- */
 
 /* They begin at RESTORE_PER_SECOND, and at each worker the first one at once. */
@@ -265,6 +334,10 @@ Suite *crew_limits_suite(void)
 	add_loop(s, rule15_so_many_moves_wait_at_all_workers);
 	add_loop(s, rule1_workers_answer_strangers_as_seldom_as_one);
 	SUITE_TEST(s, limits_are_divided_without_a_rest);
+	SUITE_TEST(s, rule12_strangers_do_not_push_out_who_has_a_flow_elsewhere);
+	TCase *t = tcase_create("rule12_host_is_unknown_again_when_its_flow_has_left");
+	tcase_add_loop_test(t, rule12_host_is_unknown_again_when_its_flow_has_left, 0, 2);
+	suite_add_tcase(s, t);
 	add_loop(s, rule19_workers_open_static_devices_as_slowly_as_one);
 	add_loop(s, rule19_workers_find_a_server_as_slowly_as_one);
 	add_loop(s, rule19_workers_find_a_server_of_few_at_once);
