@@ -79,6 +79,7 @@ size_t answer_make(
 	struct answer_stats *stats, const struct codec_message *m, uint8_t *room, size_t size)
 {
 	struct writer w = put_into(room, size);
+	unsigned last = 0;
 	if (m->type == CODEC_CON && m->code == CODEC_EMPTY) {
 		stats->pings++;
 		codec_put_header(&w, CODEC_RST, CODEC_EMPTY, m->mid, m->token);
@@ -92,6 +93,8 @@ size_t answer_make(
 	codec_put_header(&w, m->type == CODEC_CON ? CODEC_ACK : CODEC_NON, code, m->mid, m->token);
 	if (code == CODEC_CREATED)
 		put_location(&w, stats->registers);
+	else if (m->code == CODEC_GET && m->observe == 0)
+		codec_put_number(&w, &last, CODEC_OPT_OBSERVE, 0);
 	else if (m->code == CODEC_GET && m->query_count > 0)
 		put_content(&w, m);
 	else

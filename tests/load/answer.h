@@ -18,7 +18,7 @@ struct answer_stats {
 #define ANSWER_EXTRA 32
 
 /* Writes the answer to the message into room, and gives its length; 0 when there is none. POST /rd is
- * answered 2.01 with a Location, any other with its own payload; a block with its first 16 bytes; GET
+ * answered 2.01 with a Location, GET with Observe 2.05 with it, any other with its own payload; a block with its first 16 bytes; GET
  * with n= bytes that begin with p= of the query (see mark.h). */
 size_t answer_make(struct answer_stats *stats, const struct codec_message *m, uint8_t *room,
 	size_t size) MUST_CHECK;

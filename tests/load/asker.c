@@ -11,6 +11,7 @@ struct asker {
 	struct asker_order order;
 	struct book *book; /* NULL before the first order */
 	struct pace pace;
+	uint64_t notified; /* since the order */
 	bool asks;
 };
 
@@ -25,24 +26,45 @@ struct asker *asker_create(
 	return a;
 }
 
+/* A notification, or the head of a request. */
+static void put_head(
+	struct writer *w, const struct path *to, const struct exchange *x, unsigned *last)
+{
+	uint8_t own[MARK_TOKEN];
+	struct mark m = { x->device, x->number, MARK_SERVER, x->index };
+	mark_token(&m, own);
+	switch ((enum asker_kind)x->kind) {
+	case ASKER_NOTIFY:
+	case ASKER_CONFIRM:
+		codec_put_header(w, x->kind == ASKER_CONFIRM ? CODEC_CON : CODEC_NON, CODEC_CONTENT,
+			x->mid, (struct slice){ to->token, MARK_TOKEN });
+		codec_put_number(w, last, CODEC_OPT_OBSERVE, x->number & 0xffffff);
+		return;
+	case ASKER_OBSERVE:
+		codec_put_header(
+			w, CODEC_CON, CODEC_GET, x->mid, (struct slice){ own, MARK_TOKEN });
+		codec_put_number(w, last, CODEC_OPT_OBSERVE, 0);
+		break;
+	case ASKER_WRITE:
+		codec_put_header(
+			w, CODEC_CON, CODEC_PUT, x->mid, (struct slice){ own, MARK_TOKEN });
+		break;
+	}
+	codec_put_option(w, last, CODEC_OPT_URI_PATH, slice_str("dp"));
+}
+
 static void emit(void *owner, struct exchange *x)
 {
 	struct asker *a = owner;
 	const struct path *to = paths_of(a->paths, x->device);
-	uint8_t room[NET_ROOM], payload[MARK_PAYLOAD_MAX], token[MARK_TOKEN];
+	uint8_t room[NET_ROOM], payload[MARK_PAYLOAD_MAX];
 	struct writer w = put_into(room, sizeof(room));
 	struct mark m = book_mark(a->book, x);
-	bool observes = a->order.kind == ASKER_OBSERVE;
 	unsigned last = 0;
 	if (to == NULL)
 		return;
-	mark_token(&m, token);
-	codec_put_header(&w, CODEC_CON, observes ? CODEC_GET : CODEC_PUT, x->mid,
-		(struct slice){ token, MARK_TOKEN });
-	if (observes)
-		codec_put_number(&w, &last, CODEC_OPT_OBSERVE, 0);
-	codec_put_option(&w, &last, CODEC_OPT_URI_PATH, slice_str("dp"));
-	if (!observes) {
+	put_head(&w, to, x, &last);
+	if (x->kind != ASKER_OBSERVE) {
 		mark_payload(&m, payload, a->order.payload);
 		codec_put_payload(&w, (struct slice){ payload, a->order.payload });
 	}
@@ -67,9 +89,12 @@ int asker_begin(struct asker *a, const struct asker_order *order)
 	book_free(a->book);
 	a->book = book;
 	a->order = *order;
-	for (uint32_t i = 0; i < order->devices; i++)
-		if (paths_of(a->paths, i) != NULL)
-			book_admit(book, i, order->kind == ASKER_WRITE);
+	for (uint32_t i = 0; i < order->devices; i++) {
+		const struct path *to = paths_of(a->paths, i);
+		if (to != NULL && (order->kind != ASKER_NOTIFY || to->observes))
+			book_admit(book, i, order->kind != ASKER_OBSERVE);
+	}
+	a->notified = 0;
 	pace_begin(&a->pace, order->rate, order->inflight, net_now());
 	a->asks = true;
 	return 0;
@@ -80,6 +105,21 @@ void asker_stop(struct asker *a)
 	a->asks = false;
 }
 
+/* Says the next thing to a device drawn by chance. False when every window is full. */
+static bool ask(struct asker *a, int64_t meant)
+{
+	enum asker_kind kind = a->order.kind;
+	if (!book_can_ask(a->book))
+		return false;
+	a->notified += kind == ASKER_NOTIFY;
+	if (kind == ASKER_NOTIFY && a->order.confirm != 0 && a->notified % a->order.confirm == 0)
+		kind = ASKER_CONFIRM;
+	struct exchange *x = book_ask(a->book, (uint8_t)kind, meant, 0);
+	if (x != NULL && kind == ASKER_NOTIFY)
+		book_end(a->book, x, true); /* nothing comes back */
+	return x != NULL;
+}
+
 int64_t asker_turn(struct asker *a)
 {
 	int64_t meant;
@@ -87,7 +127,7 @@ int64_t asker_turn(struct asker *a)
 		return INT64_MAX;
 	int64_t until = book_expire(a->book, net_now(), a->order.kind == ASKER_OBSERVE);
 	while (a->asks && pace_may(&a->pace, book_outstanding(a->book), net_now(), &meant)) {
-		if (book_ask(a->book, (uint8_t)a->order.kind, meant, 0) == NULL)
+		if (!ask(a, meant))
 			break;
 		pace_left(&a->pace);
 	}
@@ -125,6 +165,22 @@ void asker_take(struct asker *a, const struct path *from, const struct codec_mes
 	}
 	book_succeed(a->book, x);
 	book_end(a->book, x, a->order.kind == ASKER_WRITE);
+}
+
+void asker_acknowledged(struct asker *a, const struct path *from, uint16_t mid)
+{
+	if (a->book == NULL || from->device >= a->order.devices)
+		return;
+	struct exchange *x = book_by_mid(a->book, from->device, mid);
+	if (x == NULL || x->kind != ASKER_CONFIRM)
+		return;
+	book_succeed(a->book, x);
+	book_end(a->book, x, true);
+}
+
+uint64_t asker_notified(const struct asker *a)
+{
+	return a->notified;
 }
 
 struct tally *asker_tally(struct asker *a)

@@ -9,8 +9,10 @@
 #include "paths.h"
 
 enum asker_kind {
-	ASKER_WRITE,  /* PUT /dp, to be answered 2.04 with the same payload */
-	ASKER_OBSERVE /* GET /dp with Observe, once for each device, to be answered 2.05 with it */
+	ASKER_WRITE,   /* PUT /dp, to be answered 2.04 with the same payload */
+	ASKER_OBSERVE, /* GET /dp with Observe, once for each device, to be answered 2.05 with it */
+	ASKER_NOTIFY,  /* NON 2.05 of what the device observes, not to be answered; */
+	ASKER_CONFIRM  /* of these some, as CON, to be acknowledged. It is no order of its own */
 };
 
 /* What is wanted. */
@@ -20,6 +22,7 @@ struct asker_order {
 	unsigned window;  /* exchanges that one device may have outstanding */
 	size_t inflight;  /* in all */
 	unsigned payload; /* bytes */
+	unsigned confirm; /* every so many-th notification is a CON; 0: none */
 	double rate;      /* a second, 0: as fast as answers come */
 	int64_t timeout;  /* until a request is lost, ns */
 	uint64_t seed;    /* of the order of devices, never 0 */
@@ -40,6 +43,10 @@ void asker_stop(struct asker *a);
 int64_t asker_turn(struct asker *a);
 /* A response that came by this path. */
 void asker_take(struct asker *a, const struct path *from, const struct codec_message *m);
+/* An empty ACK that came by this path. */
+void asker_acknowledged(struct asker *a, const struct path *from, uint16_t mid);
+/* Notifications that were sent since asker_begin. */
+uint64_t asker_notified(const struct asker *a);
 /* What became of the requests since asker_begin or a reset; NULL before the first. */
 struct tally *asker_tally(struct asker *a);
 /* Exchanges that wait for an answer. */

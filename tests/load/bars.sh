@@ -126,9 +126,6 @@ rounds_of() {
 	done
 }
 
-# number KEY LINE: 0 where there is none.
-number() { value "$1" "$2" | grep . || echo 0; }
-
 # ---- ratios --------------------------------------------------------------------------------------
 
 # to_forward KIND LIMIT
@@ -233,10 +230,10 @@ bar_memory() {
 		# shellcheck disable=SC2086 # a list of words
 		begin load "$LOAD_CPU" "$LOAD/coapload" --target "$target" $speak --devices "$memory" --wait \
 			--turns --count "$memory" --warmup 0 --stay
-		await load grep -qw ready "$work/load.log"
+		await_for 60 load grep -qw ready "$work/load.log"
 		rss=$(memory_of "$relay" VmRSS) slab=$(kernel_memory) pages=$(socket_pages)
 		kill -USR1 "$pid"
-		await load grep -q '^kind=' "$work/load.log"
+		await_for 60 load grep -q '^kind=' "$work/load.log"
 		line=$(grep '^kind=' "$work/load.log")
 		shown memory "RSS of the relay with $memory endpoints on $kind, one exchange each, KiB" \
 			"$rss to $(memory_of "$relay" VmRSS)"
@@ -258,17 +255,17 @@ bar_cold() {
 	label=-cold
 	turn=1
 	while [ "$turn" -le "$rounds" ]; do
-		for kind in nosec psk pskpsk; do
+		for kind in nosec psk pskpsk opaque; do
 			at_once=1000
-			# Fewer than a relay may have half-open.
-			[ $kind != pskpsk ] || at_once=256
+			# Fewer than a relay may have half-open. With opaque that is the server's.
+			case $kind in pskpsk | opaque) at_once=256 ;; esac
 			run_once $kind post "$endpoints" 64 full 64 "$turn" --count 100 --from $FIXED \
 				--spread --register-inflight $at_once
 		done
 		turn=$((turn + 1))
 	done
 	label=''
-	for kind in nosec psk pskpsk; do
+	for kind in nosec psk pskpsk opaque; do
 		words="$kind-cold post $endpoints 64 full 64"
 		figure=$(three "$words" up_cpu_s | cut -d' ' -f2)
 		wish cold "CPU seconds until $endpoints endpoints on $kind are registered" "$figure" '<=' "$COLD"
@@ -282,12 +279,19 @@ restart_once() {
 	kind=$1
 	start_kind "$kind" "$endpoints"
 	relay=$pid
+	# Where the sessions are the devices' own with the server, it is for them to find out.
+	[ "$kind" != opaque ] || speak="$speak --anew 2"
 	# shellcheck disable=SC2086 # a list of words
 	begin load "$LOAD_CPU" "$LOAD/coapload" --target "$target" $speak --devices "$endpoints" --turns \
 		--rate 2000 --retries 5 --seconds 60 --from $FIXED --spread \
 		--register-inflight 256 --cpu-of "$relay"
 	load=$pid
-	await load grep -q '^registered' "$work/load.log"
+	if ! (await_for 60 load grep -q '^registered' "$work/load.log"); then
+		none restart "endpoints not registered, $kind" ''
+		stop "$load"
+		stop "$relay"
+		return
+	fi
 	sleep 2
 	stop "$echo"
 	kill -USR1 "$load"
@@ -312,6 +316,7 @@ bar_restart() {
 	restart_once nosec
 	restart_once psk
 	restart_once pskpsk
+	restart_once opaque
 }
 
 # ---- workers -------------------------------------------------------------------------------------
@@ -390,7 +395,7 @@ overload_once() {
 		--timeout 2 --rate $((carried * 2)) --greedy 50 --warmup 1 --seconds $((seconds * 2)) \
 		--cpu-of "$relay"
 	load=$pid
-	await load grep -q '^registered' "$work/load.log"
+	await_for 60 load grep -q '^registered' "$work/load.log"
 	drops >"$work/before"
 	watch "$load"
 	drops >"$work/after"

@@ -91,6 +91,17 @@ void client_profile_free(struct client_profile *profile)
 	free(profile);
 }
 
+static WOLFSSL *session_new(struct client *c, WOLFSSL_CTX *ctx)
+{
+	WOLFSSL *ssl = wolfSSL_new(ctx);
+	if (ssl == NULL)
+		return NULL;
+	wolfSSL_dtls_set_using_nonblock(ssl, 1);
+	wolfSSL_SetIOReadCtx(ssl, c);
+	wolfSSL_SetIOWriteCtx(ssl, c);
+	return ssl;
+}
+
 int client_create(struct client **client, struct client_profile *profile, int fd,
 	const char *identity, struct slice key)
 {
@@ -103,16 +114,29 @@ int client_create(struct client **client, struct client_profile *profile, int fd
 	memcpy(c->identity, identity, strlen(identity) + 1);
 	memcpy(c->key, key.p, key.n);
 	c->key_n = key.n;
-	c->ssl = wolfSSL_new(profile->ctx);
+	c->ssl = session_new(c, profile->ctx);
 	if (c->ssl == NULL) {
 		free(c);
 		return -ENOMEM;
 	}
-	wolfSSL_dtls_set_using_nonblock(c->ssl, 1);
-	wolfSSL_SetIOReadCtx(c->ssl, c);
-	wolfSSL_SetIOWriteCtx(c->ssl, c);
 	*client = c;
 	return 0;
+}
+
+int client_renew(struct client *c)
+{
+	WOLFSSL *ssl = session_new(c, wolfSSL_get_SSL_CTX(c->ssl));
+	if (ssl == NULL)
+		return -ENOMEM;
+	wolfSSL_free(c->ssl);
+	c->ssl = ssl;
+	c->begun = c->up = false;
+	return 0;
+}
+
+bool client_is_up(const struct client *c)
+{
+	return c->up;
 }
 
 void client_free(struct client *c)

@@ -1,6 +1,7 @@
 /* The DTLS side of a load generator's device: one PSK session on a socket of its own. With secure.c
  * the only files of the load tools that know wolfSSL. */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "base/bug.h"
@@ -29,8 +30,17 @@ void client_profile_free(struct client_profile *profile);
 /* Makes a session over a connected socket, which stays the caller's. Says nothing yet. */
 int client_create(struct client **client, struct client_profile *profile, int fd,
 	const char *identity, struct slice key) MUST_CHECK;
+/* Forgets the session without a word, so that the next handshake makes another. 0, or -ENOMEM and all is as before. */
+int client_renew(struct client *c) MUST_CHECK;
 /* Ends it with close_notify where it is up. NULL is allowed. */
 void client_free(struct client *c);
+/* Forgets the session without a word; the next handshake makes another one. 0 or -ENOMEM, and nothing is
+ * changed. */
+int client_renew(struct client *c) MUST_CHECK;
+/* Whether its handshake is done. */
+bool client_is_up(const struct client *c) MUST_CHECK;
+/* Whether the handshake is done. */
+bool client_is_up(const struct client *c) MUST_CHECK;
 /* Begins the handshake, or repeats its last flight. */
 void client_shake(struct client *c);
 /* Takes one datagram, which the caller keeps until client_read has returned CLIENT_NOTHING. */

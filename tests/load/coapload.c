@@ -58,7 +58,7 @@ static void report(const struct options *o, const struct result *r, struct fleet
 	if (o->cpu_of != 0 && r->secs_cpu > 0 && r->ok > 0)
 		printf(" cpu_us=%.3f busy=%.3f", (double)r->secs_cpu / 1e3 / (double)r->ok,
 			(double)r->secs_cpu / (double)r->secs);
-	printf(" foreign_by_server=%" PRIu64, r->by_server);
+	printf(" foreign_by_server=%" PRIu64 " disorder=%" PRIu64, r->by_server, r->disorder);
 	printf(" up_s=%.3f up_cpu_s=%.3f again_s=%.3f again_cpu_s=%.3f", secs(r->up),
 		secs(r->up_cpu), secs(r->again), secs(r->again_cpu));
 	report_devices(o, fleet_book(f));

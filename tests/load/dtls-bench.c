@@ -1,6 +1,6 @@
 /* What the room dtls costs, in each version of DTLS: ns for a record written and for one read, for a handshake, and
  * for a stranger's hello; bytes of heap for a session that idles.
- * usage: dtls-bench [ROUNDS [BYTES [1.2|1.3|1.3-psk]]]     1.3-psk: without Diffie-Hellman
+ * usage: dtls-bench [ROUNDS [BYTES [1.2|1.2-gcm|1.3|1.3-psk]]]     1.2: CCM-8; 1.3-psk: without Diffie-Hellman
  *   dtls-bench many: 100, 1,000 and 10,000 sessions in random order
  *   dtls-bench PKI: handshakes a second with certificates and raw keys of that folder (tests/lib/pki),
  *   both ends ours, and bytes of heap for what is half open and what idles
@@ -36,6 +36,7 @@ struct pair {
 static struct pair pair;
 static uint8_t payload[RECORD_MAX];
 static struct dtls_profile_spec how; /* the version */
+static const char *suites = "PSK-AES128-CCM-8";
 
 static void emit(void *who, const uint8_t *datagram, size_t n)
 {
@@ -83,7 +84,7 @@ static void shake(struct dtls_profile *profile)
 {
 	bool v13 = how.version == DTLS_1_3;
 	pair.server = wolf_peer_create(&(struct wolf_peer_spec){
-		.suites = v13 ? "TLS13-AES128-GCM-SHA256" : "PSK-AES128-CCM-8",
+		.suites = suites,
 		.v13 = v13,
 		.identity = psk.identity,
 		.key = psk.key,
@@ -271,6 +272,16 @@ static void time_listener(struct dtls_profile *profile, unsigned rounds)
 	dtls_listener_free(l);
 }
 
+static void choose(const char *version)
+{
+	how.version = strncmp(version, "1.3", 3) == 0 ? DTLS_1_3 : DTLS_1_2;
+	how.no_dhe = strcmp(version, "1.3-psk") == 0;
+	if (how.version == DTLS_1_3)
+		suites = "TLS13-AES128-GCM-SHA256";
+	else if (strcmp(version, "1.2-gcm") == 0)
+		suites = "PSK-AES128-GCM-SHA256";
+}
+
 int main(int argc, char **argv)
 {
 	static const struct dtls_calls calls = { emit };
@@ -282,8 +293,7 @@ int main(int argc, char **argv)
 	size_t n = argc > 2 ? (size_t)atoi(argv[2]) : 64;
 	struct dtls_profile *profile;
 	how = (struct dtls_profile_spec){ .cid = true, .calls = &calls };
-	how.version = argc > 3 && strncmp(argv[3], "1.3", 3) == 0 ? DTLS_1_3 : DTLS_1_2;
-	how.no_dhe = argc > 3 && strcmp(argv[3], "1.3-psk") == 0;
+	choose(argc > 3 ? argv[3] : "1.2");
 	if (dtls_profile_create(&profile, &how) != 0)
 		return EXIT_FAILURE;
 	shake(profile);

@@ -15,7 +15,9 @@
 struct device {
 	int fd;
 	struct client *secure; /* its session, NULL without DTLS */
+	bool renews;           /* its handshake is not the first */
 	struct observation observation;
+	uint32_t heeded; /* number of the server's newest notification */
 };
 
 struct fleet {
@@ -29,8 +31,16 @@ struct fleet {
 	unsigned registered;
 	uint64_t notified;
 	uint64_t asked;
-	uint64_t turn; /* of notifications and transfers */
+	uint64_t heeded, old; /* the server's notifications */
+	uint64_t turn;        /* of notifications and transfers */
+	uint64_t blocks;      /* sent, also again */
 };
+
+/* Whether every device speaks once. */
+static bool is_once(const struct fleet *f)
+{
+	return f->kind == FLEET_CONNECT || f->kind == FLEET_REGISTER || f->kind == FLEET_OBSERVE;
+}
 
 /* ---- messages ------------------------------------------------------------------------------- */
 
@@ -52,7 +62,7 @@ static void device_send(struct fleet *f, const struct device *d, const uint8_t *
 static void device_say(struct fleet *f, uint32_t device, uint8_t *bytes, size_t n)
 {
 	const struct device *d = &f->device[device];
-	switch (f->kind == FLEET_REGISTER ? FAULT_NONE : fault_next(&f->spec.faults)) {
+	switch (is_once(f) ? FAULT_NONE : fault_next(&f->spec.faults)) {
 	case FAULT_DROP:
 	case FAULT_LATE: /* the server's program has that one */
 		return;
@@ -80,19 +90,49 @@ static struct utterance utterance_of(const struct fleet *f, const struct exchang
 		.observe = &f->device[x->device].observation };
 }
 
-static void emit(void *owner, struct exchange *x)
+/* Whether this block is to be left out. */
+static bool skips(struct fleet *f, const struct exchange *x)
 {
-	struct fleet *f = owner;
+	bool is_block = x->kind == SPEAK_BLOCK1 || x->kind == SPEAK_BLOCK2;
+	return is_block && f->spec.skip != 0 && ++f->blocks % f->spec.skip == 0;
+}
+
+/* A request that stays unanswered may begin a session anew, as where the server forgot it. True when the request
+ * has to wait for one. */
+static bool waits_for_session(struct fleet *f, const struct exchange *x)
+{
+	struct device *d = &f->device[x->device];
+	if (d->secure == NULL || f->spec.anew == 0 || is_once(f))
+		return false;
+	unsigned again = f->spec.retries - x->tries;
+	if (client_is_up(d->secure)) {
+		if (again != f->spec.anew || client_renew(d->secure) != 0)
+			return false;
+		d->renews = true;
+	}
+	if (again > 0)
+		client_shake(d->secure);
+	return true;
+}
+
+static void say(struct fleet *f, const struct exchange *x)
+{
 	uint8_t room[NET_ROOM];
 	struct writer w = put_into(room, sizeof(room));
-	if (x->kind == SPEAK_CONNECT) {
-		client_shake(f->device[x->device].secure);
-		return;
-	}
 	struct utterance u = utterance_of(f, x);
+	u.step += skips(f, x);
 	speak_put(&w, &f->spec.speech, &u);
 	BUG_UNLESS(!w.broken);
 	device_say(f, x->device, room, put_len(&w));
+}
+
+static void emit(void *owner, struct exchange *x)
+{
+	struct fleet *f = owner;
+	if (x->kind == SPEAK_CONNECT)
+		client_shake(f->device[x->device].secure);
+	else if (!waits_for_session(f, x))
+		say(f, x);
 }
 
 /* ---- what is said --------------------------------------------------------------------------- */
@@ -127,6 +167,8 @@ static enum speak_kind next_kind(struct fleet *f)
 		return SPEAK_CONNECT;
 	case FLEET_REGISTER:
 		return SPEAK_REGISTER;
+	case FLEET_OBSERVE:
+		return SPEAK_OBSERVE;
 	case FLEET_GET:
 		return SPEAK_GET;
 	case FLEET_NOTIFY:
@@ -137,14 +179,10 @@ static enum speak_kind next_kind(struct fleet *f)
 		return next_mixed(f);
 	case FLEET_POST:
 	case FLEET_LISTEN:
+	case FLEET_HEED:
 		break;
 	}
 	return SPEAK_POST;
-}
-
-static bool is_once(const struct fleet *f)
-{
-	return f->kind == FLEET_CONNECT || f->kind == FLEET_REGISTER;
 }
 
 bool fleet_send(struct fleet *f, int64_t meant)
@@ -216,6 +254,27 @@ static void request_take(struct fleet *f, uint32_t device, const struct codec_me
 	device_say(f, device, room, put_len(&w));
 }
 
+/* A notification of the server's: its number may skip, but it grows, and is that of the payload. */
+static void notification_take(struct fleet *f, uint32_t device, const struct codec_message *m)
+{
+	struct device *d = &f->device[device];
+	struct mark token, named;
+	bool readable =
+		mark_token_read(&token, m->token) && mark_payload_read(&named, m->payload) &&
+		mark_payload_fits(&named, m->payload) && m->observe == (named.number & 0xffffff);
+	if (!readable) {
+		f->tally->bad++;
+	} else if (token.device != device || named.device != device) {
+		f->tally->foreign++;
+	} else if (named.number <= d->heeded) {
+		f->tally->dup++;
+		f->old++;
+	} else {
+		d->heeded = named.number;
+		f->heeded++;
+	}
+}
+
 static void acknowledge(struct fleet *f, uint32_t device, uint16_t mid)
 {
 	uint8_t room[4];
@@ -246,7 +305,10 @@ static void message_take(struct fleet *f, uint32_t device, const uint8_t *bytes,
 	} else {
 		if (m.type == CODEC_CON)
 			acknowledge(f, device, m.mid);
-		response_take(f, device, &m);
+		if (m.observe != CODEC_NONE && m.type != CODEC_ACK)
+			notification_take(f, device, &m);
+		else
+			response_take(f, device, &m);
 	}
 }
 
@@ -254,6 +316,12 @@ static void message_take(struct fleet *f, uint32_t device, const uint8_t *bytes,
 static void connected(struct fleet *f, uint32_t device)
 {
 	struct exchange *x = book_first(f->book, device);
+	if (f->device[device].renews) {
+		for (unsigned i = 0; i < f->spec.window; i++)
+			if (x[i].waits)
+				say(f, &x[i]);
+		return;
+	}
 	f->connected++;
 	if (x->kind == SPEAK_CONNECT && x->waits)
 		succeed(f, x);
@@ -411,6 +479,16 @@ unsigned fleet_registered(const struct fleet *f)
 uint64_t fleet_notified(const struct fleet *f)
 {
 	return f->notified;
+}
+
+uint64_t fleet_heeded(const struct fleet *f)
+{
+	return f->heeded;
+}
+
+uint64_t fleet_pushed(const struct fleet *f)
+{
+	return f->heeded + f->old;
 }
 
 uint64_t fleet_asked(const struct fleet *f)

@@ -28,18 +28,23 @@ struct fleet_spec {
 	struct slice key;     /* 4 to 64 bytes; none: no DTLS. The endpoint name is the identity */
 	bool derive;          /* the key's last four bytes are the device's number, big-endian */
 	struct faults faults; /* of all that is said after the registration */
+	unsigned
+		anew; /* the so many-th repetition of a request begins a session anew; 0: none does */
+	unsigned skip; /* every so many-th block is the one behind it, 0: none */
 };
 
 /* What devices do in a phase. */
 enum fleet_kind {
 	FLEET_CONNECT,  /* a DTLS handshake, once for each device; with a key only, and first */
 	FLEET_REGISTER, /* once for each device */
+	FLEET_OBSERVE,  /* the server, once for each device */
 	FLEET_POST,     /* these are the kinds of speak.h */
 	FLEET_GET,
 	FLEET_NOTIFY,
-	FLEET_BLOCK, /* transfers of blocks, up and down by turns */
-	FLEET_MIXED, /* of a hundred 45 POST, 20 GET, 34 notifications, 1 transfer */
-	FLEET_LISTEN /* nothing of their own: the server asks */
+	FLEET_BLOCK,  /* transfers of blocks, up and down by turns */
+	FLEET_MIXED,  /* of a hundred 45 POST, 20 GET, 34 notifications, 1 transfer */
+	FLEET_LISTEN, /* nothing of their own: the server asks */
+	FLEET_HEED    /* the same: the server notifies of what they observe */
 };
 
 struct fleet;
@@ -65,6 +70,9 @@ unsigned fleet_connected(const struct fleet *f);
 unsigned fleet_registered(const struct fleet *f);
 /* Notifications that were sent. */
 uint64_t fleet_notified(const struct fleet *f);
+/* Notifications of the server's that came, each newer than those before; and all that came. */
+uint64_t fleet_heeded(const struct fleet *f);
+uint64_t fleet_pushed(const struct fleet *f);
 /* Requests of the server that were answered. */
 uint64_t fleet_asked(const struct fleet *f);
 /* All that was asked, and what became of it. */

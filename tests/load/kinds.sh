@@ -6,8 +6,10 @@ LOAD_CPU=${LOAD_CPU:-0} RELAY_CPU=${RELAY_CPU:-1} ECHO_CPU=${ECHO_CPU:-${LOAD_CP
 ECHO_COAP=$PORT ECHO_COAPS=$((PORT + 1)) LAN=$((PORT + 2)) LANS=$((PORT + 3)) CONTROL=$((PORT + 4))
 ECHO_KEY=${SEED_KEY}00000000
 # The first of the devices that live at addresses of their own, with ports below those that the kernel gives
-# away: in the files of endpoints, too.
-FIXED=127.1.0.1:10001
+# away: in the files of endpoints, too. Two runs with ports of their own have addresses of their own.
+FIXED=127.$((PORT % 199 + 1)).0.1:10001
+# Where all of it is; ipv6 changes it.
+HOST=127.0.0.1
 # Unpacked packages of peers; what the system has is used too.
 PEERS=${LOAD_PEERS:-$BUILD/deps/load}
 workers=1 cid=0
@@ -54,24 +56,31 @@ need() {
 	[ "$workers" = 1 ] || RELAY_CPU=0,1
 }
 
+# ipv6: from now on loopback is that of IPv6, and kinds are told apart by their label.
+ipv6() { HOST='[::1]' label=-ipv6; }
+
 # supports KIND SCENARIO
 supports() {
 	case $1 in
+	direct | forward | nosec | psk | pskpsk) true ;;
 	# libcoap's proxy wants the query in the URI, and has one session for all.
-	coap | coap-psk) [ "$2" = post ] ;;
-	*) true ;;
+	coap | coap-psk) [ "$HOST $2" = '127.0.0.1 post' ] ;;
+	# Peers are started, and devices have addresses of their own, in IPv4 alone.
+	*) [ "$HOST" = 127.0.0.1 ] ;;
 	esac
 }
 
 # ---- the relay -----------------------------------------------------------------------------------
 
+bare_host() { echo "$HOST" | tr -d '[]'; }
+
 # config KIND DEVICES: writes the relay's configuration and its endpoints.
 config() {
-	uri=coap://127.0.0.1:$ECHO_COAP coap=$LAN coaps=0
+	uri=coap://$HOST:$ECHO_COAP coap=$LAN coaps=0
 	case $1 in
-	psk) uri=coaps://127.0.0.1:$ECHO_COAPS ;;
-	pskpsk) uri=coaps://127.0.0.1:$ECHO_COAPS coaps=$LANS ;;
-	opaque) uri=coaps://127.0.0.1:$ECHO_COAPS coap=0 coaps=$LANS ;;
+	psk) uri=coaps://$HOST:$ECHO_COAPS ;;
+	pskpsk) uri=coaps://$HOST:$ECHO_COAPS coaps=$LANS ;;
+	opaque) uri=coaps://$HOST:$ECHO_COAPS coap=0 coaps=$LANS ;;
 	esac
 	cat >"$work/lwgate" <<-END
 		config gateway 'main'
@@ -83,7 +92,7 @@ config() {
 			option uri '$uri'
 
 		config listen 'lan'
-			list address '127.0.0.1'
+			list address '$(bare_host)'
 			option coap '$coap'
 			option coaps '$coaps'
 			option cid '$([ "$cid" = 0 ] && echo 0 || echo 1)'
@@ -146,7 +155,7 @@ start_nginx() {
 # The proxies are asked by Proxy-Uri: "reverse" they answer 4.04 to anything else.
 start_coap() {
 	start_bound "$1" "$RELAY_CPU" "$LAN" "$(find_peer coap-server-openssl)" -A 127.0.0.1 -p "$LAN" \
-		-P ,relay -v 3 -k "${SEED_TEXT}0000" -u dev808464432 # 0x30303030: "0000"
+		-P ,relay -v 5 -k "${SEED_TEXT}0000" -u dev808464432 # 0x30303030: "0000"
 }
 
 start_peer() {
@@ -167,14 +176,16 @@ start_peer() {
 
 # start_kind KIND DEVICES: starts what is measured; sets pid, target, and how the generator must speak.
 start_kind() {
-	target=127.0.0.1:$LAN speak="--control 127.0.0.1:$CONTROL"
+	target=$HOST:$LAN speak="--control $HOST:$CONTROL"
 	case $1 in
-	direct) pid=$echo target=127.0.0.1:$ECHO_COAP ;;
-	forward) start forward "$RELAY_CPU" "$LOAD/forward" "$target" "127.0.0.1:$ECHO_COAP" ;;
+	direct) pid=$echo target=$HOST:$ECHO_COAP ;;
+	forward) start forward "$RELAY_CPU" "$LOAD/forward" "$target" "$HOST:$ECHO_COAP" ;;
 	nosec | psk) start_relay "$1" "$2" ;;
 	pskpsk | opaque)
-		target=127.0.0.1:$LANS speak="$speak --key $ECHO_KEY --derive"
-		[ "$1" = pskpsk ] || speak="$speak --from $FIXED --spread"
+		target=$HOST:$LANS speak="$speak --key $ECHO_KEY --derive"
+		# Opaque ones are known by their address. Many behind one would wait for each other, since the relay
+		# bounds what an address may begin.
+		[ "$1" = pskpsk ] && [ "$2" -le 1000 ] || speak="$speak --from $FIXED --spread"
 		start_relay "$1" "$2"
 		;;
 	*) start_peer "$1" "$2" ;;
@@ -183,8 +194,8 @@ start_kind() {
 	# Both give away answers of devices that come at the same time.
 	pen) speak="$speak --register-inflight 1" ;;
 	socat) speak="$speak --register-inflight 1 --children" ;;
-	coap) speak="--no-register --proxy-uri coap://127.0.0.1:$ECHO_COAP/dp" ;;
-	coap-psk) speak="--no-register --proxy-uri coaps://127.0.0.1:$ECHO_COAPS/dp" ;;
+	coap) speak="--no-register --proxy-uri coap://$HOST:$ECHO_COAP/dp" ;;
+	coap-psk) speak="--no-register --proxy-uri coaps://$HOST:$ECHO_COAPS/dp" ;;
 	esac
 }
 
@@ -193,7 +204,7 @@ stop_kind() {
 }
 
 start_echo() {
-	start echo "$ECHO_CPU" "$LOAD/coapecho" --coap "$ECHO_COAP" --coaps "$ECHO_COAPS" \
+	start echo "$ECHO_CPU" "$LOAD/coapecho" --address "$(bare_host)" --coap "$ECHO_COAP" --coaps "$ECHO_COAPS" \
 		--control "$CONTROL" --key "$ECHO_KEY" --derive --cid "$cid"
 	echo=$pid
 }

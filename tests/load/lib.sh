@@ -14,20 +14,22 @@ started=
 say() { printf '%s\n' "$*" >&2; }
 die() { say "$*"; exit 2; }
 
-# await NAME COMMAND...: waits until the command is content, while $pid lives, for 10 s.
-await() {
-	name=$1
-	shift
+# await_for SECONDS NAME COMMAND...: waits until the command is content, while $pid lives, no longer than that.
+await_for() {
+	most=$(($1 * 20)) name=$2
+	shift 2
 	tries=0
 	until "$@"; do
 		tries=$((tries + 1))
-		if ! kill -0 "$pid" 2>/dev/null || [ "$tries" -gt 200 ]; then
+		if ! kill -0 "$pid" 2>/dev/null || [ "$tries" -gt "$most" ]; then
 			sed 's/^/    /' "$work/$name.log" >&2
 			die "$name did not get ready"
 		fi
 		sleep 0.05
 	done
 }
+
+await() { await_for 10 "$@"; }
 
 # begin NAME CPU COMMAND...: runs it in the background. Sets pid.
 begin() {
@@ -45,23 +47,36 @@ start() {
 	await "$1" grep -qw ready "$work/$1.log" # the word: "already in use" is none
 }
 
-# is_bound PORT: a UDP socket of IPv4 or IPv6 has it.
-is_bound() { cat /proc/net/udp /proc/net/udp6 2>/dev/null | grep -q "^ *[0-9]*: [0-9A-F]*:$(printf %04X "$1") "; }
+# sockets_at PORT: inodes of the UDP sockets of IPv4 and IPv6 that have it.
+sockets_at() {
+	cat /proc/net/udp /proc/net/udp6 2>/dev/null |
+		awk -v port=":$(printf %04X "$1")\$" '$2 ~ port { print $10 }'
+}
 
-# start_bound NAME CPU PORT COMMAND...: the same for a program that says nothing but listens.
+is_free() { [ -z "$(sockets_at "$1")" ]; }
+
+# holds PID PORT: one of them is that process's.
+holds() {
+	for inode in $(sockets_at "$2"); do
+		find "/proc/$1/fd" -lname "socket:\[$inode\]" 2>/dev/null | grep -q . && return
+	done
+	return 1
+}
+
+# start_bound NAME CPU PORT COMMAND...: the same for a program that says nothing but listens. What is left of
+# another one is not taken for it, and does not take what is meant for it.
 start_bound() {
 	name=$1 cpu=$2 port=$3
 	shift 3
+	is_free "$port" || die "$name: port $port is still another's"
 	begin "$name" "$cpu" "$@"
-	await "$name" is_bound "$port"
+	await "$name" holds "$pid" "$port"
 }
 
 is_alive() { grep -q '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$1/status" 2>/dev/null; }
 
-# end PID: asks it and its children to leave; one that does not within 10 s is killed, and that is said.
-end() {
-	children=$(pgrep -P "$1")
-	kill "$1" 2>/dev/null
+# await_end PID: one that does not leave within 10 s is killed, and that is said.
+await_end() {
 	tries=0
 	while is_alive "$1"; do
 		tries=$((tries + 1))
@@ -72,8 +87,18 @@ end() {
 		fi
 		sleep 0.05
 	done
+}
+
+# end PID: asks it and then its children to leave, and waits until all are gone, with their sockets.
+end() {
+	children=$(pgrep -P "$1")
+	kill "$1" 2>/dev/null
+	await_end "$1"
 	for child in $children; do
 		kill "$child" 2>/dev/null
+	done
+	for child in $children; do
+		await_end "$child"
 	done
 	wait "$1" 2>/dev/null
 }
@@ -102,3 +127,6 @@ trap 'exit 143' TERM HUP
 value() {
 	printf '%s\n' "$2" | tr ' ' '\n' | sed -n "s/^$1=//p"
 }
+
+# number KEY LINE: 0 where there is none.
+number() { value "$1" "$2" | grep . || echo 0; }

@@ -36,6 +36,7 @@ transfer_for() {
 	esac
 }
 
+# KIND has its label here.
 # rate_of KIND SCENARIO DEVICES PAYLOAD LOAD INFLIGHT ROUND: requests a second, of blocks transfers;
 # nothing for full.
 rate_of() {
@@ -54,22 +55,24 @@ exchanges_of() {
 	esac
 }
 
-# complain KIND LINE: what the generator did not like. Of a peer it is a finding, of ours a failure.
+# complain KIND LINE: what the generator did not like. Of a peer that answers it is a finding; of one that
+# answers nothing, and of ours, a failure, which is shown with what both said.
 complain() {
 	say "$1: the generator is not content: $2"
 	case $1 in
-	nginx | pen | socat | coap*) return ;;
+	nginx | pen | socat | coap*) [ "$(number ok "$2")" = 0 ] || return 0 ;;
 	esac
 	failures=$((failures + 1))
-	cat "$work/load.log" >&2
-	[ "$1" = direct ] || tail -n 5 "$work/$1.log" >&2
+	for log in load "$1"; do
+		[ ! -s "$work/$log.log" ] || tail -n 15 "$work/$log.log" | sed "s/^/    $log: /" >&2
+	done
 }
 
 # run_once KIND SCENARIO DEVICES PAYLOAD LOAD INFLIGHT ROUND [OPTION...]: one raw line; sets line.
 run_once() {
 	kind=$1 scenario=$2 devices=$3 payload=$4 how=$5 inflight=$6 round=$7
 	shift 7
-	rate=$(rate_of "$kind" "$scenario" "$devices" "$payload" "$how" "$inflight" "$round")
+	rate=$(rate_of "$kind$label" "$scenario" "$devices" "$payload" "$how" "$inflight" "$round")
 	start_kind "$kind" "$devices"
 	line=$(load $((${seconds%.*} + 150)) --kind "$scenario" --devices "$devices" \
 		--payload "$payload" --seconds "$seconds" --inflight "$inflight" \

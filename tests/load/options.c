@@ -12,7 +12,8 @@ static const char *const kinds[] = { [FLEET_POST] = "post",
 	[FLEET_NOTIFY] = "notify",
 	[FLEET_BLOCK] = "block",
 	[FLEET_MIXED] = "mixed",
-	[FLEET_LISTEN] = "down" };
+	[FLEET_LISTEN] = "down",
+	[FLEET_HEED] = "push" };
 
 const char *options_kind(enum fleet_kind kind)
 {
@@ -32,8 +33,9 @@ static void usage(void)
 		"       notify NON notifications of what the server observes\n"
 		"       block  transfers of blocks of --payload bytes, up and down by turns\n"
 		"       down   the server asks, devices answer\n"
-		"       mixed  all of them\n"
-		"  --control IP:PORT      coapecho's; notify, down and mixed need it\n"
+		"       push   the server notifies of what devices observe, as notify does\n"
+		"       mixed  all of them but push\n"
+		"  --control IP:PORT      coapecho's; notify, down, push and mixed need it\n"
 		"  --transfer BYTES       of a transfer of blocks (8192)\n"
 		"  --confirm N            every N-th notification is a CON (8), none with 0\n"
 		"  --proxy-uri URI        for a forward proxy, instead of the path\n"
@@ -50,6 +52,7 @@ static void usage(void)
 		"  --greedy N             device 0 asks N times as often as another\n"
 		"  --timeout N            seconds until a request is lost or repeated (2)\n"
 		"  --retries N            repetitions of a request (0)\n"
+		"  --anew N               the N-th repetition begins the session anew (0: none)\n"
 		"  --key HEX              DTLS, the endpoint name is the identity\n"
 		"  --derive               the key's last four bytes are the device's number\n"
 		"  --no-register          begin at once\n"
@@ -61,6 +64,7 @@ static void usage(void)
 		"  --percentiles FILE     of the latency: share and us\n"
 		"  --drop, --twice, --misdeliver, --wrong N\n"
 		"                         what goes wrong on purpose with every N-th message\n"
+		"  --skip N               every N-th block is left out\n"
 		"SIGUSR1 while it measures: from then it is noted when all have been answered",
 		MARK_PAYLOAD_MIN, MARK_PAYLOAD_MAX, MARK_WINDOW_MAX);
 }
@@ -98,6 +102,8 @@ enum {
 	PERCENTILES,
 	CHILDREN,
 	SPREAD,
+	SKIP,
+	ANEW,
 	FAULTS
 };
 
@@ -114,15 +120,15 @@ static const struct option known[] = { { "target", 1, NULL, TARGET },
 	{ "confirm", 1, NULL, CONFIRM }, { "proxy-uri", 1, NULL, PROXY_URI },
 	{ "turns", 0, NULL, TURNS }, { "greedy", 1, NULL, GREEDY }, { "wait", 0, NULL, WAIT },
 	{ "stay", 0, NULL, STAY }, { "percentiles", 1, NULL, PERCENTILES },
-	{ "children", 0, NULL, CHILDREN }, { "spread", 0, NULL, SPREAD }, FAULT_OPTIONS(FAULTS),
-	{ 0 } };
+	{ "children", 0, NULL, CHILDREN }, { "spread", 0, NULL, SPREAD }, { "skip", 1, NULL, SKIP },
+	{ "anew", 1, NULL, ANEW }, FAULT_OPTIONS(FAULTS), { 0 } };
 
 static enum fleet_kind read_kind(const char *text)
 {
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (kinds[i] != NULL && strcmp(kinds[i], text) == 0)
 			return (enum fleet_kind)i;
-	net_die("--kind: '%s' is none of post get notify block down mixed", text);
+	net_die("--kind: '%s' is none of post get notify block down push mixed", text);
 }
 
 static int64_t seconds(const char *what, const char *text)
@@ -159,6 +165,9 @@ static bool read_speech_option(struct fleet_spec *f, int c)
 	case PROXY_URI:
 		f->speech.proxy_uri = optarg;
 		return true;
+	case SKIP:
+		f->skip = (unsigned)net_number("--skip", optarg, 0, 1e6);
+		return true;
 	default:
 		break;
 	}
@@ -186,6 +195,9 @@ static bool read_fleet_option(struct fleet_spec *f, int c)
 		return true;
 	case TIMEOUT:
 		f->timeout = seconds("--timeout", optarg);
+		return true;
+	case ANEW:
+		f->anew = (unsigned)net_number("--anew", optarg, 0, 100);
 		return true;
 	case SEED:
 		f->seed = (uint64_t)net_number("--seed", optarg, 1, 1e15);
@@ -264,7 +276,8 @@ static void read_option(struct options *o, int c)
 
 static bool needs_control(enum fleet_kind kind)
 {
-	return kind == FLEET_NOTIFY || kind == FLEET_LISTEN || kind == FLEET_MIXED;
+	return kind == FLEET_NOTIFY || kind == FLEET_LISTEN || kind == FLEET_HEED ||
+	       kind == FLEET_MIXED;
 }
 
 static bool has_blocks(enum fleet_kind kind)
@@ -288,7 +301,8 @@ static void check(const struct options *o)
 	if (has_blocks(o->kind) &&
 		(!is_block_size(f->speech.payload) || f->speech.transfer % 16 != 0))
 		net_die("blocks are 16, 32, ... or 1024 bytes, transfers multiples of 16");
-	if (o->kind == FLEET_NOTIFY && f->confirm == 0 && o->rate == 0)
+	bool notifies = o->kind == FLEET_NOTIFY || o->kind == FLEET_HEED;
+	if (notifies && f->confirm == 0 && o->rate == 0)
 		net_die("--confirm 0 needs --rate: nothing else slows it down");
 	if (f->spread && (!addr_is_v4(&f->local) || f->local.port == 0))
 		net_die("--spread needs --from with an IPv4 address");

@@ -15,6 +15,7 @@ static int begin(struct server *s, enum asker_kind kind, const char *line)
 		.window = (unsigned)control_number(line, "window", 1),
 		.inflight = (size_t)control_number(line, "inflight", 64),
 		.payload = (unsigned)control_number(line, "payload", 64),
+		.confirm = (unsigned)control_number(line, "confirm", 8),
 		.rate = control_number(line, "rate", 0),
 		.timeout = (int64_t)(control_number(line, "timeout", 2) * 1e9),
 		.seed = (uint64_t)net_now() };
@@ -43,11 +44,13 @@ static void tell(struct server *s, char *text, size_t size)
 	t = t != NULL ? t : &none;
 	snprintf(text, size,
 		"ok registers=%" PRIu64 " notified=%" PRIu64 " old=%" PRIu64 " foreign=%" PRIu64
-		" bad=%" PRIu64 " waiting=%zu sent=%" PRIu64 " ok=%" PRIu64 " lost=%" PRIu64
-		" late=%" PRIu64 " dup=%" PRIu64 " p50=%.1f p90=%.1f p99=%.1f max=%.1f",
+		" bad=%" PRIu64 " disorder=%" PRIu64 " waiting=%zu sent=%" PRIu64 " ok=%" PRIu64
+		" lost=%" PRIu64 " late=%" PRIu64 " dup=%" PRIu64 " pushed=%" PRIu64
+		" p50=%.1f p90=%.1f p99=%.1f max=%.1f",
 		s->answers.registers, s->notified, s->old, s->foreign + t->foreign, s->bad + t->bad,
-		asker_outstanding(s->asker), t->sent, t->ok, t->lost, t->late, t->dup, us(t, 0.5),
-		us(t, 0.9), us(t, 0.99), (double)t->latency.max / 1e3);
+		s->disorder, asker_outstanding(s->asker), t->sent, t->ok, t->lost, t->late, t->dup,
+		asker_notified(s->asker), us(t, 0.5), us(t, 0.9), us(t, 0.99),
+		(double)t->latency.max / 1e3);
 }
 
 /* One line without its number. The answer stands in text. */
@@ -60,6 +63,8 @@ static void obey(struct server *s, const char *line, char *text, size_t size)
 		rc = begin(s, ASKER_WRITE, line);
 	else if (strncmp(line, "observe", 7) == 0)
 		rc = begin(s, ASKER_OBSERVE, line);
+	else if (strncmp(line, "push", 4) == 0)
+		rc = begin(s, ASKER_NOTIFY, line);
 	else if (strcmp(line, "stop") == 0)
 		asker_stop(s->asker);
 	else if (strcmp(line, "reset") == 0)

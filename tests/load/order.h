@@ -5,7 +5,8 @@
 
 /* Takes the lines that wait at the socket, and answers them:
  *   forget                      nobody is known, nothing was counted
- *   write|observe KEY=VALUE...  begins to ask (asker.h): devices window inflight payload rate timeout
+ *   write|observe|push KEY=VALUE...   begins to ask or notify (asker.h): devices window inflight payload rate
+ *                               timeout confirm
  *   stop                        asks no more
  *   reset                       what became of requests so far is forgotten, but for foreign and bad
  *   stats                       what was counted */

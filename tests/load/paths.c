@@ -6,6 +6,7 @@
 struct paths {
 	struct path *path; /* by device */
 	unsigned devices;
+	uint32_t *block; /* the last of each exchange of a device; only what is used takes memory */
 	struct places *plain; /* struct path by address */
 	struct places *secure;
 };
@@ -17,12 +18,14 @@ struct paths *paths_create(unsigned devices)
 		return NULL;
 	p->devices = devices;
 	p->path = calloc(devices, sizeof(*p->path));
+	p->block = calloc((size_t)devices * MARK_WINDOW_MAX, sizeof(*p->block));
 	p->plain = places_create(devices);
 	p->secure = places_create(devices);
-	if (p->path != NULL && p->plain != NULL && p->secure != NULL)
+	if (p->path != NULL && p->block != NULL && p->plain != NULL && p->secure != NULL)
 		return p;
 	places_free(p->plain);
 	places_free(p->secure);
+	free(p->block);
 	free(p->path);
 	free(p);
 	return NULL;
@@ -68,7 +71,7 @@ void paths_learn(struct paths *p, struct slice ep, const struct sockaddr_storage
 	struct path *path = &p->path[device];
 	leave(p, path);
 	leave(p, paths_from(p, at, secure));
-	*path = (struct path){ *at, secure, true, device, 0 };
+	*path = (struct path){ .at = *at, .secure = secure, .known = true, .device = device };
 	places_put(places_of(p, secure), at, path);
 }
 
@@ -80,6 +83,14 @@ struct path *paths_of(struct paths *p, uint32_t device)
 struct path *paths_from(struct paths *p, const struct sockaddr_storage *at, bool secure)
 {
 	return places_find(places_of(p, secure), at);
+}
+
+bool paths_block(struct paths *p, const struct path *path, uint8_t exchange, uint32_t block)
+{
+	uint32_t *last = &p->block[(size_t)path->device * MARK_WINDOW_MAX + exchange];
+	bool follows = block == 0 || block == *last || block == *last + 1;
+	*last = block;
+	return follows;
 }
 
 unsigned paths_devices(const struct paths *p)

@@ -23,7 +23,7 @@ struct load {
 	struct tally *tally;
 	struct pace pace;
 	int64_t watched, watched_cpu; /* since SIGUSR1 */
-	uint64_t notified;            /* by the server when the measured time began */
+	uint64_t notified, heeded; /* by the server and by devices when the measured time began */
 	struct result result;
 };
 
@@ -145,8 +145,10 @@ static void once_each(struct load *l, enum fleet_kind kind)
 	while (l->tally->sent < devices || book_outstanding(l->book) > 0)
 		turn(l, devices, net_now() + SECOND);
 	fprintf(stderr, "%s: %" PRIu64 " of %u in %.3f s, %" PRIu64 " repeated\n",
-		kind == FLEET_CONNECT ? "sessions" : "registered", l->tally->ok, devices,
-		(double)(net_now() - began) / 1e9, l->tally->resent);
+		kind == FLEET_CONNECT    ? "sessions"
+		: kind == FLEET_REGISTER ? "registered"
+					 : "observe",
+		l->tally->ok, devices, (double)(net_now() - began) / 1e9, l->tally->resent);
 }
 
 /* The server observes every device. */
@@ -179,6 +181,8 @@ static void prepare(struct load *l)
 	r->up_cpu = cpu(l) - began_cpu;
 	if ((l->o->kind == FLEET_NOTIFY || l->o->kind == FLEET_MIXED) && !l->o->no_register)
 		be_observed(l);
+	if (l->o->kind == FLEET_HEED)
+		once_each(l, FLEET_OBSERVE);
 	take_until(l, net_now() + l->o->idle);
 }
 
@@ -191,9 +195,10 @@ static void let_ask(struct load *l)
 	double share = o->kind == FLEET_MIXED ? 0.2 : 1;
 	size_t inflight = (size_t)((double)o->inflight * share);
 	control_ask(&o->control,
-		"write devices=%u window=%u inflight=%zu payload=%u rate=%f timeout=%f",
-		o->fleet.devices, o->fleet.window, inflight > 0 ? inflight : 1,
-		o->fleet.speech.payload, o->rate * share, (double)o->fleet.timeout / 1e9);
+		"%s devices=%u window=%u inflight=%zu payload=%u rate=%f timeout=%f confirm=%u",
+		o->kind == FLEET_HEED ? "push" : "write", o->fleet.devices, o->fleet.window,
+		inflight > 0 ? inflight : 1, o->fleet.speech.payload, o->rate * share,
+		(double)o->fleet.timeout / 1e9, o->fleet.confirm);
 }
 
 /* What was seen so far is forgotten, but for what must never happen. */
@@ -203,6 +208,7 @@ static void measure_start(struct load *l)
 	book_reset_answers(l->book);
 	if (has_control(l))
 		l->notified = seen(control_ask(&l->o->control, "reset"), "notified");
+	l->heeded = fleet_heeded(l->fleet);
 	l->result.secs_cpu = cpu(l);
 	l->result.secs = net_now();
 }
@@ -214,7 +220,9 @@ static void measure_end(struct load *l)
 	r->secs = net_now() - r->secs;
 	r->secs_cpu = cpu(l) - r->secs_cpu;
 	r->ok = l->o->kind == FLEET_NOTIFY ? 0 : l->tally->ok;
-	if (!has_control(l))
+	if (l->o->kind == FLEET_HEED)
+		r->ok = fleet_heeded(l->fleet) - l->heeded;
+	if (!has_control(l) || l->o->kind == FLEET_HEED)
 		return;
 	const char *line = stats(l);
 	r->notified = seen(line, "notified") - l->notified;
@@ -245,20 +253,20 @@ static void drain_server(struct load *l)
 /* Whether as many exchanges as were wanted are over. */
 static bool is_complete(const struct load *l, uint64_t limit)
 {
-	if (l->o->kind == FLEET_LISTEN)
-		return fleet_asked(l->fleet) >= limit;
+	if (l->o->kind == FLEET_LISTEN || l->o->kind == FLEET_HEED)
+		return fleet_asked(l->fleet) + fleet_heeded(l->fleet) >= limit;
 	return l->tally->sent >= limit && book_outstanding(l->book) == 0;
 }
 
 static void exchange(struct load *l)
 {
 	const struct options *o = l->o;
-	bool asks = o->kind == FLEET_LISTEN || o->kind == FLEET_MIXED;
+	bool listens = o->kind == FLEET_LISTEN || o->kind == FLEET_HEED;
 	int64_t began = net_now();
 	pace_begin(&l->pace, o->kind == FLEET_MIXED ? o->rate * 0.8 : o->rate,
-		o->kind == FLEET_LISTEN ? 0 : o->inflight, began);
+		listens ? 0 : o->inflight, began);
 	fleet_begin(l->fleet, o->kind);
-	if (asks)
+	if (listens || o->kind == FLEET_MIXED)
 		let_ask(l);
 	while (net_now() < began + o->warmup)
 		turn(l, UINT64_MAX, began + o->warmup);
@@ -301,12 +309,15 @@ static void sum_up(struct load *l)
 	uint64_t arrived = seen(line, "notified") + seen(line, "old");
 	uint64_t sent = fleet_notified(l->fleet);
 	r->lost += seen(line, "lost") + (sent > arrived ? sent - arrived : 0);
+	uint64_t pushed = seen(line, "pushed"), came = fleet_pushed(l->fleet);
+	r->lost += pushed > came ? pushed - came : 0;
 	r->late += seen(line, "late");
 	r->dup += seen(line, "dup") + seen(line, "old");
 	r->by_server = seen(line, "foreign");
 	r->foreign += r->by_server;
-	r->bad += seen(line, "bad");
-	if (l->o->kind != FLEET_LISTEN)
+	r->disorder = seen(line, "disorder");
+	r->bad += seen(line, "bad") + r->disorder;
+	if (l->o->kind != FLEET_LISTEN && l->o->kind != FLEET_HEED)
 		return;
 	r->p50 = control_number(line, "p50", 0);
 	r->p90 = control_number(line, "p90", 0);

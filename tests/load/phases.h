@@ -17,6 +17,7 @@ struct result {
 	uint64_t late, dup;        /* of all kinds */
 	uint64_t foreign, bad;     /* seen by devices and by the server */
 	uint64_t by_server;        /* the foreign ones that the server saw */
+	uint64_t disorder;         /* of the bad ones, blocks out of their order */
 	double p50, p90, p99, max; /* us */
 	int64_t again, again_cpu;  /* from SIGUSR1 until all had been answered, 0: not */
 };

@@ -2,9 +2,9 @@
 # Measures what a relayed exchange costs: the relay beside a bare forwarder and peers, in alternating runs.
 # Generator and echo server share one CPU, what is measured has the other. README.md explains.
 # usage: tests/load/run.sh [--kinds "direct forward nosec psk pskpsk opaque nginx pen socat coap coap-psk"]
-#        [--scenarios "post get notify block down mixed"] [--devices "N.."] [--payloads "N.."]
+#        [--scenarios "post get notify push block down mixed"] [--devices "N.."] [--payloads "N.."]
 #        [--loads "full half RATE.."] [--inflights "N.."] [--rounds N] [--seconds N] [--window N]
-#        [--transfer N] [--cid BYTES] [--workers N] [--save] [--append FOLDER]
+#        [--transfer N] [--cid BYTES] [--workers N] [--ipv6] [--save] [--append FOLDER]
 # Kinds name what is spoken on the LAN and the WAN side: nosec, psk (plain to DTLS), pskpsk (DTLS to DTLS).
 # Lists are run through in every round. --save makes a folder in results/.
 here=$(dirname "$0")
@@ -31,6 +31,7 @@ while [ $# -gt 0 ]; do
 		;;
 	--devices) many=${2:?} && shift ;;
 	--append) out=${2:?} && shift ;;
+	--ipv6) ipv6 ;;
 	--save) place '' ;;
 	*) usage ;;
 	esac

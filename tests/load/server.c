@@ -10,12 +10,32 @@ static bool is_foreign(const struct path *path, const struct codec_message *m)
 	return path != NULL && mark_payload_read(&mark, named) && mark.device != path->device;
 }
 
+static bool is_out_of_order(
+	struct server *s, const struct path *path, const struct codec_message *m)
+{
+	struct mark mark;
+	uint32_t block = m->block1 != CODEC_NONE ? m->block1 : m->block2;
+	bool checked = path != NULL && block != CODEC_NONE && mark_token_read(&mark, m->token) &&
+		       mark.device == path->device;
+	return checked && !paths_block(s->paths, path, mark.index, codec_block_of(block).number);
+}
+
 static void learn(struct server *s, const struct sockaddr_storage *from, bool secure,
 	const struct codec_message *m)
 {
 	bool registers = m->code == CODEC_POST && m->path_count == 1 && slice_is(m->path[0], "rd");
 	if (s->paths != NULL && registers)
 		paths_learn(s->paths, codec_query(m, "ep="), from, secure);
+}
+
+/* A device observes from now on. */
+static void note_observer(struct path *path, const struct codec_message *m)
+{
+	bool observes = m->code == CODEC_GET && m->observe == 0 && m->token.n == MARK_TOKEN;
+	if (path == NULL || !observes)
+		return;
+	path->observes = true;
+	memcpy(path->token, m->token.p, MARK_TOKEN);
 }
 
 /* The number may skip, but it grows, and is that of the payload. */
@@ -70,16 +90,22 @@ size_t server_take(struct server *s, const struct sockaddr_storage *from, bool s
 	struct path *path = s->paths != NULL ? paths_from(s->paths, from, secure) : NULL;
 	if (m.code >= CODEC_CREATED && m.type != CODEC_RST)
 		return response_take(s, path, &m, room, size);
+	if (m.type == CODEC_ACK && m.code == CODEC_EMPTY && path != NULL) {
+		asker_acknowledged(s->asker, path, m.mid);
+		return 0;
+	}
 	learn(s, from, secure, &m);
+	note_observer(path, &m);
 	s->bad += m.type == CODEC_RST;
 	s->foreign += codec_is_request(&m) && is_foreign(path, &m);
+	s->disorder += codec_is_request(&m) && is_out_of_order(s, path, &m);
 	return answer_make(&s->answers, &m, room, size);
 }
 
 void server_forget(struct server *s)
 {
 	s->answers = (struct answer_stats){ 0 };
-	s->notified = s->old = s->foreign = s->bad = 0;
+	s->notified = s->old = s->foreign = s->bad = s->disorder = 0;
 	if (s->paths == NULL)
 		return;
 	paths_forget(s->paths);

@@ -18,6 +18,7 @@ struct server {
 	uint64_t old;        /* those that a newer one had overtaken, or that came twice */
 	uint64_t foreign;    /* messages that came by another device's path */
 	uint64_t bad;        /* notifications that are wrong */
+	uint64_t disorder;   /* blocks that did not follow the one before */
 };
 
 /* Takes one message. Gives the length of the answer in room, 0 when there is none. */

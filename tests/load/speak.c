@@ -54,6 +54,13 @@ static void put_register(struct writer *w, const struct speech *s, const struct 
 	codec_put_payload(w, slice_str("</1/0>,</3/0>"));
 }
 
+static void put_observe(struct writer *w, const struct speech *s)
+{
+	unsigned last = 0;
+	codec_put_number(w, &last, CODEC_OPT_OBSERVE, 0);
+	put_path(w, s, &last);
+}
+
 static void put_post(struct writer *w, const struct speech *s, const struct utterance *u)
 {
 	uint8_t room[MARK_PAYLOAD_MAX];
@@ -99,7 +106,7 @@ static void put_header(struct writer *w, const struct utterance *u)
 	if (notifies) {
 		m.side = MARK_OBSERVED;
 		code = CODEC_CONTENT;
-	} else if (u->kind == SPEAK_GET || u->kind == SPEAK_BLOCK2) {
+	} else if (u->kind == SPEAK_GET || u->kind == SPEAK_BLOCK2 || u->kind == SPEAK_OBSERVE) {
 		code = CODEC_GET;
 	}
 	mark_token(&m, token);
@@ -115,6 +122,9 @@ void speak_put(struct writer *w, const struct speech *s, const struct utterance 
 	switch (u->kind) {
 	case SPEAK_REGISTER:
 		put_register(w, s, u);
+		break;
+	case SPEAK_OBSERVE:
+		put_observe(w, s);
 		break;
 	case SPEAK_POST:
 	case SPEAK_BLOCK1:
@@ -160,6 +170,8 @@ static bool is_right(
 	switch (u->kind) {
 	case SPEAK_REGISTER:
 		return m->code == CODEC_CREATED;
+	case SPEAK_OBSERVE:
+		return m->code == CODEC_CONTENT && m->observe != CODEC_NONE;
 	case SPEAK_POST:
 		return m->code == CODEC_CHANGED && same && mark_payload_fits(&u->mark, m->payload);
 	case SPEAK_GET:

@@ -12,6 +12,7 @@
 enum speak_kind {
 	SPEAK_CONNECT,  /* a DTLS handshake; nothing of CoAP */
 	SPEAK_REGISTER, /* POST /rd, to be answered 2.01 */
+	SPEAK_OBSERVE,  /* GET /dp with Observe, to be answered 2.05 with it */
 	SPEAK_POST,     /* POST /dp, to be answered 2.04 with the same payload */
 	SPEAK_GET,      /* GET /dp, to be answered 2.05 with a payload that the query names */
 	SPEAK_NOTIFY,   /* NON 2.05 with Observe, not to be answered */

@@ -12,6 +12,8 @@ function three(list, v, n) {
 	n = sorted(list, v)
 	return n == 0 ? "-\t-\t-" : v[1] "\t" v[int((n + 1) / 2)] "\t" v[n]
 }
+# What tells runs of IPv6 apart.
+function label(kind) { return kind ~ /-ipv6$/ ? "-ipv6" : "" }
 function middle(list, v, n) {
 	n = sorted(list, v)
 	return n == 0 ? "-" : v[int((n + 1) / 2)]
@@ -31,7 +33,7 @@ function middle(list, v, n) {
 }
 END {
 	print "#scenario\tdevices\tpayload\tload\tinflight\tkind\tcpu_min\tcpu\tcpu_max\tratio_min\tratio\tratio_max" \
-		"\trate_min\trate\trate_max\tbusy\tp50\tp99\tlost\twrong\tok\trss"
+		"\trate_min\trate\trate_max\tbusy\tp50\tp99\tlost\twrong\tok\trss\tlate\tdup"
 	for (c = 1; c <= cases; c++) {
 		n = split(ids[c], w, "\t")
 		m = split(kinds[ids[c]], k, " ")
@@ -40,15 +42,16 @@ END {
 			ratio = ""
 			n = split(rounds[row], r, " ")
 			for (i = 1; i <= n; i++) {
-				base = one[ids[c] "\tforward", r[i], "cpu_us"]
-				if (base > 0 && one[row, r[i], "cpu_us"] > 0 && k[j] != "direct")
+				base = one[ids[c] "\tforward" label(k[j]), r[i], "cpu_us"]
+				if (base > 0 && one[row, r[i], "cpu_us"] > 0 && k[j] !~ /^direct/)
 					ratio = ratio " " one[row, r[i], "cpu_us"] / base
 			}
 			print row "\t" three(list[row, "cpu_us"]) "\t" three(ratio) "\t" \
 				three(list[row, "rate"]) "\t" middle(list[row, "busy"]) "\t" \
 				middle(list[row, "p50_us"]) "\t" middle(list[row, "p99_us"]) "\t" \
 				sum[row, "lost"] + 0 "\t" sum[row, "foreign"] + sum[row, "bad"] "\t" \
-				sum[row, "ok"] + 0 "\t" middle(list[row, "rss_kb"])
+				sum[row, "ok"] + 0 "\t" middle(list[row, "rss_kb"]) "\t" \
+				sum[row, "late"] + 0 "\t" sum[row, "dup"] + 0
 		}
 	}
 }
