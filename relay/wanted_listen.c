@@ -37,6 +37,18 @@ struct listener *wanted_listener_by_number(const struct datapath *dp, uint32_t n
 	return NULL;
 }
 
+struct lan_port *wanted_port_by_number(const struct datapath *dp, uint32_t number)
+{
+	struct listener *l;
+	for (size_t at = 0; (l = wanted_listener(dp, &at)) != NULL;)
+		list_each(node, &l->ports) {
+			struct lan_port *p = container_of(node, struct lan_port, node);
+			if (p->number >> 8 == number >> 8)
+				return p;
+		}
+	return NULL;
+}
+
 size_t wanted_sessions_most(const struct datapath *dp)
 {
 	size_t count = 0;
