@@ -2,6 +2,7 @@
 #include "reopen.h"
 #include <string.h>
 #include "base/log.h"
+#include "crew.h"
 #include "datapath.h"
 #include "wanted.h"
 
@@ -11,6 +12,48 @@ static void changed(struct datapath *dp)
 		dp->changed(dp->who);
 }
 
+/* The same place at a worker; NULL where that never had it. */
+static struct lan_port *like(const struct lan_port *port, const struct datapath *dp)
+{
+	return wanted_port_by_number(dp, port->number);
+}
+
+static bool all_are_right(struct datapath *dp, const struct lan_port *port, uint32_t ifindex)
+{
+	bool are = true;
+	for (unsigned i = 0; i < crew_count(dp); i++) {
+		const struct lan_port *p = like(port, crew_datapath(dp, i));
+		are &= p == NULL || (p->fd >= 0 && p->ifindex == ifindex);
+	}
+	return are;
+}
+
+static void shut_all(struct datapath *dp, const struct lan_port *port)
+{
+	for (unsigned i = 0; i < crew_count(dp); i++) {
+		struct lan_port *p = like(port, crew_datapath(dp, i));
+		if (p != NULL)
+			lan_shut(p);
+	}
+}
+
+/* Where the first can not have it nobody shall: somebody else's port is not to be shared. What another lacks is
+ * handed over to it all the same. Returns the first fault. */
+static int open_all(struct datapath *dp, const struct lan_port *port)
+{
+	int rc = 0;
+	for (unsigned i = 0; i < crew_count(dp); i++) {
+		struct datapath *one = crew_datapath(dp, i);
+		struct lan_port *p = like(port, one);
+		if (p == NULL || (i > 0 && port->fd < 0))
+			continue;
+		int failed = lan_reopen(p);
+		one->ports_changed |= failed == 0;
+		rc = rc == 0 ? failed : rc;
+	}
+	return rc;
+}
+
 /* A socket that is bound to an interface stays with its number, deaf, when that is made anew. The new
  * one may have no address yet; the next event comes with it. */
 static void reopen_port(struct datapath *dp, struct lan_port *p)
@@ -18,13 +61,11 @@ static void reopen_port(struct datapath *dp, struct lan_port *p)
 	char text[ADDR_TEXT];
 	uint32_t ifindex = p->interface != NULL ? udp_ifindex(p->interface) : 0;
 	bool is_gone = p->interface != NULL && ifindex == 0;
-	if (is_gone || (p->fd >= 0 && p->ifindex == ifindex))
+	if (is_gone || all_are_right(dp, p, ifindex))
 		return;
 	const char *again = p->interface != NULL && p->ifindex == 0 ? "" : " again";
-	lan_shut(p);
-	int rc = lan_reopen(p);
-	if (rc == 0)
-		dp->ports_changed = true;
+	shut_all(dp, p);
+	int rc = open_all(dp, p);
 	if (rc == 0)
 		log_info("listen: section '%s' listens on %s%s%s%s", p->listener->name,
 			addr_print(&p->bound, text), p->interface != NULL ? " of " : "",

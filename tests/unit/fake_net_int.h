@@ -86,6 +86,7 @@ struct fake_net {
 	uint16_t last_port;
 	uint16_t chosen_port;       /* by the last udp_connect without a port */
 	bool no_ipv6;
+	unsigned spare_opens;
 	unsigned fail_opens;
 	int open_error;
 	unsigned fail_watches;

@@ -190,6 +190,11 @@ void fake_net_fail_opens(struct fake_net *net, int error, unsigned times)
 	net->fail_opens = times;
 }
 
+void fake_net_spare_opens(struct fake_net *net, unsigned times)
+{
+	net->spare_opens = times;
+}
+
 void fake_net_fail_watches(struct fake_net *net, int error, unsigned times)
 {
 	net->watch_error = error;
@@ -205,7 +210,9 @@ static int open_fails(struct fake_net *net, const char *interface, bool v4)
 {
 	if (!v4 && net->no_ipv6)
 		return -EAFNOSUPPORT;
-	if (net->fail_opens > 0) {
+	if (net->spare_opens > 0) {
+		net->spare_opens--;
+	} else if (net->fail_opens > 0) {
 		net->fail_opens--;
 		return -net->open_error;
 	}

@@ -37,3 +37,4 @@ Suite *static_suite(void);
 Suite *called_suite(void);
 Suite *intercept_suite(void);
 Suite *crew_suite(void);
+Suite *crew_ports_suite(void);
