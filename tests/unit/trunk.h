@@ -38,3 +38,4 @@ Suite *called_suite(void);
 Suite *intercept_suite(void);
 Suite *crew_suite(void);
 Suite *crew_ports_suite(void);
+Suite *crew_called_suite(void);
