@@ -65,7 +65,7 @@ dtls_SRC    = $(addprefix dtls/,header.c header13.c number13.c record12.c listen
 trunk_SRC   = $(addprefix relay/,timer.c loop.c ring.c steer.c directory.c udp.c udp_memory.c resolve.c stat.c lan.c server.c wan.c \
               wan_round.c wan_socket.c classify.c limit.c msg.c track.c assist.c held.c reason.c lan_session.c identity.c identify.c \
               secure_tell.c secure.c record.c cid.c opaque.c flow.c route.c newcomer.c move.c forward.c \
-              notice.c overload.c called.c crew.c handover.c life.c reopen.c wanted_listen.c wanted.c datapath.c workers.c closed.c intercept.c confine.c)
+              notice.c overload.c called.c crew.c handover.c life.c reopen.c wanted_listen.c wanted.c ahead.c datapath.c workers.c closed.c intercept.c confine.c)
 netfilter_SRC = $(addprefix netfilter/,plan.c wire.c channel.c helper.c rtnl.c nft.c policy.c ct.c \
               transparent.c rights.c serve.c guard.c)
 control_SRC = $(addprefix relay/control/,claim.c control.c answer.c tally.c show_status.c show_routes.c \

@@ -2,6 +2,7 @@
 #include "datapath.h"
 #include <errno.h>
 #include <stdlib.h>
+#include "ahead.h"
 #include "assist.h"
 #include "base/log.h"
 #include "called.h"
@@ -207,11 +208,6 @@ void datapath_take(struct datapath *dp, struct parcel *p)
 		datapath_up(dp, p);
 }
 
-static struct lan_key key_of(const struct lan_port *port, const struct udp_slot *slot)
-{
-	return (struct lan_key){ slot->peer, slot->ifindex, port->listener->number, 0, 0 };
-}
-
 static void datagram(void *who, struct lan_port *port, struct udp_slot *slot, struct mono now)
 {
 	struct datapath *dp = who;
@@ -219,62 +215,13 @@ static void datagram(void *who, struct lan_port *port, struct udp_slot *slot, st
 		return;
 	struct parcel p = { .port = port, .called = slot->called, .bytes = slot->bytes,
 		.n = slot->n, .now = now };
-	p.key = key_of(port, slot);
+	p.key = lan_key_of(port, slot);
 	datapath_take(dp, &p);
 }
 
-/* A known message costs little but waiting for memory, where flows are many: so all of a batch are asked
- * for at first. */
-static void soon_plain(const struct datapath *dp, const struct lan_port *port,
-	struct udp_batch *batch, unsigned n)
-{
-	uint32_t place[LAN_BATCH];
-	const struct flow *flow[LAN_BATCH];
-	for (unsigned i = 0; i < n; i++) {
-		struct lan_key key = key_of(port, udp_batch_slot(batch, i));
-		place[i] = flow_fetch_place(dp->flows, &key);
-	}
-	for (unsigned i = 0; i < n; i++)
-		flow[i] = flow_fetch_at(dp->flows, place[i]);
-	for (unsigned i = 0; i < n; i++)
-		if (flow[i] != NULL)
-			wan_fetch(&flow[i]->wan);
-}
-
-/* The same where the device has a session, which knows the flow. */
-static void soon_secure(const struct datapath *dp, const struct lan_port *port,
-	struct udp_batch *batch, unsigned n)
-{
-	struct lan_session *const *chain[LAN_BATCH];
-	const struct lan_session *session[LAN_BATCH];
-	const struct flow *flow[LAN_BATCH] = { NULL };
-	for (unsigned i = 0; i < n; i++) {
-		struct lan_key key = key_of(port, udp_batch_slot(batch, i));
-		chain[i] = lan_session_fetch_chain(dp->sessions, &key);
-	}
-	for (unsigned i = 0; i < n; i++)
-		session[i] = lan_session_fetch(chain[i]);
-	for (unsigned i = 0; i < n; i++) {
-		if (session[i] == NULL || session[i]->dtls == NULL)
-			continue;
-		dtls_prefetch(session[i]->dtls);
-		flow[i] = flow_fetch_id(dp->flows, session[i]->flow);
-	}
-	for (unsigned i = 0; i < n; i++)
-		if (flow[i] != NULL)
-			wan_fetch(&flow[i]->wan);
-}
-
-/* Who calls others has another key. */
 static void soon(void *who, const struct lan_port *port, struct udp_batch *batch, unsigned n)
 {
-	const struct datapath *dp = who;
-	if (port->is_transparent || port->listener->intercepts)
-		return;
-	if (port->is_secure)
-		soon_secure(dp, port, batch, n);
-	else
-		soon_plain(dp, port, batch, n);
+	ahead_of_batch(who, port, batch, n);
 }
 
 static void refused(void *who, unsigned count)

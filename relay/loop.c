@@ -3,6 +3,7 @@
 #include "loop.h"
 #include <errno.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <time.h>
@@ -27,6 +28,7 @@ struct loop {
 	struct mono now;
 	struct timers timers;
 	struct list flushes;
+	struct urge *urge;   /* borrowed, or NULL */
 	struct slot *slots;
 	uint32_t room;       /* slots that exist */
 	uint32_t first_free; /* place + 1; 0 when all are taken */
@@ -140,6 +142,11 @@ void loop_on_flush(struct loop *loop, struct flush *flush)
 	list_append(&loop->flushes, &flush->node);
 }
 
+void loop_on_urge(struct loop *loop, struct urge *urge)
+{
+	loop->urge = urge;
+}
+
 struct timers *loop_timers(struct loop *loop)
 {
 	return &loop->timers;
@@ -191,6 +198,13 @@ static void announce(const struct loop *loop, const struct epoll_event *event)
 		watch->soon(watch);
 }
 
+static void heed(const struct loop *loop)
+{
+	struct urge *urge = loop->urge;
+	if (urge != NULL && atomic_load_explicit(&urge->is_wanted, memory_order_relaxed))
+		urge->run(urge);
+}
+
 /* Tells all; each is announced some turns before, and its watch is asked for before that. */
 static void tell_all(struct loop *loop, int n)
 {
@@ -202,6 +216,7 @@ static void tell_all(struct loop *loop, int n)
 		if (i + AHEAD < n)
 			announce(loop, &loop->events[i + AHEAD]);
 		tell(loop, &loop->events[i]);
+		heed(loop);
 	}
 }
 

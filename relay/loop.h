@@ -25,6 +25,13 @@ struct watch {
 	uint32_t slot; /* private: 0 while not watched */
 };
 
+/* What another thread may ask for in the middle of a wake-up. Embedded in its owner. */
+struct urge {
+	_Atomic bool is_wanted; /* set by the other thread */
+	/* Called between two descriptors while it is wanted; may do what a watch's ready may. */
+	void (*run)(struct urge *urge);
+};
+
 /* Called at the end of each wake-up, e.g. to send what a batch gathered. Embedded in its owner. */
 struct flush {
 	struct list node; /* private */
@@ -46,6 +53,8 @@ int loop_rewatch(struct loop *loop, struct watch *watch, unsigned wanted) MUST_C
 void loop_unwatch(struct loop *loop, struct watch *watch);
 /* Adds a flush hook. list_remove(&flush->node) takes it out. */
 void loop_on_flush(struct loop *loop, struct flush *flush);
+/* Looks at this one between two descriptors; it does not wake a loop that waits. One a loop; NULL: none. */
+void loop_on_urge(struct loop *loop, struct urge *urge);
 /* The timers of this loop. */
 struct timers *loop_timers(struct loop *loop);
 /* The clock as it was read at this wake-up; outside of one, as it is. */

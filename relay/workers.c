@@ -2,8 +2,9 @@
  *
  *   a thread   means                                   left when
  *   held       it stands still; the first may look     workers_release
- *   at work    only it touches what it has             its watch `pause` tells of a hold -> held; its loop was
- *                                                      stopped while it was held, or broke -> gone
+ *   at work    only it touches what it has             `urge` tells of a hold, between two descriptors, or
+ *                                                      `pause`, which wakes it -> held; its loop was stopped
+ *                                                      while it was held, or broke -> gone
  *   gone       there is no thread (any more)           workers_start
  */
 #include "workers.h"
@@ -34,6 +35,7 @@ struct worker {
 	struct datapath *dp;
 	struct flush flush;   /* looks whether servers or sockets are others now */
 	struct watch pause;   /* of an eventfd: it shall stand still */
+	struct urge urge;     /* the same, for one that has much to do; wanted: it has not stood still yet */
 	pthread_t thread;
 	bool has_thread;      /* the first's: it is to be joined */
 	bool is_held;         /* under the lock */
@@ -123,6 +125,7 @@ static void stand_still(struct worker *w)
 	pthread_cond_signal(&ws->stands);
 	while (ws->holds > 0)
 		pthread_cond_wait(&ws->goes_on, &ws->lock);
+	atomic_store_explicit(&w->urge.is_wanted, false, memory_order_relaxed);
 	w->is_held = false;
 	pthread_mutex_unlock(&ws->lock);
 }
@@ -133,6 +136,13 @@ static void pause_asked(struct watch *watch, unsigned happened, struct mono now)
 	(void)now;
 	if (read_event(watch->fd))
 		stand_still(container_of(watch, struct worker, pause));
+}
+
+static void pause_urged(struct urge *urge)
+{
+	struct worker *w = container_of(urge, struct worker, urge);
+	if (read_event(w->pause.fd))
+		stand_still(w);
 }
 
 static void *work(void *who)
@@ -170,6 +180,12 @@ static void await_all(struct workers *ws)
 		pthread_cond_wait(&ws->stands, &ws->lock);
 }
 
+static void ask_to_stand(struct worker *w)
+{
+	write_event(w->pause.fd);
+	atomic_store_explicit(&w->urge.is_wanted, true, memory_order_relaxed);
+}
+
 void workers_hold(struct workers *ws)
 {
 	if (ws == NULL)
@@ -178,7 +194,7 @@ void workers_hold(struct workers *ws)
 	bool is_first = ws->holds++ == 0;
 	for (unsigned i = 0; is_first && i < ws->others; i++)
 		if (!ws->other[i].is_gone)
-			write_event(ws->other[i].pause.fd);
+			ask_to_stand(&ws->other[i]);
 	await_all(ws);
 	pthread_mutex_unlock(&ws->lock);
 }
@@ -273,6 +289,7 @@ static int worker_init(struct workers *ws, unsigned number)
 	struct worker *w = &ws->other[number - 1];
 	*w = (struct worker){ .workers = ws, .number = number, .is_gone = true };
 	w->pause.ready = pause_asked;
+	w->urge.run = pause_urged;
 	w->flush.run = look;
 	w->pause.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	list_init(&w->flush.node);
@@ -285,8 +302,10 @@ static int worker_init(struct workers *ws, unsigned number)
 		rc = datapath_create(&w->dp, w->loop, w->resolver, changed, w);
 	if (rc == 0)
 		rc = crew_join(ws->crew, w->dp, number);
-	if (rc == 0)
+	if (rc == 0) {
 		loop_on_flush(w->loop, &w->flush);
+		loop_on_urge(w->loop, &w->urge);
+	}
 	return rc;
 }
 

@@ -2,7 +2,7 @@
 # The bars that the relay is held to, each by one command: prints figure, wish and verdict of each.
 # usage: tests/load/bars.sh [BAR..] [--rounds N] [--seconds N] [--endpoints N] [--exchanges N]
 #        [--memory N] [--workers N] [--save | --into FOLDER]
-# Bars: forward many nginx libcoap inflight latency foreign memory cold restart workers overload
+# Bars: forward many nginx libcoap inflight latency foreign memory cold restart workers overload control
 # A figure that misses its wish is printed as missed; the exit is 1 only where something could not be
 # measured, or where there were foreign or lost answers and the bar says none.
 here=$(dirname "$0")
@@ -16,11 +16,11 @@ command_line="$0 $*"
 
 # Wishes; an empty one is shown and not judged.
 FORWARD_NOSEC=1.15 FORWARD_PSK=1.30 FORWARD_PSKPSK=1.55 FORWARD_OPAQUE=''
-MANY=1.3 NGINX=1.0 LIBCOAP=5 INFLIGHT=0.9 LATENCY=2 COLD=3 STATUS_MS=1000
+MANY=1.3 NGINX=1.0 LIBCOAP=5 INFLIGHT=0.9 LATENCY=2 COLD=3 CONTROL_MS=1000
 # KiB with DTLS 1.3 compiled in; 6 without.
 MEMORY=9
 
-ALL_BARS='forward many nginx libcoap inflight latency foreign memory cold restart workers overload'
+ALL_BARS='forward many nginx libcoap inflight latency foreign memory cold restart workers overload control'
 names='' rounds=5 endpoints=10000 exchanges=10000000 memory=1000 many_workers=2 out=''
 
 usage() { sed -n '3,5s/^# //p' "$0" >&2; exit 2; }
@@ -417,7 +417,7 @@ overload_rows() {
 		"$(awk 'NR == 1 { a = $1 } { b = $1 } END { print a " to " b }' "$work/watched")"
 	wish overload "longest time of lwgate status, ms, $kind" \
 		"$(awk '$3 { bad = 1 } $2 > most { most = $2 }
-			END { print (bad || !NR ? "-" : most + 0) }' "$work/watched")" '<=' "$STATUS_MS"
+			END { print (bad || !NR ? "-" : most + 0) }' "$work/watched")" '<=' "$CONTROL_MS"
 	none overload "foreign, $kind" "$(value foreign "$line")"
 }
 
@@ -427,6 +427,47 @@ bar_overload() {
 	overload_once nosec
 	overload_once psk
 	seconds=$kept
+}
+
+# ---- control -------------------------------------------------------------------------------------
+
+# asked COMMAND: the longest time of five answers, ms; "-" where one is missing.
+asked() {
+	for _ in 1 2 3 4 5; do
+		began=$(date +%s%N)
+		timeout 30 "$BUILD/lwgate" -s "$work/sock" "$1" >"$work/asked" 2>&1 && rc=0 || rc=1
+		echo "$((($(date +%s%N) - began) / 1000000)) $rc"
+	done | awk '$2 { bad = 1 } $1 > most { most = $1 } END { print (bad ? "-" : most + 0) }'
+}
+
+# control_once WORKERS: all that control can be asked of a large relay that has more to do than it can.
+control_once() {
+	workers=$1
+	begin neighbour "$RELAY_CPU" sh -c 'while :; do :; done'
+	neighbour=$pid
+	start_kind psk "$endpoints"
+	relay=$pid
+	# shellcheck disable=SC2086 # a list of words
+	begin load "$LOAD_CPU" "$LOAD/coapload" --target "$target" $speak --devices "$endpoints" --window 16 \
+		--timeout 2 --rate 1000000 --warmup 0 --seconds 120
+	load=$pid
+	await load grep -q '^registered' "$work/load.log"
+	for command in status routes endpoints metrics; do
+		wish control "longest time of lwgate $command under overload, ms, $endpoints endpoints, $1 workers" \
+			"$(asked "$command")" '<=' "$CONTROL_MS"
+	done
+	is_alive "$load" || wish control "load with $1 workers" - '<=' 0
+	stop "$load"
+	stop "$relay"
+	stop "$neighbour"
+}
+
+bar_control() {
+	one_cpu=$RELAY_CPU
+	control_once 1
+	RELAY_CPU=0-$(($(nproc) - 1))
+	control_once "$many_workers"
+	workers=1 RELAY_CPU=$one_cpu
 }
 
 # ---- all -----------------------------------------------------------------------------------------

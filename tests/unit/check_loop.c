@@ -170,6 +170,42 @@ static void unwatch_self(struct watch *watch, unsigned happened, struct mono now
 	loop_unwatch(loop, watch);
 }
 
+static struct urge urge;
+static unsigned urged, told_before; /* how often it was run, and who had been told by then */
+
+static void run_urge(struct urge *u)
+{
+	ck_assert_ptr_eq(u, &urge);
+	told_before = ends[0].told + ends[1].told + ends[2].told;
+	urge.is_wanted = false;
+	urged++;
+}
+
+static void read_and_urge(struct watch *watch, unsigned happened, struct mono now)
+{
+	read_one(watch, happened, now);
+	urge.is_wanted = ends[0].told + ends[1].told + ends[2].told == 2;
+}
+
+START_TEST(loop_heeds_an_urge_between_two_descriptors)
+{
+	setup();
+	urge = (struct urge){ .run = run_urge };
+	loop_on_urge(loop, &urge);
+	for (int i = 0; i < 3; i++) {
+		end_open(&ends[i], read_and_urge);
+		shout(&ends[i]);
+	}
+	ck_assert_int_eq(loop_once(loop, 0), 0);
+	ck_assert_uint_eq(urged, 1);
+	ck_assert_uint_eq(told_before, 2);
+	ck_assert_uint_eq(ends[0].told + ends[1].told + ends[2].told, 3);
+	for (int i = 0; i < 3; i++)
+		end_close(&ends[i]);
+	loop_free(loop);
+}
+END_TEST
+
 START_TEST(loop_unwatches_inside_and_twice)
 {
 	setup();
@@ -350,6 +386,7 @@ Suite *loop_suite(void)
 	SUITE_TEST(s, loop_is_level_triggered);
 	SUITE_TEST(s, loop_tells_no_event_of_a_closed_descriptor);
 	SUITE_TEST(s, loop_announces_who_comes_later_and_nobody_who_is_gone);
+	SUITE_TEST(s, loop_heeds_an_urge_between_two_descriptors);
 	SUITE_TEST(s, loop_unwatches_inside_and_twice);
 	SUITE_TEST(s, loop_tells_errors);
 	SUITE_TEST(s, loop_runs_timers_then_descriptors_then_flushes);

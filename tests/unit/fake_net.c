@@ -303,6 +303,13 @@ struct mono loop_now(const struct loop *loop)
 	return loop->net->now;
 }
 
+/* There are no other threads. */
+void loop_on_urge(struct loop *loop, struct urge *urge)
+{
+	(void)loop;
+	BUG_UNLESS(!urge->is_wanted);
+}
+
 /* Waiting is jumping to the next deadline, when nothing is ready before. */
 int loop_once(struct loop *loop, int wait_ms)
 {
