@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "crew.h"
 #include "datapath.h"
+#include "lan_session.h"
 #include "wanted.h"
 
 static void changed(struct datapath *dp)
@@ -60,8 +61,8 @@ static void reopen_port(struct datapath *dp, struct lan_port *p)
 {
 	char text[ADDR_TEXT];
 	uint32_t ifindex = p->interface != NULL ? udp_ifindex(p->interface) : 0;
-	bool is_gone = p->interface != NULL && ifindex == 0;
-	if (is_gone || all_are_right(dp, p, ifindex))
+	bool is_missing = p->interface != NULL && ifindex == 0;
+	if (is_missing || all_are_right(dp, p, ifindex))
 		return;
 	const char *again = p->interface != NULL && p->ifindex == 0 ? "" : " again";
 	shut_all(dp, p);
@@ -92,15 +93,24 @@ static struct lan_key nowhere(const struct lan_key *key)
 	return k;
 }
 
+/* True when no interface has this number any more. */
+static bool is_gone(uint32_t ifindex, uint32_t *known)
+{
+	if (ifindex == 0 || ifindex == *known)
+		return false;
+	bool is = !udp_is_link(ifindex);
+	if (!is)
+		*known = ifindex;
+	return is;
+}
+
 void reopen_flow(struct datapath *dp, struct flow *flow, uint32_t *known)
 {
-	uint32_t ifindex = flow->key.ifindex;
-	if (ifindex == 0 || ifindex == *known || flow->session != NULL)
-		return; /* a session finds out by itself */
-	if (udp_is_link(ifindex)) {
-		*known = ifindex;
+	struct lan_session *s = flow->session;
+	if (s != NULL && is_gone(s->key.ifindex, known))
+		s->key.ifindex = 0; /* sessions are found without it, and follow their device by themselves */
+	if (s != NULL || !is_gone(flow->key.ifindex, known))
 		return;
-	}
 	struct lan_key key = nowhere(&flow->key);
 	const struct flow *there = flow_find(dp->flows, &key);
 	/* Two networks may have used the same addresses: the first one counts. */

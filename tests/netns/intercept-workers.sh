@@ -96,11 +96,6 @@ secured_begin() {
 	done
 }
 
-updates() {
-	local d
-	for d in "${SECURED[@]}"; do tls "$d" 2.04 0.02 a2 "$(route "$d" location)"; done
-}
-
 # reached SERVER NAME MESSAGE: the server's Read comes from there (the beginning of a line), the answer arrives.
 reached() {
 	local ask
@@ -188,8 +183,6 @@ made_again() {
 	want relay "listen: section 'lan' listens on 0\\.0\\.0\\.0:5683 of br-lan again\$"
 	want relay "listen: section 'lan' listens on \\[::\\]:5684 of br-lan again\$"
 	is_captured || fail 'br-lan is not captured again'
-	# A session is at the interface that is gone until its device has spoken.
-	updates
 }
 
 # Every worker's sockets have been made transparent: a question by each hash is captured.
