@@ -58,6 +58,9 @@ int crew_create(struct crew **crew, unsigned count)
 	steer_init(&c->steer, count);
 	c->member = calloc(count, sizeof(*c->member));
 	int rc = c->member == NULL ? -ENOMEM : directory_create(&c->directory);
+	if (rc == 0)
+		rc = notices_share(&c->notices);
+	c->has_notices = rc == 0;
 	c->count = rc == 0 ? count : 0;
 	for (unsigned i = 0; i < c->count; i++)
 		c->member[i].bell.watch.fd = -1;
@@ -89,6 +92,8 @@ void crew_free(struct crew *crew)
 	for (unsigned i = 0; i < crew->count; i++)
 		member_fini(&crew->member[i], crew->count);
 	free(crew->member);
+	if (crew->has_notices)
+		notices_unshare(&crew->notices);
 	directory_free(crew->directory);
 	free(crew);
 }
@@ -127,6 +132,8 @@ int crew_join(struct crew *crew, struct datapath *dp, unsigned number)
 	dp->number = number;
 	dp->env.is_copy = number > 0;
 	dp->env.workers = dp->held.workers = crew->count;
+	dp->env.directory = crew->directory;
+	dp->notices.shared = &crew->notices;
 	lan_sessions_share(dp->sessions, crew->count);
 	crew_draw_cid(dp);
 	return 0;
@@ -139,6 +146,8 @@ void crew_leave(struct datapath *dp)
 	loop_unwatch(dp->env.loop, &dp->crew->member[dp->number].bell.watch);
 	dp->crew->member[dp->number].dp = NULL;
 	dp->crew = NULL;
+	dp->env.directory = NULL;
+	dp->notices.shared = NULL;
 }
 
 /* ---- the bell ---- */
@@ -200,6 +209,14 @@ size_t crew_unproven(const struct datapath *dp)
 	size_t n = 0;
 	for (unsigned i = 0; i < crew_count(dp); i++)
 		n += crew_datapath(dp, i)->unproven;
+	return n;
+}
+
+unsigned crew_moves(const struct datapath *dp)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < crew_count(dp); i++)
+		n += crew_datapath(dp, i)->moves.count;
 	return n;
 }
 
@@ -321,6 +338,13 @@ bool crew_knows_cid(const struct datapath *dp, struct slice cid)
 		directory_place(dp->crew->directory, &place) != DIRECTORY_NOBODY;
 }
 
+bool crew_is_host(const struct datapath *dp, const struct lan_key *key)
+{
+	struct place host = place_of_host(&key->device, key->listener);
+	return flow_is_host(dp->flows, key) || (dp->crew != NULL &&
+		directory_place(dp->crew->directory, &host) != DIRECTORY_NOBODY);
+}
+
 bool crew_is_at_first(const struct datapath *dp, const struct lan_key *key)
 {
 	struct place place = place_of(&key->device, key->listener, true);
@@ -355,6 +379,26 @@ static void leave_place(struct datapath *dp, const struct lan_key *key)
 	directory_place_leave(dp->crew->directory, &place, dp->number);
 }
 
+/* First the new one: where both are one, nobody shall come between. */
+static void move_place(struct datapath *dp, const struct lan_key *from, const struct lan_key *to)
+{
+	(void)enter_place(dp, to);
+	leave_place(dp, from);
+}
+
+/* Without memory a host is as unknown as any. */
+static void enter_host(struct datapath *dp, const struct lan_key *key)
+{
+	struct place host = place_of_host(&key->device, key->listener);
+	(void)directory_place_enter(dp->crew->directory, &host, dp->number, true);
+}
+
+static void leave_host(struct datapath *dp, const struct lan_key *key)
+{
+	struct place host = place_of_host(&key->device, key->listener);
+	directory_place_leave(dp->crew->directory, &host, dp->number);
+}
+
 bool crew_enter_flow(struct datapath *dp, struct route *route, const struct lan_key *key)
 {
 	struct directory *d = dp->crew->directory;
@@ -364,6 +408,7 @@ bool crew_enter_flow(struct datapath *dp, struct route *route, const struct lan_
 	if (has_endpoint && enter_place(dp, key)) {
 		uint16_t port = crew_port_of(dp, route);
 		route->port = port != 0 ? port : route->port;
+		enter_host(dp, key);
 		return true;
 	}
 	if (has_endpoint)
@@ -376,6 +421,7 @@ void crew_leave_flow(struct datapath *dp, const struct route *route, const struc
 {
 	struct directory *d = dp->crew->directory;
 	leave_place(dp, key);
+	leave_host(dp, key);
 	if (route->is_dynamic)
 		crew_port_is(dp, route, 0);
 	directory_leave(d, route->endpoint, dp->number);
@@ -384,8 +430,41 @@ void crew_leave_flow(struct datapath *dp, const struct route *route, const struc
 
 void crew_move_flow(struct datapath *dp, const struct lan_key *from, const struct lan_key *to)
 {
-	(void)enter_place(dp, to); /* first: where both are one, nobody shall come between */
-	leave_place(dp, from);
+	move_place(dp, from, to);
+	enter_host(dp, to);
+	leave_host(dp, from);
+}
+
+static struct origin origin_of_key(const struct lan_key *key)
+{
+	return origin_of(&key->device, key->ifindex, key->listener, key->server);
+}
+
+/* With DTLS no Location is asked for. */
+void crew_locate_flow(struct datapath *dp, struct flow *flow)
+{
+	bool is_found = flow->location != NULL && flow->key.identity == 0;
+	if (dp->crew == NULL || (!is_found && flow->located == NULL))
+		return;
+	struct registration now = { origin_of_key(&flow->key), flow->location,
+		flow->route->server->number, flow->registered, dp->number };
+	if (directory_register(dp->crew->directory, &flow->located, is_found ? &now : NULL))
+		return;
+	free(flow->location);
+	flow->location = NULL;
+}
+
+unsigned crew_locates(const struct datapath *dp, const struct lan_key *key, const char *location)
+{
+	struct origin origin = origin_of_key(key);
+	return directory_location(dp->crew->directory, &origin, location);
+}
+
+struct flow *crew_flow_by_location(const struct datapath *dp, const struct lan_key *key, const char *location)
+{
+	if (dp->crew != NULL && crew_locates(dp, key, location) != dp->number)
+		return NULL;
+	return flow_by_location(dp->flows, key, location);
 }
 
 void crew_port_is(struct datapath *dp, const struct route *route, uint16_t port)
@@ -409,7 +488,7 @@ bool crew_enter_session(struct datapath *dp, struct lan_session *s)
 void crew_move_session(struct datapath *dp, const struct lan_session *s, const struct lan_key *to)
 {
 	if (s->is_entered)
-		crew_move_flow(dp, &s->key, to);
+		move_place(dp, &s->key, to);
 }
 
 void crew_leave_session(struct datapath *dp, struct lan_session *s)

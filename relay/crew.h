@@ -35,13 +35,14 @@ struct crew_member {
 	struct datapath *dp;  /* borrowed; NULL before crew_join */
 	struct ring **from;   /* what others send, by their number; NULL at its own */
 	struct bell bell;     /* rung by others */
-	struct bucket asks;   /* for handover_ask_around */
 };
 
 struct crew {
 	unsigned count;              /* of members */
 	struct steer steer;          /* whose a datagram is */
 	struct directory *directory; /* whose an endpoint, or an address, is */
+	struct notices_shared notices; /* what all may write into the log */
+	bool has_notices;            /* that is made */
 	struct crew_member *member;  /* by number */
 };
 
@@ -74,6 +75,8 @@ struct datapath *crew_datapath(const struct datapath *dp, unsigned i);
 size_t crew_flows(const struct datapath *dp);
 /* See crew_flows. */
 size_t crew_unproven(const struct datapath *dp);
+/* How many Registers wait for a former address, at all of them (MOVES_MAX). */
+unsigned crew_moves(const struct datapath *dp);
 /* All they have counted, the bytes that wait at all of them, and sessions of devices. */
 void crew_counters(const struct datapath *dp, struct counters *sum);
 /* See crew_counters. */
@@ -91,6 +94,8 @@ uint16_t crew_port_of(const struct datapath *dp, const struct route *route);
 
 /* True when the connection id is of a session of a device that some worker has, as far as that can be told. */
 bool crew_knows_cid(const struct datapath *dp, struct slice cid);
+/* As flow_is_host, where the flows of all workers count; of another one's the interface does not. */
+bool crew_is_host(const struct datapath *dp, const struct lan_key *key);
 /* True when the first worker serves the secure place of this key. */
 bool crew_is_at_first(const struct datapath *dp, const struct lan_key *key);
 /* What one worker has found out of servers' addresses all others learn: a device that calls one may come to
@@ -112,6 +117,14 @@ bool crew_enter_flow(struct datapath *dp, struct route *route, const struct lan_
 void crew_leave_flow(struct datapath *dp, const struct route *route, const struct lan_key *key);
 /* It is elsewhere from now on. */
 void crew_move_flow(struct datapath *dp, const struct lan_key *from, const struct lan_key *to);
+/* It has learnt or lost its Location, or is elsewhere from now on: a Location leads here, or does not. Without
+ * memory it is forgotten. Does nothing to one that has no crew. */
+void crew_locate_flow(struct datapath *dp, struct flow *flow);
+/* The worker that has the flow of this Location, as directory_location. */
+unsigned crew_locates(const struct datapath *dp, const struct lan_key *key, const char *location);
+/* As flow_by_location, where the flows of all workers count: NULL where it is another one's, or not clear. */
+struct flow *crew_flow_by_location(const struct datapath *dp, const struct lan_key *key,
+	const char *location);
 /* Its source port is another one. */
 void crew_port_is(struct datapath *dp, const struct route *route, uint16_t port);
 /* A proven session of the endpoint is here; false where another worker has the endpoint. */

@@ -372,7 +372,7 @@ static void walk_done(struct datapath *dp, struct mono now)
 static void move_sockets(struct timer *timer, struct mono now)
 {
 	struct datapath *dp = container_of(timer, struct datapath, moving);
-	uint32_t spread = (uint32_t)(flows_count(dp->flows) * 1000 / RESTORE_PER_SECOND) + 500;
+	uint32_t spread = (uint32_t)(crew_flows(dp) * 1000 / RESTORE_PER_SECOND) + 500;
 	uint32_t known = 0;
 	if (!dp->is_moving) {
 		dp->is_moving = true;

@@ -28,8 +28,7 @@ struct lan_sessions;
 /* How a datagram came from another worker (handover.h). Zeroed: it did not. */
 struct handed {
 	uint8_t hops;    /* how often */
-	uint8_t asks;    /* workers that are asked in turn whether it is theirs: this one, and so many less one */
-	bool to_owner;   /* it came to who has the endpoint, wherever the address belongs */
+	bool to_owner;   /* it came to who has the endpoint or the Location, wherever the address belongs */
 	bool is_final;   /* it stays here in any case */
 };
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/hash.h"
+#include "limits.h"
 
 /* First size of a table, a power of two. */
 #define CHAINS 256
@@ -48,18 +49,29 @@ struct spot {
 	uint64_t turn;   /* when it entered, by directory.turns */
 };
 
+/* A flow's registration. Several flows may have the same. */
+struct located {
+	struct node node;
+	struct origin origin;
+	uint32_t server;
+	unsigned worker;
+	struct mono registered;
+	char location[];
+};
+
 struct directory {
 	pthread_mutex_t lock;
 	struct hash_key secret;
 	struct table owners;
 	struct table spots;
+	struct table located;
 	uint64_t turns;      /* places entered so far */
 	_Atomic size_t flows;
 };
 
 /* ---- places ---- */
 
-enum kind { PLACE_PLAIN, PLACE_SECURE, PLACE_CID };
+enum kind { PLACE_PLAIN, PLACE_SECURE, PLACE_CID, PLACE_HOST };
 
 struct place place_of(const struct addr *device, uint32_t listener, bool is_secure)
 {
@@ -71,12 +83,32 @@ struct place place_of(const struct addr *device, uint32_t listener, bool is_secu
 	return p;
 }
 
+struct place place_of_host(const struct addr *device, uint32_t listener)
+{
+	struct place p = { { 0 } };
+	memcpy(p.bytes, device->ip, 16);
+	p.bytes[18] = PLACE_HOST;
+	memcpy(p.bytes + 20, &listener, 4);
+	return p;
+}
+
 struct place place_of_cid(const uint8_t *cid)
 {
 	struct place p = { { 0 } };
 	memcpy(p.bytes, cid, 8);
 	p.bytes[18] = PLACE_CID;
 	return p;
+}
+
+struct origin origin_of(const struct addr *device, uint32_t ifindex, uint32_t listener, uint32_t called)
+{
+	struct origin o;
+	memcpy(o.bytes, device->ip, 16);
+	memcpy(o.bytes + 16, &device->scope, 4);
+	memcpy(o.bytes + 20, &ifindex, 4);
+	memcpy(o.bytes + 24, &listener, 4);
+	memcpy(o.bytes + 28, &called, 4);
+	return o;
 }
 
 /* ---- a table ---- */
@@ -152,6 +184,11 @@ static void spot_free(struct node *node)
 	free(container_of(node, struct spot, node));
 }
 
+static void located_free(struct node *node)
+{
+	free(container_of(node, struct located, node));
+}
+
 int directory_create(struct directory **directory)
 {
 	struct directory *d = calloc(1, sizeof(*d));
@@ -167,6 +204,8 @@ int directory_create(struct directory **directory)
 	rc = table_init(&d->owners, CHAINS);
 	if (rc == 0)
 		rc = table_init(&d->spots, CHAINS);
+	if (rc == 0)
+		rc = table_init(&d->located, CHAINS);
 	if (rc != 0) {
 		directory_free(d);
 		return rc;
@@ -181,6 +220,7 @@ void directory_free(struct directory *d)
 		return;
 	table_fini(&d->owners, owner_free);
 	table_fini(&d->spots, spot_free);
+	table_fini(&d->located, located_free);
 	pthread_mutex_destroy(&d->lock);
 	free(d);
 }
@@ -332,6 +372,88 @@ void directory_place_leave(struct directory *d, const struct place *place, unsig
 		free(s);
 	}
 	pthread_mutex_unlock(&d->lock);
+}
+
+/* ---- Locations ---- */
+
+static uint64_t location_hash(const struct directory *d, const struct origin *origin, const char *location)
+{
+	uint8_t bytes[ORIGIN_BYTES + LOCATION_MAX];
+	size_t n = strlen(location);
+	BUG_UNLESS(n < LOCATION_MAX);
+	memcpy(bytes, origin->bytes, ORIGIN_BYTES);
+	memcpy(bytes + ORIGIN_BYTES, location, n);
+	return hash_bytes(&d->secret, bytes, ORIGIN_BYTES + n);
+}
+
+static struct located *located_create(const struct directory *d, const struct registration *r)
+{
+	size_t n = strlen(r->location) + 1;
+	struct located *l = malloc(sizeof(*l) + n);
+	if (l == NULL)
+		return NULL;
+	*l = (struct located){ .origin = r->origin, .server = r->server, .worker = r->worker,
+		.registered = r->registered };
+	memcpy(l->location, r->location, n);
+	l->node.hash = location_hash(d, &r->origin, r->location);
+	return l;
+}
+
+bool directory_register(struct directory *d, struct located **kept, const struct registration *now)
+{
+	struct located *old = *kept;
+	*kept = now != NULL ? located_create(d, now) : NULL;
+	pthread_mutex_lock(&d->lock);
+	if (old != NULL)
+		table_remove(&d->located, &old->node);
+	if (*kept != NULL)
+		table_put(&d->located, &(*kept)->node);
+	pthread_mutex_unlock(&d->lock);
+	free(old);
+	return now == NULL || *kept != NULL;
+}
+
+/* The next of the same device and Location in a chain. */
+static const struct located *located_next(const struct node *n, uint64_t hash, const struct origin *origin,
+	const char *location)
+{
+	for (; n != NULL; n = n->next) {
+		const struct located *l = container_of(n, struct located, node);
+		if (n->hash == hash && memcmp(l->origin.bytes, origin->bytes, ORIGIN_BYTES) == 0 &&
+			strcmp(l->location, location) == 0)
+			return l;
+	}
+	return NULL;
+}
+
+/* Of several the newest of one server counts; where several servers gave it, or at the same time, none. */
+static const struct located *located_find(const struct directory *d, const struct origin *origin,
+	const char *location)
+{
+	bool is_clear = true;
+	const struct located *found = NULL;
+	uint64_t hash = location_hash(d, origin, location);
+	const struct node *n = d->located.chain[hash & d->located.mask];
+	for (const struct located *l; (l = located_next(n, hash, origin, location)) != NULL; n = l->node.next) {
+		if (found != NULL && l->server != found->server)
+			return NULL;
+		if (found == NULL || l->registered.ms > found->registered.ms) {
+			found = l;
+			is_clear = true;
+		} else if (l->registered.ms == found->registered.ms) {
+			is_clear = false;
+		}
+	}
+	return is_clear ? found : NULL;
+}
+
+unsigned directory_location(struct directory *d, const struct origin *origin, const char *location)
+{
+	pthread_mutex_lock(&d->lock);
+	const struct located *l = located_find(d, origin, location);
+	unsigned worker = l != NULL ? l->worker : DIRECTORY_NOBODY;
+	pthread_mutex_unlock(&d->lock);
+	return worker;
 }
 
 /* ---- source ports ---- */

@@ -21,6 +21,7 @@
 
 struct lan_port;
 struct lan_session;
+struct located;
 struct route;
 struct move;
 struct opaque;
@@ -88,7 +89,9 @@ struct flow {
 	uint32_t *drops;          /* by enum drop, made at the first loss; or NULL */
 	char *location;           /* "/rd/0" of the registration, or NULL */
 	struct mono registered;   /* when a server gave the location; 0: before a restart */
+	struct located *located;  /* of the directory, that other workers find it; or NULL */
 	uint32_t lifetime_s;      /* of the registration; 0 is without end */
+	uint32_t next_free;       /* private */
 	struct mono expires;      /* end of the registration and its grace; MONO_NEVER: none */
 	uint16_t ping_mid;        /* of our own CoAP ping, host order */
 	unsigned source_ticket;   /* of limit.h, while unproven; else 0 */
@@ -96,7 +99,6 @@ struct flow {
 	struct timer life;        /* expiry of the flow and of what it holds */
 
 	struct list by_host;      /* ring of flows in the same host bucket */
-	uint32_t next_free;       /* private */
 };
 
 /* The table. */

@@ -74,7 +74,7 @@ static bool may_go_on(const struct datapath *dp, const struct parcel *p)
 
 bool handover_to_place(struct datapath *dp, const struct parcel *p)
 {
-	if (!may_go_on(dp, p) || p->handed.to_owner || p->handed.asks > 0)
+	if (!may_go_on(dp, p) || p->handed.to_owner)
 		return false;
 	struct place place = place_of(&p->key.device, p->key.listener, p->port->is_secure);
 	unsigned to = directory_place(dp->crew->directory, &place);
@@ -89,6 +89,17 @@ bool handover_to_owner(struct datapath *dp, struct slice endpoint, const struct 
 	if (!may_go_on(dp, p))
 		return false;
 	unsigned to = directory_owner(dp->crew->directory, endpoint);
+	if (!is_elsewhere(dp, to))
+		return false;
+	send_datagram(dp, to, p, (struct handed){ .to_owner = true });
+	return true;
+}
+
+bool handover_to_location(struct datapath *dp, const char *location, const struct parcel *p)
+{
+	if (!may_go_on(dp, p))
+		return false;
+	unsigned to = crew_locates(dp, &p->key, location);
 	if (!is_elsewhere(dp, to))
 		return false;
 	send_datagram(dp, to, p, (struct handed){ .to_owner = true });
@@ -114,25 +125,6 @@ bool handover_to_first(struct datapath *dp, const struct parcel *p)
 	if (!may_go_on(dp, p) || dp->number == 0)
 		return false;
 	send_datagram(dp, 0, p, (struct handed){ 0 });
-	return true;
-}
-
-/* How many are still to be asked, the next one among them; the first who does not know begins. */
-static unsigned left_to_ask(struct datapath *dp, const struct parcel *p)
-{
-	struct bucket *asks = &dp->crew->member[dp->number].asks;
-	if (p->handed.asks > 0)
-		return p->handed.asks - 1U;
-	bool may = bucket_take(asks, ASK_AROUND_BURST, ASK_AROUND_PER_SECOND, p->now);
-	return may ? dp->crew->count - 1 : 0;
-}
-
-bool handover_ask_around(struct datapath *dp, const struct parcel *p)
-{
-	unsigned asks = dp->crew != NULL && !p->handed.is_final ? left_to_ask(dp, p) : 0;
-	if (asks == 0)
-		return false;
-	send_datagram(dp, (dp->number + 1) % dp->crew->count, p, (struct handed){ .asks = (uint8_t)asks });
 	return true;
 }
 
@@ -216,6 +208,7 @@ static bool send_flow(struct datapath *dp, unsigned to, struct flow *flow, const
 	row.listener = p->port->listener->name;
 	row.called_port = p->port->listener->intercepts ? p->port->bound.port : 0;
 	row.calls = calls_of(dp, p->key.server);
+	row.registered = flow->registered;
 	row.is_guest = true;
 	struct life_saved *copy = keep_row(&row);
 	struct letter *letter = copy != NULL ? begin(dp, to, 0) : NULL;

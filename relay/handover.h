@@ -17,13 +17,12 @@ struct parcel;
 bool handover_to_place(struct datapath *dp, const struct parcel *p);
 /* The same, to the worker that has the endpoint. */
 bool handover_to_owner(struct datapath *dp, struct slice endpoint, const struct parcel *p);
+/* The same, to the worker that has the flow of this Location. */
+bool handover_to_location(struct datapath *dp, const char *location, const struct parcel *p);
 /* The same, to the worker of a connection id of ours. */
 bool handover_to_cid(struct datapath *dp, const struct parcel *p, struct slice cid);
 /* The same, to the first worker, which has all opaque endpoints. */
 bool handover_to_first(struct datapath *dp, const struct parcel *p);
-/* The same, to the next worker of those that have not seen it: nobody but the right one can tell that it is
- * its own. False when all have, or when too many were asked lately. */
-bool handover_ask_around(struct datapath *dp, const struct parcel *p);
 /* The device of a flow came to an address that another worker serves for somebody else: all flows of the
  * endpoint end here, and go on there as after a restart, and the datagram goes along. False where the address
  * is free, or this worker's. Where there is no room the datagram is lost, and the flow stays. */

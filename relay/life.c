@@ -205,6 +205,7 @@ void life_end(struct datapath *dp, struct flow *f, const char *why)
 	opaque_end(dp, f);
 	assist_end(f);
 	route->flow = (struct flow_id){ 0, 0 };
+	life_locate(dp, f, NULL);
 	if (dp->crew != NULL)
 		crew_leave_flow(dp, route, &f->key);
 	flow_remove(dp->flows, f);
@@ -225,13 +226,26 @@ static void tell_moved(struct datapath *dp, const struct flow *f, const struct p
 	dp->env.stat.count[COUNT_FLOWS_MOVED]++;
 }
 
+void life_locate(struct datapath *dp, struct flow *f, const char *location)
+{
+	free(f->location);
+	f->location = location != NULL ? strdup(location) : NULL;
+	crew_locate_flow(dp, f);
+}
+
+void life_rekey(struct datapath *dp, struct flow *f, const struct lan_key *key)
+{
+	flow_rekey(dp->flows, f, key);
+	crew_locate_flow(dp, f);
+}
+
 void life_move(struct datapath *dp, struct flow *f, const struct parcel *p)
 {
 	move_refuse(dp, f, &p->key, p->now);
 	tell_moved(dp, f, p);
 	if (dp->crew != NULL)
 		crew_move_flow(dp, &f->key, &p->key);
-	flow_rekey(dp->flows, f, &p->key);
+	life_rekey(dp, f, &p->key);
 	f->port = p->port;
 	f->called = p->called;
 	if (f->opaque == NULL)
@@ -272,7 +286,7 @@ void life_call_as_server(struct datapath *dp, struct flow *f)
 		f->called = s->address[i];
 		f->called.port = 0;
 		key.server = s->number;
-		flow_rekey(dp->flows, f, &key);
+		life_rekey(dp, f, &key);
 		return;
 	}
 }
@@ -315,7 +329,7 @@ void life_open_static(struct datapath *dp, struct mono now)
 	for (size_t at = 0; (r = route_next(dp->routes, &at)) != NULL;)
 		if (r->has_address && !r->is_lan_secured &&
 			flow_by_id(dp->flows, r->flow) == NULL && is_here(dp, r))
-			open_static(dp, r, now, (int64_t)(opened++ * 1000 / RESTORE_PER_SECOND));
+			open_static(dp, r, now, (int64_t)(opened++ * dp->env.workers * 1000 / RESTORE_PER_SECOND));
 }
 
 /* ---- across a restart ---- */
@@ -406,8 +420,8 @@ static void restore_counts(struct datapath *dp, struct flow *f, const struct lif
 	f->up = (struct flow_traffic){ saved->up_messages, saved->up_bytes };
 	f->down = (struct flow_traffic){ saved->down_messages, saved->down_bytes };
 	f->lifetime_s = saved->lifetime_s;
-	if (saved->location != NULL)
-		f->location = strdup(saved->location);
+	f->registered = saved->registered;
+	life_locate(dp, f, saved->location);
 	if (saved->expires_in_ms >= 0)
 		f->expires = mono_add(now, saved->expires_in_ms);
 	if (saved->is_assisted)
@@ -483,6 +497,13 @@ static bool saved_key(const struct datapath *dp, const struct life_saved *saved,
 	return id != NULL;
 }
 
+/* Where other workers find it. */
+static void remember_port(struct datapath *dp, const struct route *r, const struct life_saved *saved)
+{
+	if (dp->crew != NULL && crew_port_of(dp, r) == 0 && saved->port != 0)
+		crew_port_is(dp, r, saved->port);
+}
+
 /* A route that was made for a row, and has no flow after all, goes. */
 static int not_restored(struct datapath *dp, struct route *r, int rc)
 {
@@ -502,8 +523,6 @@ int life_restore(struct datapath *dp, const struct life_saved *saved, int64_t de
 	give_way(dp, r, saved);
 	if (r->port == 0)
 		r->port = saved->port;
-	if (dp->crew != NULL && crew_port_of(dp, r) == 0 && saved->port != 0)
-		crew_port_is(dp, r, saved->port);
 	struct life_spec spec = { .key = key, .port = port, .route = r, .called = saved->called,
 		.is_proven = saved->is_live, .delay_ms = delay_ms };
 	const struct flow *there = flow_find(dp->flows, &spec.key);
@@ -512,6 +531,8 @@ int life_restore(struct datapath *dp, const struct life_saved *saved, int64_t de
 		(there != NULL && !saved->is_guest && strcmp(there->route->endpoint, saved->endpoint) != 0))
 		rc = -EEXIST;
 	struct flow *f = rc == 0 ? life_begin(dp, &spec, now) : NULL;
+	if (f != NULL || !r->is_dynamic)
+		remember_port(dp, r, saved);
 	if (f == NULL)
 		return not_restored(dp, r, rc != 0 ? rc : -ENOSPC);
 	restore_counts(dp, f, saved, now);

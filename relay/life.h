@@ -37,6 +37,10 @@ void life_prove(struct datapath *dp, struct flow *flow, struct mono now);
 void life_rearm(struct datapath *dp, struct flow *flow, struct mono now);
 /* Ends a flow; why is for the log. */
 void life_end(struct datapath *dp, struct flow *flow, const char *why);
+/* The flow's Location is this from now on, with the time in `registered`, or none (NULL). */
+void life_locate(struct datapath *dp, struct flow *flow, const char *location);
+/* Gives the flow another key. */
+void life_rekey(struct datapath *dp, struct flow *flow, const struct lan_key *key);
 /* Moves a flow to where the parcel came from (rule 3), as a guest where that is another endpoint's. A
  * Register that waits for the old address to stay silent is refused. */
 void life_move(struct datapath *dp, struct flow *flow, const struct parcel *p);
@@ -73,6 +77,7 @@ struct life_saved {
 	bool is_secured;          /* the device came with DTLS */
 	uint16_t port;            /* our source port, host order */
 	const char *location;     /* or NULL */
+	struct mono registered;   /* when a server gave it; 0 by another process */
 	struct slice cid;         /* that an opaque device's records carry, or empty; borrowed */
 	uint32_t lifetime_s;      /* of the registration; 0 is without end */
 	int64_t expires_in_ms;    /* until its end and grace; -1: none */

@@ -1,10 +1,12 @@
 /* Every limit of the relay in one place (DESIGN.md 6, rule 15), with what happens when it is met. */
 #pragma once
 
-/* Limits are the relay's. The table of flows counts all workers' together (max_endpoints), and so do the unproven
- * entries in it. Of what strangers may take besides, and of waiting messages, each worker has its share; of what
+/* Limits are the relay's. The table of flows counts all workers' together (max_endpoints), as do the unproven
+ * entries in it, Registers that wait for a former address, and lines of the log. Of what strangers may take besides, and of waiting messages, each worker has its share; of what
  * one host may take twice that, since the ports of a host do not fall evenly. */
 #define LIMIT_SHARE(total, workers) (((total) + (workers) - 1) / (workers))
+/* The same where all of them must not exceed it: some get one more than others, or none. */
+#define LIMIT_PART(total, workers, number) ((total) / (workers) + ((number) < (total) % (workers)))
 #define LIMIT_SHARE_OF_HOST(total, workers) ((workers) > 2 ? LIMIT_SHARE(2 * (total), workers) : (total))
 
 /* Bytes of the largest datagram that is relayed; larger ones are dropped by name, never cut. */
@@ -94,7 +96,7 @@
 /* A flow without a registration ends when nothing passed for this long, ms. */
 #define FLOW_IDLE_MS (24 * 3600 * 1000LL)
 
-/* 4.04 answers to strangers, a second and listener (rule 1). */
+/* 4.04 answers to strangers, a second and listener (rule 1). Of more workers than that, some never answer. */
 #define STRANGER_404_PER_SECOND 10
 /* Other refusals of strangers (4.00, 4.03, 5.03), a second and listener. */
 #define STRANGER_REFUSALS_PER_SECOND 50
@@ -194,10 +196,6 @@
 #define CONTROL_CLIENTS 16
 #define CONTROL_LINE 4096
 #define CONTROL_IDLE_MS 10000
-
-/* Datagrams a second, and at once, for which a worker asks the others in turn: nobody knows whose they are. */
-#define ASK_AROUND_PER_SECOND 1000
-#define ASK_AROUND_BURST 1000
 
 /* How long a start of lwgate-net may take, ms; a predecessor that is just leaving is waited for. */
 #define CAPTURE_START_MS 5000

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/rand.h"
+#include "crew.h"
 #include "datapath.h"
 #include "forward.h"
 #include "handover.h"
@@ -138,7 +139,7 @@ void move_begin(struct datapath *dp, struct flow *flow, struct parcel *p)
 		contested(dp, flow, p);
 		return;
 	}
-	if (flow->move != NULL || dp->moves.count >= MOVES_MAX) {
+	if (flow->move != NULL || crew_moves(dp) >= MOVES_MAX) {
 		already_waiting(dp, flow);
 		return;
 	}

@@ -13,7 +13,7 @@ struct parcel;
 /* Registers that wait. Set up by moves_init. */
 struct moves {
 	struct list waiting; /* ring of struct move */
-	unsigned count; /* how many */
+	_Atomic unsigned count; /* how many; other workers read it */
 };
 
 /* Makes an empty set. */

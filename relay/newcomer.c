@@ -32,8 +32,8 @@ void newcomer_refuse(struct datapath *dp, const struct parcel *p, uint8_t code, 
 {
 	struct listener *l = p->port->listener;
 	bool is_404 = code == MSG_CODE(4, 4);
-	uint32_t rate = LIMIT_SHARE(is_404 ? STRANGER_404_PER_SECOND : STRANGER_REFUSALS_PER_SECOND,
-		dp->env.workers);
+	uint32_t rate = is_404 ? LIMIT_PART(STRANGER_404_PER_SECOND, dp->env.workers, dp->number) :
+				 LIMIT_SHARE(STRANGER_REFUSALS_PER_SECOND, dp->env.workers);
 	if (p->msg.type != MSG_CON)
 		return;
 	if (!bucket_take(is_404 ? &l->not_found : &l->refusals, rate, rate, p->now)) {
@@ -288,13 +288,15 @@ static void try_location(struct datapath *dp, struct parcel *p)
 	char location[LOCATION_MAX];
 	struct flow *flow = NULL;
 	bool has_location = track_location(&p->msg, location);
+	if (has_location && handover_to_location(dp, location, p))
+		return;
 	if (has_location)
-		flow = flow_by_location(dp->flows, &p->key, location);
+		flow = crew_flow_by_location(dp, &p->key, location);
 	if (has_location && flow == NULL)
 		flow = led_astray(dp, p, location);
 	if (flow != NULL)
 		go_there(dp, flow, p);
-	else if (!handover_ask_around(dp, p))
+	else
 		lost(dp, DROP_STRANGER_LOCATION);
 }
 

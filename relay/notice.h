@@ -1,6 +1,8 @@
 /* Log lines that strangers can provoke: a burst goes out, then some a second, and the next line that goes
- * out tells how many like it were kept back. */
+ * out tells how many like it were kept back. Several workers write no more than one would. */
 #pragma once
+#include <pthread.h>
+#include "base/bug.h"
 #include "base/log.h"
 
 /* What such a line is about; each kind has its own budget. */
@@ -18,10 +20,23 @@ enum notice {
 	NOTICE_COUNT
 };
 
-/* Budgets by kind. Zeroed is ready. */
+/* What all workers together may write. */
+struct notices_shared {
+	pthread_mutex_t lock; /* of lines */
+	struct bucket lines[NOTICE_COUNT]; /* by enum notice */
+	_Atomic unsigned muted[NOTICE_COUNT]; /* lines kept back since one that went out */
+};
+
+/* Budgets by kind, of one worker. Zeroed is ready. */
 struct notices {
 	struct log_limit limit[NOTICE_COUNT]; /* by enum notice */
+	struct notices_shared *shared; /* with others, borrowed; NULL where there are none */
 };
+
+/* Makes full budgets. Returns 0 or -ENOMEM. */
+int notices_share(struct notices_shared *shared) MUST_CHECK;
+/* Ends them. */
+void notices_unshare(struct notices_shared *shared);
 
 /* Writes one line, or counts it as kept back. */
 void notice(struct notices *notices, enum notice kind, enum log_level level, struct mono now,

@@ -5,6 +5,7 @@
 #include "crew.h"
 #include "datapath.h"
 #include "lan_session.h"
+#include "life.h"
 #include "wanted.h"
 
 static void changed(struct datapath *dp)
@@ -116,7 +117,7 @@ void reopen_flow(struct datapath *dp, struct flow *flow, uint32_t *known)
 	/* Two networks may have used the same addresses: the first one counts. */
 	if (there != NULL && strcmp(there->route->endpoint, flow->route->endpoint) != 0)
 		return;
-	flow_rekey(dp->flows, flow, &key);
+	life_rekey(dp, flow, &key);
 	flow->called.scope = 0;
 	changed(dp);
 }
@@ -128,7 +129,7 @@ struct flow *reopen_follow(struct datapath *dp, const struct parcel *p)
 	if (p->key.ifindex == 0)
 		return NULL;
 	while ((flow = flow_find(dp->flows, &key)) != NULL) {
-		flow_rekey(dp->flows, flow, &p->key);
+		life_rekey(dp, flow, &p->key);
 		changed(dp);
 	}
 	return flow_find(dp->flows, &p->key);

@@ -362,7 +362,7 @@ static bool feed(struct datapath *dp, struct lan_session *s, const struct parcel
 
 static void accept_device(struct datapath *dp, struct lan_session *new, struct mono now)
 {
-	new->is_known = flow_is_host(dp->flows, &new->key);
+	new->is_known = crew_is_host(dp, &new->key);
 	struct lan_session *s = lan_session_add(dp->sessions, new, evict);
 	if (s == NULL) {
 		struct dtls_session *dtls = new->dtls;

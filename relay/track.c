@@ -76,23 +76,19 @@ void track_extend(struct flow *flow, struct mono now)
 	flow->expires = flow->lifetime_s == 0 ? MONO_NEVER : mono_add(now, ms);
 }
 
-static void registered(struct flow *flow, const struct flow_asked *asked, const struct msg *m,
-	struct mono now)
+static void registered(struct datapath *dp, struct flow *flow, const struct flow_asked *asked,
+	const struct msg *m, struct mono now)
 {
 	char location[LOCATION_MAX];
 	flow->lifetime_s = asked->has_lifetime ? asked->lifetime_s : REG_LIFETIME_DEFAULT;
-	free(flow->location);
-	flow->location = NULL;
-	if (msg_location(m, location, sizeof(location)))
-		flow->location = strdup(location);
 	flow->registered = now;
+	life_locate(dp, flow, msg_location(m, location, sizeof(location)) ? location : NULL);
 	track_extend(flow, now);
 }
 
-static void deregistered(struct flow *flow)
+static void deregistered(struct datapath *dp, struct flow *flow)
 {
-	free(flow->location);
-	flow->location = NULL;
+	life_locate(dp, flow, NULL);
 	flow->expires = MONO_NEVER;
 	/* A static device keeps its flow: requests may reach it without a registration. */
 	flow->is_ending = !flow->route->has_address;
@@ -105,7 +101,7 @@ static void succeeded(struct datapath *dp, struct flow *flow, const struct flow_
 	switch (asked->kind) {
 	case REG_REGISTER:
 		if (m->code == MSG_CODE(2, 1))
-			registered(flow, asked, m, now);
+			registered(dp, flow, asked, m, now);
 		break;
 	case REG_UPDATE:
 		if (asked->has_lifetime)
@@ -115,7 +111,7 @@ static void succeeded(struct datapath *dp, struct flow *flow, const struct flow_
 		break;
 	case REG_DEREGISTER:
 		if (m->code == MSG_CODE(2, 2))
-			deregistered(flow);
+			deregistered(dp, flow);
 		break;
 	case REG_BOOTSTRAP:
 	case REG_BSPACK:

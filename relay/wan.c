@@ -14,6 +14,7 @@
 #include <string.h>
 #include "base/log.h"
 #include "base/rand.h"
+#include "directory.h"
 #include "reason.h"
 #include "udp.h"
 #include "wan_int.h"
@@ -333,13 +334,21 @@ static void fire(struct timer *timer, struct mono now)
 	rearm(w);
 }
 
+/* Associations with the server besides this one, as if other workers had as many; but no more than there are flows. */
+static size_t others_at(const struct wan *w)
+{
+	size_t all = (w->server->user_count - 1) * w->env->workers;
+	size_t flows = w->env->directory != NULL ? directory_flows(w->env->directory) : all;
+	return all < flows ? all : flows;
+}
+
 static void addresses_found(struct server_user *user, struct mono now)
 {
 	struct wan *w = container_of(user, struct wan, user);
 	bool is_paced = w->next_try.ms != MONO_NEVER.ms && !mono_reached(w->next_try, now);
 	if (w->state != WAN_WAITING || is_paced)
 		return;
-	size_t others = w->server->user_count - 1;
+	size_t others = others_at(w);
 	uint32_t spread_ms = (uint32_t)(others * 1000 / RESTORE_PER_SECOND);
 	w->next_try = others < RESTORE_BURST ? now : mono_add(now, rand_below(spread_ms + 1));
 	if (mono_reached(w->next_try, now))

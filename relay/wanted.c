@@ -192,7 +192,7 @@ static void flow_apply(struct plan *plan, struct flow *flow, struct mono now)
 
 /* ---- the change ---- */
 
-/* Remembered source ports outlive the flows. */
+/* Remembered source ports outlive the flows, and end with the routes. */
 static void keep_ports(struct plan *plan)
 {
 	struct route *old;
@@ -201,6 +201,8 @@ static void keep_ports(struct plan *plan)
 			old->is_bootstrap);
 		if (r != NULL && r->port == 0)
 			r->port = old->port;
+		if (r == NULL && plan->dp->crew != NULL)
+			crew_port_is(plan->dp, old, 0);
 	}
 }
 

@@ -78,50 +78,6 @@ START_TEST(crew_refuses_who_feigns_to_be_a_device_of_another_worker)
 }
 END_TEST
 
-/* The Location is a second key: nobody knows whose it is before he is asked. */
-START_TEST(crew_finds_a_location_by_asking_around)
-{
-	struct rig *r = up(4);
-	register_at(r, 1, A, "dev", "rd/7");
-	steer_to(r, 2); /* 3 and 0 are asked before 1 */
-	const char *update = UPDATE(0x50, "rd/7");
-	rig_device(r, A2, update);
-	rig_expect_server(r, update);
-	rig_server(r, r->port, coap(ACK, "2.04", 0x50, "ab", NULL));
-	rig_expect_device(r, A2, coap(ACK, "2.04", 0x50, "ab", NULL));
-	ck_assert_uint_eq(rig_counts(r, COUNT_HANDED_OVER), 3);
-	exchange(r, A2, 0x51);
-	ck_assert_uint_eq(rig_counts(r, COUNT_HANDED_OVER), 4);
-	ck_assert_uint_eq(rig_drops(r, DROP_STRANGER_LOCATION), 0);
-	rig_free(r);
-}
-END_TEST
-
-START_TEST(crew_counts_an_unknown_location_once)
-{
-	struct rig *r = up(3);
-	rig_device(r, A, UPDATE(0x50, "rd/7"));
-	rig_expect_silence(r);
-	ck_assert_uint_eq(rig_drops(r, DROP_STRANGER_LOCATION), 1);
-	ck_assert_uint_eq(rig_counts(r, COUNT_HANDED_OVER), 2);
-	rig_free(r);
-}
-END_TEST
-
-/* Invented Updates are not passed around for ever. */
-START_TEST(crew_asks_around_within_a_budget)
-{
-	struct rig *r = up(2);
-	steer_to(r, 0);
-	for (unsigned i = 0; i < ASK_AROUND_BURST + 100; i++)
-		rig_device(r, A, UPDATE(i, "rd/7"));
-	rig_expect_silence(r);
-	ck_assert_uint_eq(rig_counts(r, COUNT_HANDED_OVER), ASK_AROUND_BURST);
-	ck_assert_uint_eq(rig_drops(r, DROP_STRANGER_LOCATION), ASK_AROUND_BURST + 100);
-	rig_free(r);
-}
-END_TEST
-
 /* ---- one address, two endpoints, two workers ---- */
 
 /* An address is given to another device: its new owner's flow comes to the worker that serves the address, as a
@@ -151,20 +107,90 @@ END_TEST
 
 /* ---- what is remembered ---- */
 
+static void deregister(struct rig *r, const char *from, const char *location)
+{
+	const char *request = coap(CON, "0.04", 5, "ab", location);
+	rig_device(r, from, request);
+	rig_expect_server(r, request);
+	rig_server(r, r->port, coap(ACK, "2.02", 5, "ab", NULL));
+	rig_expect_device(r, from, coap(ACK, "2.02", 5, "ab", NULL));
+	rig_advance(r, 1000);
+}
+
 START_TEST(crew_remembers_a_port_whichever_worker_had_it)
 {
 	struct rig *r = up(2);
 	register_at(r, 0, A, "dev", "rd/0");
 	uint16_t port = r->port;
-	rig_device(r, A, coap(CON, "0.04", 5, "ab", "rd/0"));
-	rig_expect_server(r, coap(CON, "0.04", 5, "ab", "rd/0"));
-	rig_server(r, port, coap(ACK, "2.02", 5, "ab", NULL));
-	rig_expect_device(r, A, coap(ACK, "2.02", 5, "ab", NULL));
-	rig_advance(r, 1000);
+	deregister(r, A, "rd/0");
 	ck_assert_uint_eq(owner(r, "dev"), DIRECTORY_NOBODY);
 	register_at(r, 1, B, "dev", "rd/0");
 	ck_assert_uint_eq(owner(r, "dev"), 1);
 	ck_assert_uint_eq(r->port, port);
+	rig_free(r);
+}
+END_TEST
+
+static uint16_t port_of(const struct rig *r, const char *name, const char *server)
+{
+	return directory_port(r->crew->directory, name, server, false);
+}
+
+/* With a flow or without, at whichever worker; what stays configured is kept. */
+START_TEST(crew_forgets_the_ports_of_endpoints_that_a_reload_removes)
+{
+	struct rig *r = up(3);
+	rig_add_server(r, "second", CLOUD2, 5683);
+	rig_endpoint(r, "dev3", "cloud");
+	ck_assert_int_eq(rig_apply(r), 0);
+	static const char *const name[] = { "dev", "dev2", "dev3" }, *const from[] = { A, B, A2 };
+	uint16_t port[3];
+	for (int i = 0; i < 3; i++) {
+		steer_to(r, (i + 1) % 3);
+		rig_register(r, from[i], name[i], "rd/0");
+		port[i] = r->port;
+		ck_assert_uint_eq(port_of(r, name[i], "cloud"), port[i]);
+	}
+	deregister(r, B, "rd/0");
+	ck_assert_uint_eq(port_of(r, "dev2", "cloud"), port[1]);
+	r->endpoints[2].server = rig_conf_server(r, "second");
+	struct conf_endpoint kept = r->endpoints[0];
+	r->endpoints[0] = r->endpoints[2];
+	r->conf.endpoint_count = 1;
+	ck_assert_int_eq(rig_apply(r), 0);
+	for (int i = 0; i < 3; i++)
+		ck_assert_uint_eq(port_of(r, name[i], "cloud"), 0);
+	r->endpoints[1] = kept;
+	r->conf.endpoint_count = 2;
+	ck_assert_int_eq(rig_apply(r), 0);
+	steer_to(r, 0);
+	rig_register(r, A, "dev", "rd/0");
+	ck_assert_uint_ne(r->port, port[0]);
+	ck_assert_uint_eq(port_of(r, "dev", "cloud"), r->port);
+	ck_assert_int_eq(rig_apply(r), 0);
+	ck_assert_uint_eq(port_of(r, "dev", "cloud"), r->port);
+	rig_free(r);
+}
+END_TEST
+
+/* A row of nobody whom a section names, and that can not be restored, leaves nothing. */
+START_TEST(crew_forgets_the_port_of_a_stranger_that_is_not_restored)
+{
+	struct rig *r = rig_create();
+	r->workers = 2;
+	r->listens[0].unknown_endpoints = CONF_UNKNOWN_ACCEPT;
+	r->listens[0].server = rig_conf_server(r, "cloud");
+	rig_start(r);
+	steer_to(r, 1);
+	struct flow *flow = rig_register(r, A, "stranger", "rd/0");
+	struct life_saved row;
+	life_save(flow, &row, fake_net_now(r->net));
+	row.endpoint = "another";
+	ck_assert_int_eq(life_restore(rig_worker(r, 1), &row, 0, fake_net_now(r->net)), -EEXIST);
+	ck_assert_uint_eq(port_of(r, "another", "cloud"), 0);
+	ck_assert_uint_eq(port_of(r, "stranger", "cloud"), r->port);
+	deregister(r, A, "rd/0");
+	ck_assert_uint_eq(port_of(r, "stranger", "cloud"), 0);
 	rig_free(r);
 }
 END_TEST
@@ -582,11 +608,10 @@ Suite *crew_suite(void)
 	SUITE_TEST(s, crew_hands_a_known_device_over_to_its_worker);
 	SUITE_TEST(s, crew_moves_a_device_that_comes_to_another_worker);
 	SUITE_TEST(s, crew_refuses_who_feigns_to_be_a_device_of_another_worker);
-	SUITE_TEST(s, crew_finds_a_location_by_asking_around);
-	SUITE_TEST(s, crew_counts_an_unknown_location_once);
-	SUITE_TEST(s, crew_asks_around_within_a_budget);
 	SUITE_TEST(s, crew_brings_a_guest_to_the_worker_of_its_address);
 	SUITE_TEST(s, crew_remembers_a_port_whichever_worker_had_it);
+	SUITE_TEST(s, crew_forgets_the_ports_of_endpoints_that_a_reload_removes);
+	SUITE_TEST(s, crew_forgets_the_port_of_a_stranger_that_is_not_restored);
 	SUITE_TEST(s, crew_holds_the_limit_of_flows_exactly);
 	SUITE_TEST(s, crew_counts_unproven_endpoints_of_all_workers);
 	SUITE_TEST(s, crew_is_reloaded_as_one);

@@ -63,7 +63,7 @@ START_TEST(crew_serves_a_captured_device_wherever_it_comes_in)
 	ck_assert_uint_eq(rig_counts(r, COUNT_HANDED_OVER), 2);
 	steer_to(r, 0);
 	rig_call(r, CLOUD);
-	const char *update = coap(CON, "0.02", 0x50, "ab", "rd/0"); /* from another port: all are asked */
+	const char *update = coap(CON, "0.02", 0x50, "ab", "rd/0"); /* from another port */
 	rig_device(r, A2, update);
 	rig_expect_server(r, update);
 	rig_server(r, port, coap(CON, "0.01", 5, "bb", "3/0"));

@@ -1,4 +1,4 @@
-/* The directory: who has an endpoint, an address, a port; from several threads. */
+/* The directory: who has an endpoint, an address, a Location, a port; from several threads. */
 #include "suite.h"
 #include "threads.h"
 #include <pthread.h>
@@ -186,6 +186,114 @@ START_TEST(directory_lets_one_of_many_have_it)
 }
 END_TEST
 
+/* ---- Locations ---- */
+
+static struct registration registration(const char *device, const char *location, uint32_t server, int64_t ms,
+	unsigned worker)
+{
+	struct addr a;
+	BUG_UNLESS(addr_parse(&a, device) == 0);
+	return (struct registration){ origin_of(&a, 2, 1, 0), location, server, { ms }, worker };
+}
+
+/* Who is meant by "/rd/0" of a host. */
+static unsigned meant(struct directory *d)
+{
+	struct addr a;
+	BUG_UNLESS(addr_parse(&a, "192.0.2.1:1") == 0);
+	struct origin origin = origin_of(&a, 2, 1, 0);
+	return directory_location(d, &origin, "/rd/0");
+}
+
+START_TEST(directory_knows_the_newest_of_a_location)
+{
+	struct directory *d = make();
+	struct located *kept[3] = { NULL };
+	struct registration r[] = { registration("192.0.2.1:5683", "/rd/0", 1, 100, 0),
+		registration("192.0.2.1:5684", "/rd/0", 1, 200, 1),
+		registration("192.0.2.1:5685", "/rd/0", 1, 200, 2) };
+	ck_assert_uint_eq(meant(d), DIRECTORY_NOBODY);
+	ck_assert(directory_register(d, &kept[0], &r[0]));
+	ck_assert_uint_eq(meant(d), 0);
+	ck_assert(directory_register(d, &kept[1], &r[1]));
+	ck_assert_uint_eq(meant(d), 1);
+	ck_assert(directory_register(d, &kept[2], &r[2]));
+	ck_assert_uint_eq(meant(d), DIRECTORY_NOBODY); /* at the same time */
+	r[0].registered.ms = 201;
+	ck_assert(directory_register(d, &kept[0], &r[0]));
+	ck_assert_uint_eq(meant(d), 0);
+	r[2].server = 2;
+	ck_assert(directory_register(d, &kept[2], &r[2]));
+	ck_assert_uint_eq(meant(d), DIRECTORY_NOBODY); /* of another server */
+	for (int i = 2; i >= 0; i--) {
+		ck_assert(directory_register(d, &kept[i], NULL));
+		ck_assert_ptr_null(kept[i]);
+		ck_assert_uint_eq(meant(d), i > 0 ? 0 : DIRECTORY_NOBODY);
+	}
+	directory_free(d);
+}
+END_TEST
+
+START_TEST(directory_knows_many_locations)
+{
+	enum { MANY = 2000 };
+	static struct located *kept[MANY];
+	struct directory *d = make();
+	for (unsigned i = 0; i < MANY; i++) {
+		char location[16];
+		snprintf(location, sizeof(location), "/rd/%u", i);
+		struct registration r = registration("192.0.2.1:5683", location, 1, i, i % 7);
+		ck_assert(directory_register(d, &kept[i], &r));
+	}
+	for (unsigned i = 0; i < MANY; i++) {
+		char location[16];
+		snprintf(location, sizeof(location), "/rd/%u", i);
+		struct registration r = registration("192.0.2.1:5683", location, 1, i, i % 7);
+		ck_assert_uint_eq(directory_location(d, &r.origin, location), i % 7);
+		ck_assert(directory_register(d, &kept[i], NULL));
+		ck_assert_uint_eq(directory_location(d, &r.origin, location), DIRECTORY_NOBODY);
+	}
+	directory_free(d);
+}
+END_TEST
+
+#define ASKED 100000
+
+struct asker {
+	struct directory *directory;
+	unsigned clear; /* how often it was clear whose a Location is */
+};
+
+static void *ask(void *who)
+{
+	struct asker *a = who;
+	for (unsigned i = 0; i < ASKED; i++)
+		a->clear += meant(a->directory) != DIRECTORY_NOBODY;
+	return NULL;
+}
+
+/* Two have it, and one of them gets it again and again: at no moment it seems to be the other one's alone. */
+START_TEST(directory_replaces_a_location_in_one_step)
+{
+	struct directory *d = make();
+	struct asker asker = { d, 0 };
+	pthread_t thread;
+	struct located *kept[2] = { NULL };
+	struct registration r[] = { registration("192.0.2.1:5683", "/rd/0", 1, 0, 0),
+		registration("192.0.2.1:5684", "/rd/0", 2, 0, 1) };
+	for (unsigned i = 0; i < 2; i++)
+		ck_assert(directory_register(d, &kept[i], &r[i]));
+	ck_assert_int_eq(pthread_create(&thread, NULL, ask, &asker), 0);
+	for (unsigned i = 0; i < ASKED; i++)
+		ck_assert(directory_register(d, &kept[0], &r[0]));
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	ck_assert_uint_eq(asker.clear, 0);
+	for (unsigned i = 0; i < 2; i++)
+		ck_assert(directory_register(d, &kept[i], NULL));
+	directory_free(d);
+}
+END_TEST
+
 Suite *directory_suite(void)
 {
 	Suite *s = suite_create("directory");
@@ -196,5 +304,8 @@ Suite *directory_suite(void)
 	SUITE_TEST(s, directory_remembers_ports_beyond_flows);
 	SUITE_TEST(s, directory_counts_flows_exactly);
 	SUITE_TEST(s, directory_lets_one_of_many_have_it);
+	SUITE_TEST(s, directory_knows_the_newest_of_a_location);
+	SUITE_TEST(s, directory_knows_many_locations);
+	SUITE_TEST(s, directory_replaces_a_location_in_one_step);
 	return s;
 }

@@ -37,5 +37,7 @@ Suite *static_suite(void);
 Suite *called_suite(void);
 Suite *intercept_suite(void);
 Suite *crew_suite(void);
+Suite *crew_location_suite(void);
+Suite *crew_limits_suite(void);
 Suite *crew_ports_suite(void);
 Suite *crew_called_suite(void);
