@@ -378,7 +378,7 @@ static void move_sockets(struct timer *timer, struct mono now)
 		dp->is_moving = true;
 		dp->moving_at = 0;
 		dp->move_by = MONO_NEVER;
-		if (dp->crew == NULL) /* else one after the other: workers.c */
+		if (dp->crew == NULL) /* else all together: workers.c */
 			reopen_ports(dp);
 	}
 	for (unsigned i = 0; i < MOVE_SOCKETS_PER_WAKE; i++) {

@@ -251,23 +251,9 @@ bool handover_flow(struct datapath *dp, struct flow *flow, const struct parcel *
 
 /* ---- receiving ---- */
 
-/* Our socket of the same place; NULL when a reload has taken it away. */
-static struct lan_port *port_of(const struct datapath *dp, uint32_t number)
-{
-	struct listener *l;
-	for (size_t at = 0; (l = wanted_listener(dp, &at)) != NULL;) {
-		list_each(node, &l->ports) {
-			struct lan_port *p = container_of(node, struct lan_port, node);
-			if (p->number >> 8 == number >> 8)
-				return p;
-		}
-	}
-	return NULL;
-}
-
 static void read_datagram(struct datapath *dp, const struct letter *letter, size_t n, struct mono now)
 {
-	struct parcel p = { .port = port_of(dp, letter->port), .called = letter->called,
+	struct parcel p = { .port = wanted_port_by_number(dp, letter->port), .called = letter->called,
 		.bytes = (const uint8_t *)(letter + 1), .n = n, .now = now, .handed = letter->handed };
 	if (p.port == NULL) {
 		dp->env.stat.drop[DROP_LAN_STRANGER]++;
@@ -280,7 +266,7 @@ static void read_datagram(struct datapath *dp, const struct letter *letter, size
 static void read_session(struct datapath *dp, const struct letter *letter, struct mono now)
 {
 	struct lan_session *s = letter->session;
-	s->port = port_of(dp, letter->port);
+	s->port = wanted_port_by_number(dp, letter->port);
 	if (s->port != NULL)
 		secure_adopt_session(dp, s, now);
 	else

@@ -7,9 +7,11 @@ struct datapath;
 struct flow;
 struct parcel;
 
-/* Opens sockets anew whose interface was made anew, and those that were lost. */
+/* Opens sockets anew whose interface was made anew, and those that were lost; of all workers, which are held. Where
+ * one of them needs it all do: they are numbered in the order in which they are opened, from the first on, and the
+ * first can not come to a port where others are. `dp` is the first worker's. */
 void reopen_ports(struct datapath *dp);
-/* Forgets the interface of a flow when no interface has that number any more: what goes down is routed,
+/* Forgets the interface of a flow, or of its session, when no interface has that number any more: what goes down is routed,
  * and reopen_follow gives it the one that the device speaks by next. `known` is a number that is there,
  * kept from call to call to ask the kernel rarely; 0 at first. */
 void reopen_flow(struct datapath *dp, struct flow *flow, uint32_t *known);

@@ -1,7 +1,7 @@
 /* Which worker a datagram belongs to: by its source, or by our connection id in it. The kernel does the same
  * among the sockets of one port (SO_REUSEPORT), by a program that is made here, so that both agree. Where
- * they do not - IPv6 extension headers, captured packets, a kernel that takes no program - a datagram comes to
- * another worker, which hands it over: nothing but time depends on it. */
+ * they do not - IPv6 extension headers, a kernel that takes no program, or asks it not for captured packets - a
+ * datagram comes to another worker, which hands it over: nothing but time depends on it. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

@@ -17,6 +17,7 @@
 #include "life.h"
 #include "opaque.h"
 #include "reason.h"
+#include "reopen.h"
 #include "secure.h"
 #include "wanted_int.h"
 
@@ -450,8 +451,6 @@ static int prepare_all(struct plan *plan, unsigned count, struct datapath *dp, c
 		return 0;
 	for (unsigned i = *begun; i-- > 0;)
 		undo(&plan[i]);
-	for (unsigned i = 0; i < count; i++)
-		wanted_listen_again(crew_datapath(dp, i));
 	memmove(dp->fault, plan[*begun - 1].dp->fault, sizeof(dp->fault));
 	return rc;
 }
@@ -479,6 +478,7 @@ int wanted_apply(struct datapath *dp, const struct conf *conf, struct mono now)
 		commit_all(plan, count, now);
 		warn_of_clock(conf);
 	}
+	reopen_ports(dp); /* what was lost, had to make way, or was not there for one of the workers */
 	for (unsigned i = 0; i < begun; i++)
 		plan_fini(&plan[i]);
 	free(plan);

@@ -7,6 +7,7 @@
 
 struct conf;
 struct datapath;
+struct lan_port;
 struct listener;
 struct server;
 
@@ -21,6 +22,9 @@ void wanted_nothing(struct datapath *dp);
 struct listener *wanted_listener(const struct datapath *dp, size_t *at);
 /* The listener of a flow key, or NULL. */
 struct listener *wanted_listener_by_number(const struct datapath *dp, uint32_t number);
+/* The socket of the same place as the one that has this number, be it another worker's; NULL when a reload has taken
+ * it away. */
+struct lan_port *wanted_port_by_number(const struct datapath *dp, uint32_t number);
 /* The server of a section's name that is there now, or NULL. */
 struct server *wanted_server_named(const struct datapath *dp, const char *name);
 /* How many DTLS sessions an endpoint may have, by the listeners that are wanted. */

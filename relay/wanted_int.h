@@ -69,5 +69,3 @@ void wanted_listen_commit(struct plan *plan, struct list *rest);
 void wanted_dtls_commit(struct plan *plan, struct mono now);
 /* Ends what wanted_listen_prepare made. */
 void wanted_listen_undo(struct plan *plan);
-/* Opens again what had to make way; of one worker after the other, from the first on. */
-void wanted_listen_again(struct datapath *dp);

@@ -37,6 +37,18 @@ struct listener *wanted_listener_by_number(const struct datapath *dp, uint32_t n
 	return NULL;
 }
 
+struct lan_port *wanted_port_by_number(const struct datapath *dp, uint32_t number)
+{
+	struct listener *l;
+	for (size_t at = 0; (l = wanted_listener(dp, &at)) != NULL;)
+		list_each(node, &l->ports) {
+			struct lan_port *p = container_of(node, struct lan_port, node);
+			if (p->number >> 8 == number >> 8)
+				return p;
+		}
+	return NULL;
+}
+
 size_t wanted_sessions_most(const struct datapath *dp)
 {
 	size_t count = 0;
@@ -281,19 +293,6 @@ static int port_open(struct plan *plan, struct wanted_port *w)
 	return rc;
 }
 
-/* Opens a kept socket that was lost. It is another one: what it was made to be is told again. */
-static void port_reopen(struct datapath *dp, struct lan_port *port)
-{
-	char text[ADDR_TEXT];
-	int rc = lan_reopen(port);
-	dp->ports_changed |= rc == 0;
-	if (rc == -ENODEV && port->interface != NULL)
-		return; /* its interface is still to come */
-	if (rc != 0)
-		log_err("listen: section '%s' does not listen on %s any more: %s",
-			port->listener->name, addr_print(&port->bound, text), strerror(-rc));
-}
-
 /* Writes the sockets that one section asks for on one port number, and gives the place behind them. */
 static struct wanted_port *ports_of(const struct conf_listen *conf, const struct wanted_port *like,
 	struct wanted_port *to)
@@ -352,12 +351,9 @@ static int prepare_ports(struct plan *plan)
 	for (size_t i = 0; i < plan->ports; i++)
 		plan->port[i].port = port_present(plan, &plan->port[i]);
 	for (size_t i = 0; i < plan->ports; i++) {
-		struct lan_port *present = plan->port[i].port;
-		int rc = present != NULL ? 0 : port_open(plan, &plan->port[i]);
+		int rc = plan->port[i].port != NULL ? 0 : port_open(plan, &plan->port[i]);
 		if (rc != 0)
 			return rc;
-		if (present != NULL && present->fd < 0)
-			port_reopen(plan->dp, present);
 	}
 	return 0;
 }
@@ -452,18 +448,6 @@ void wanted_dtls_commit(struct plan *plan, struct mono now)
 	for (size_t i = 0; i < plan->conf->listen_count; i++) {
 		plan->listener[i]->listener.cid = plan->conf->listen[i].cid;
 		plan->listener[i]->listener.fingerprint = plan->listener[i]->fingerprint;
-	}
-}
-
-void wanted_listen_again(struct datapath *dp)
-{
-	struct listener *l;
-	for (size_t i = 0; (l = wanted_listener(dp, &i)) != NULL;) {
-		list_each(node, &l->ports) {
-			struct lan_port *p = container_of(node, struct lan_port, node);
-			if (p->fd < 0)
-				port_reopen(dp, p);
-		}
 	}
 }
 

@@ -264,14 +264,12 @@ void workers_stop(struct workers *ws)
 
 /* ---- the machine's addresses changed ---- */
 
-/* A port's sockets are a group in the order in which they are opened. */
 static void reopen(struct timer *timer, struct mono now)
 {
 	struct workers *ws = container_of(timer, struct workers, reopen);
 	(void)now;
 	workers_hold(ws);
-	for (unsigned i = 0; i < ws->crew->count; i++)
-		reopen_ports(ws->crew->member[i].dp);
+	reopen_ports(ws->spec.first);
 	workers_release(ws);
 }
 

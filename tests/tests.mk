@@ -88,7 +88,7 @@ trunk-dtls_TESTS = $(addprefix tests/unit/,trunk_dtls.c check_wan.c check_wan_si
                 check_wan_round.c check_wanted.c check_secure.c check_secure_move.c \
                 check_secure_cert.c check_called_dtls.c check_secure_hostile.c check_opaque.c check_opaque_move.c check_frugal.c check_overload.c \
                 check_soak.c check_soak_called.c check_soak_dtls.c check_crew.c check_crew_location.c \
-                check_crew_limits.c) $(RIG)
+                check_crew_limits.c check_crew_ports.c check_crew_called.c) $(RIG)
 trunk-dtls_BELOW = $(trunk_BELOW)
 trunk-dtls_LIBS  = $(WOLFSSL_LIBS)
 replay_TESTS  = $(addprefix tests/unit/,check_replay.c capture.c) $(RIG)

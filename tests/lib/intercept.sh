@@ -20,7 +20,8 @@
 # askers_register          each registers, as the endpoint of its name; all are in the state file
 # asking CMD..             all ask, again and again, each question once, until the command has ended. For d of them
 #                          SENT[d] were asked, LOST[d] are without an answer, PASSED[4] and [6] went past the relay.
-#                          The last answers are waited for, SETTLE seconds where many will not come
+#                          The last answers are waited for, SETTLE seconds where many will not come. All are asked
+#                          four times, then there is a pause of ASK_PAUSE seconds
 # lost_most N D..          none of these lost more, else the test has failed
 # tell_asked D..           prints the three, for people
 # left NAME                the program leaves by itself, in 20 s at most; the result is its exit status
@@ -165,7 +166,7 @@ ask_on() {
 			printf '%s' "$lines" >"$WORK/$d.in"
 		done
 		n=$((n + 4))
-		sleep 0.004
+		sleep "${ASK_PAUSE:-0.004}"
 	done
 	echo "$n"
 }

@@ -493,28 +493,28 @@ END_TEST
 Suite *opaque_move_suite(void)
 {
 	Suite *s = suite_create("opaque moves");
-	SUITE_TEST(s, a_session_moves_with_its_connection_id);
+	OPAQUE_TEST(s, a_session_moves_with_its_connection_id);
 	if (wolf_peer_has_13())
-		SUITE_TEST(s, a_session_of_dtls13_moves_with_its_connection_id);
-	SUITE_TEST(s, a_move_holds_once_the_server_has_answered);
-	SUITE_TEST(s, rule19_a_move_is_saved_and_found_after_a_restart);
-	SUITE_TEST(s, a_host_without_port_is_found_at_its_newest);
-	SUITE_TEST(s, a_listener_of_its_own_takes_whoever_shakes_hands);
-	SUITE_TEST(s, a_fixed_address_never_moves);
-	SUITE_TEST(s, rule17_answers_leave_from_where_it_calls);
-	SUITE_TEST(s, hidden_numbers_want_two_answers);
-	SUITE_TEST(s, a_number_that_is_shown_where_the_device_hides_its_own_is_not_believed);
-	SUITE_TEST(s, an_old_record_from_elsewhere_is_dropped);
-	SUITE_TEST(s, the_device_itself_ends_a_trial);
-	SUITE_TEST(s, what_was_stolen_comes_back_with_the_next_word);
-	SUITE_TEST(s, one_other_address_at_a_time);
-	SUITE_TEST(s, hellos_from_everywhere_are_few_and_end_nothing);
-	SUITE_TEST(s, an_address_that_nobody_answered_gets_little);
-	SUITE_TEST(s, who_came_first_by_chance_is_outdone_by_who_is_answered);
-	SUITE_TEST(s, an_id_of_a_handshake_that_fails_does_not_count);
-	SUITE_TEST(s, an_id_that_two_devices_have_leads_nowhere);
-	SUITE_TEST(s, two_flows_may_have_one_address);
-	SUITE_TEST(s, an_id_counts_on_its_own_listener_only);
-	SUITE_TEST(s, a_reload_ends_a_trial);
+		OPAQUE_TEST(s, a_session_of_dtls13_moves_with_its_connection_id);
+	OPAQUE_TEST(s, a_move_holds_once_the_server_has_answered);
+	OPAQUE_TEST(s, rule19_a_move_is_saved_and_found_after_a_restart);
+	OPAQUE_TEST(s, a_host_without_port_is_found_at_its_newest);
+	OPAQUE_TEST(s, a_listener_of_its_own_takes_whoever_shakes_hands);
+	OPAQUE_TEST(s, a_fixed_address_never_moves);
+	OPAQUE_TEST(s, rule17_answers_leave_from_where_it_calls);
+	OPAQUE_TEST(s, hidden_numbers_want_two_answers);
+	OPAQUE_TEST(s, a_number_that_is_shown_where_the_device_hides_its_own_is_not_believed);
+	OPAQUE_TEST(s, an_old_record_from_elsewhere_is_dropped);
+	OPAQUE_TEST(s, the_device_itself_ends_a_trial);
+	OPAQUE_TEST(s, what_was_stolen_comes_back_with_the_next_word);
+	OPAQUE_TEST(s, one_other_address_at_a_time);
+	OPAQUE_TEST(s, hellos_from_everywhere_are_few_and_end_nothing);
+	OPAQUE_TEST(s, an_address_that_nobody_answered_gets_little);
+	OPAQUE_TEST(s, who_came_first_by_chance_is_outdone_by_who_is_answered);
+	OPAQUE_TEST(s, an_id_of_a_handshake_that_fails_does_not_count);
+	OPAQUE_TEST(s, an_id_that_two_devices_have_leads_nowhere);
+	OPAQUE_TEST(s, two_flows_may_have_one_address);
+	OPAQUE_TEST(s, an_id_counts_on_its_own_listener_only);
+	OPAQUE_TEST(s, a_reload_ends_a_trial);
 	return s;
 }

@@ -219,6 +219,32 @@ START_TEST(rule19_interface_made_anew_is_followed_in_the_session)
 }
 END_TEST
 
+/* Until it speaks there is no other number than the one that is gone. */
+START_TEST(rule20_device_whose_interface_was_made_anew_is_reached_before_it_speaks)
+{
+	struct rig *r = up();
+	const char *ask = coap(CON, "0.01", 5, "bb", "3/0");
+	fake_net_interface(r->net, "lan0", r->ifindex);
+	struct rig_dtls *d = rig_dtls_register(r, A, "dev");
+	uint16_t port = r->port;
+	for (int i = 0; i < 2; i++) { /* another event alone changes nothing */
+		datapath_addresses_changed(r->dp, fake_net_now(r->net));
+		rig_advance(r, MOVE_SOCKETS_AFTER_MS);
+		rig_server(r, port, ask);
+		rig_lan_pump(r);
+		rig_expect_dtls(d, ask);
+		ck_assert_uint_eq(r->sent_ifindex, i == 0 ? 2 : 0);
+		fake_net_interface(r->net, "lan0", 9);
+	}
+	r->ifindex = 9;
+	rig_dtls_serve(r, d);
+	ck_assert_uint_eq(r->port, port);
+	ck_assert_uint_eq(r->sent_ifindex, 9);
+	rig_dtls_free(d);
+	rig_free(r);
+}
+END_TEST
+
 START_TEST(connection_id_of_another_listener_is_a_strangers)
 {
 	struct rig *r = up();
@@ -637,6 +663,7 @@ Suite *secure_move_suite(void)
 	SUITE_TEST(s, without_a_connection_id_a_moved_device_is_a_stranger);
 	TCase *t = tcase_create("with and without connection ids");
 	tcase_add_loop_test(t, rule19_interface_made_anew_is_followed_in_the_session, 0, 2);
+	tcase_add_test(t, rule20_device_whose_interface_was_made_anew_is_reached_before_it_speaks);
 	suite_add_tcase(s, t);
 	SUITE_TEST(s, connection_id_of_another_listener_is_a_strangers);
 	SUITE_TEST(s, rule12_copy_of_a_hello_makes_no_other_session);

@@ -171,6 +171,29 @@ START_TEST(shared_port_is_not_shared_with_strangers)
 }
 END_TEST
 
+/* Why all workers open a port again where one has to (reopen.c): the kernel numbers sockets as they come, gives the
+ * last one the number of one that goes, and the first has to be alone when it comes. */
+START_TEST(kernel_numbers_sockets_anew_where_one_is_closed)
+{
+	struct steer s;
+	int fd[WORKERS];
+	netns_enter();
+	steer_init(&s, WORKERS);
+	open_all(&s, "0.0.0.0:5683", false, fd);
+	udp_close(fd[0]);
+	ck_assert_int_eq(open_one(&s, 0, "0.0.0.0:5683", false), -EADDRINUSE);
+	udp_close(fd[1]);
+	fd[0] = open_one(&s, 1, "0.0.0.0:5683", false);
+	fd[1] = open_one(&s, 2, "0.0.0.0:5683", false);
+	static const unsigned number[WORKERS] = { 1, 2, 0 }; /* the one that stayed is the first now */
+	for (unsigned i = 0; i < SOURCES; i++) {
+		struct addr from = at("127.0.0.1");
+		say(&from, "127.0.0.1:5683", "x", 1);
+		ck_assert_uint_eq(number[who_got(fd)], steer_by_source(&s, &from));
+	}
+}
+END_TEST
+
 START_TEST(mark_of_an_id_is_its_workers)
 {
 	for (unsigned count = 2; count <= 64; count++) {
@@ -198,6 +221,7 @@ Suite *steer_suite(void)
 	talk_test(s, kernel_steers_plain_ports_by_source_alone);
 	talk_test(s, kernel_and_we_agree_on_what_is_too_short);
 	talk_test(s, shared_port_is_not_shared_with_strangers);
+	talk_test(s, kernel_numbers_sockets_anew_where_one_is_closed);
 	SUITE_TEST(s, mark_of_an_id_is_its_workers);
 	return s;
 }

@@ -95,6 +95,8 @@ void fake_net_port_taken(struct fake_net *net, uint16_t port, bool taken);
 void fake_net_port_range(struct fake_net *net, uint16_t first, uint16_t last);
 /* The next `times` calls of udp_listen and udp_connect fail with -error. */
 void fake_net_fail_opens(struct fake_net *net, int error, unsigned times);
+/* But so many calls before them do not. */
+void fake_net_spare_opens(struct fake_net *net, unsigned times);
 /* The machine has no IPv6: sockets of that family fail with -EAFNOSUPPORT. */
 void fake_net_no_ipv6(struct fake_net *net);
 /* The next `times` calls of loop_watch fail with -error. */

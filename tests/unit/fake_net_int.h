@@ -29,6 +29,7 @@ struct fake_socket {
 	uint32_t ifindex;     /* LAN: the interface's number when it was opened */
 	const struct steer *steer; /* LAN: shared by workers so; or NULL */
 	unsigned worker;      /* LAN: whose it is */
+	unsigned place;       /* LAN: in the group of those that share a port, as the kernel numbers them */
 	bool is_secure;       /* LAN: for steer */
 	int error;            /* WAN: an ICMP error that waits; 0 is none */
 	uint32_t dropped;     /* WAN: what the kernel dropped */
@@ -85,6 +86,7 @@ struct fake_net {
 	uint16_t last_port;
 	uint16_t chosen_port;       /* by the last udp_connect without a port */
 	bool no_ipv6;
+	unsigned spare_opens;
 	unsigned fail_opens;
 	int open_error;
 	unsigned fail_watches;

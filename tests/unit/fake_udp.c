@@ -67,12 +67,38 @@ static int open_socket(struct fake_net *net, const char *interface)
 	return FAKE_FIRST_FD + i;
 }
 
+/* Both are of one group: the kernel chooses among them. */
+static bool shares(const struct fake_socket *s, const struct fake_socket *with)
+{
+	return s->open && s->steer != NULL && s->steer == with->steer && s->ifindex == with->ifindex &&
+		addr_eq(&s->local, &with->local) && strcmp(s->interface, with->interface) == 0;
+}
+
+static unsigned group_size(const struct fake_net *net, const struct fake_socket *like)
+{
+	unsigned n = 0;
+	for (int i = 0; i < net->highest; i++)
+		n += shares(&net->sockets[i], like);
+	return n;
+}
+
+/* The last one takes its place. */
+static void leave_group(struct fake_net *net, const struct fake_socket *s)
+{
+	unsigned last = group_size(net, s) - 1;
+	for (int i = 0; i < net->highest; i++)
+		if (shares(&net->sockets[i], s) && net->sockets[i].place == last)
+			net->sockets[i].place = s->place;
+}
+
 void fake_socket_close(struct fake_net *net, int fd)
 {
 	struct fake_socket *s = fake_socket_find(net, fd);
 	struct fake_parcel *p;
 	while ((p = fake_parcel_first(&s->waiting)) != NULL)
 		free(p);
+	if (s->steer != NULL)
+		leave_group(net, s);
 	*s = (struct fake_socket){ 0 };
 	net->open--;
 }
@@ -164,6 +190,11 @@ void fake_net_fail_opens(struct fake_net *net, int error, unsigned times)
 	net->fail_opens = times;
 }
 
+void fake_net_spare_opens(struct fake_net *net, unsigned times)
+{
+	net->spare_opens = times;
+}
+
 void fake_net_fail_watches(struct fake_net *net, int error, unsigned times)
 {
 	net->watch_error = error;
@@ -179,7 +210,9 @@ static int open_fails(struct fake_net *net, const char *interface, bool v4)
 {
 	if (!v4 && net->no_ipv6)
 		return -EAFNOSUPPORT;
-	if (net->fail_opens > 0) {
+	if (net->spare_opens > 0) {
+		net->spare_opens--;
+	} else if (net->fail_opens > 0) {
 		net->fail_opens--;
 		return -net->open_error;
 	}
@@ -245,6 +278,7 @@ int udp_listen(const struct udp_listen_spec *spec)
 	get(fd)->worker = spec->worker;
 	get(fd)->is_secure = spec->is_secure;
 	get(fd)->ifindex = interface_index(net, get(fd)->interface);
+	get(fd)->place = spec->steer != NULL ? group_size(net, get(fd)) - 1 : 0;
 	return fd;
 }
 
@@ -373,21 +407,22 @@ void fake_lan_steer(struct fake_net *net, int worker)
 	net->steer_to = worker + 1;
 }
 
-/* Of the sockets that share the place of this one. */
+/* Of the sockets that share the place of this one; by number, as the kernel does, whoever has it. */
 static int steered(const struct fake_net *net, int best, const struct fake_datagram *d, const void *bytes)
 {
 	const struct fake_socket *like = &net->sockets[best];
 	if (like->steer == NULL)
 		return best;
-	unsigned worker = net->steer_to > 0 ? (unsigned)net->steer_to - 1 :
+	bool is_told = net->steer_to > 0;
+	unsigned to = is_told ? (unsigned)net->steer_to - 1 :
 		steer_datagram(like->steer, &d->from, bytes, d->n, like->is_secure);
 	for (int i = 0; i < net->highest; i++) {
 		const struct fake_socket *s = &net->sockets[i];
-		if (s->open && !s->wan && s->worker == worker && s->steer == like->steer &&
-			addr_eq(&s->local, &like->local) && strcmp(s->interface, like->interface) == 0)
+		if (shares(s, like) && (is_told ? s->worker : s->place) == to)
 			return i;
 	}
-	BUG("a worker has no socket of this port");
+	BUG_UNLESS(!is_told);
+	return best; /* there is no such number: the kernel chooses by itself */
 }
 
 bool fake_lan_queue(struct fake_net *net, const struct addr *from, const struct addr *called,

@@ -298,7 +298,8 @@ void rig_call(struct rig *r, const char *address)
 void rig_transparent(struct rig *r)
 {
 	struct listener *l;
-	for (size_t i = 0; (l = wanted_listener(r->dp, &i)) != NULL;)
-		list_each(node, &l->ports)
-			container_of(node, struct lan_port, node)->is_transparent = l->intercepts;
+	for (unsigned w = 0; w < crew_count(r->dp); w++)
+		for (size_t i = 0; (l = wanted_listener(rig_worker(r, w), &i)) != NULL;)
+			list_each(node, &l->ports)
+				container_of(node, struct lan_port, node)->is_transparent = l->intercepts;
 }

@@ -2,6 +2,7 @@
  * test uses what it needs. */
 #pragma once
 #include <stdio.h>
+#include "crew.h"
 #include "opaque.h"
 #include "rig.h"
 #include "rig_lan.h"
@@ -46,6 +47,41 @@ SHARED const char *cid_record(unsigned number)
 	return to;
 }
 
+/* How many workers a rig has; with several all datagrams come to the second, and all these endpoints are the
+ * first's. */
+SHARED unsigned opaque_workers = 1;
+
+SHARED void with_one_worker(void)
+{
+	opaque_workers = 1;
+}
+
+SHARED void with_workers(void)
+{
+	opaque_workers = 3;
+}
+
+/* Adds a test to a suite, once with one worker and once with several. */
+#define OPAQUE_TEST(suite, test)                                                                   \
+	do {                                                                                       \
+		TCase *one_ = tcase_create(#test), *several_ = tcase_create(#test ", workers");    \
+		tcase_add_checked_fixture(one_, with_one_worker, NULL);                            \
+		tcase_add_checked_fixture(several_, with_workers, NULL);                           \
+		tcase_add_test(one_, test);                                                        \
+		tcase_add_test(several_, test);                                                    \
+		suite_add_tcase(suite, one_);                                                      \
+		suite_add_tcase(suite, several_);                                                  \
+	} while (0)
+
+SHARED struct rig *opaque_rig(void)
+{
+	struct rig *r = rig_create();
+	r->workers = opaque_workers;
+	if (r->workers > 1)
+		fake_lan_steer(r->net, 1);
+	return r;
+}
+
 /* "dev" is opaque: at this address, or, with NULL, alone on the listener "own". */
 SHARED struct conf_endpoint *opaque_endpoint(struct rig *r, const char *server, const char *address)
 {
@@ -66,7 +102,7 @@ SHARED struct conf_endpoint *opaque_endpoint(struct rig *r, const char *server, 
 /* With a server that keeps datagrams as they are. */
 SHARED struct rig *up_raw(const char *address)
 {
-	struct rig *r = rig_create();
+	struct rig *r = opaque_rig();
 	struct conf_server *s = rig_add_server(r, "raw", CLOUD, RAW_PORT);
 	s->scheme = CONF_COAPS;
 	s->security = CONF_PSK;
@@ -79,7 +115,7 @@ SHARED struct rig *up_raw(const char *address)
 SHARED struct rig *up_real(const char *address, bool cid)
 {
 	static const uint8_t key[16] = "the key of all ";
-	struct rig *r = rig_create();
+	struct rig *r = opaque_rig();
 	rig_secure(r);
 	r->identity = "dev-lan";
 	r->key = (struct slice){ key, sizeof(key) };

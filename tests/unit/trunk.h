@@ -39,3 +39,5 @@ Suite *intercept_suite(void);
 Suite *crew_suite(void);
 Suite *crew_location_suite(void);
 Suite *crew_limits_suite(void);
+Suite *crew_ports_suite(void);
+Suite *crew_called_suite(void);
