@@ -12,6 +12,8 @@
 #define SECOND 1000000000LL
 /* How long notifications that nobody answers may be under way, ns. */
 #define UNDER_WAY (SECOND / 10)
+/* A notification that has not come by then is lost, ns. */
+#define LOST_AFTER SECOND
 /* What is asked before it is looked what came. */
 #define BURST 256
 
@@ -241,13 +243,23 @@ static void drain(struct load *l)
 	}
 }
 
-/* The same for the server: what it asked, and what nobody answers. */
+/* What the server notified of and has not come. */
+static uint64_t missing(const struct load *l, const char *line)
+{
+	uint64_t pushed = seen(line, "pushed"), came = fleet_pushed(l->fleet);
+	return pushed > came ? pushed - came : 0;
+}
+
+/* The same for the server: what it asked, and what nobody answers, which may be on its way for a while. */
 static void drain_server(struct load *l)
 {
+	int64_t until = net_now() + LOST_AFTER;
+	const char *line;
 	control_ask(&l->o->control, "stop");
-	do
+	do {
 		take_until(l, net_now() + UNDER_WAY);
-	while (seen(stats(l), "waiting") > 0);
+		line = stats(l);
+	} while (seen(line, "waiting") > 0 || (missing(l, line) > 0 && net_now() < until));
 }
 
 /* Whether as many exchanges as were wanted are over. */
@@ -309,8 +321,7 @@ static void sum_up(struct load *l)
 	uint64_t arrived = seen(line, "notified") + seen(line, "old");
 	uint64_t sent = fleet_notified(l->fleet);
 	r->lost += seen(line, "lost") + (sent > arrived ? sent - arrived : 0);
-	uint64_t pushed = seen(line, "pushed"), came = fleet_pushed(l->fleet);
-	r->lost += pushed > came ? pushed - came : 0;
+	r->lost += missing(l, line);
 	r->late += seen(line, "late");
 	r->dup += seen(line, "dup") + seen(line, "old");
 	r->by_server = seen(line, "foreign");

@@ -201,6 +201,11 @@ void secure_take(
 	int hello = hello_number(datagram, n);
 	s->in = datagram;
 	s->in_n = n;
+	/* Somebody else has the port now; a session that is up goes when the new one has proven itself. */
+	if (hello == 0 && p != NULL && !p->up) {
+		session_end(s, p);
+		p = NULL;
+	}
 	if (hello == 0 || (hello > 0 && (p == NULL || p->up))) {
 		listen_take(s, from);
 	} else if (p == NULL) {

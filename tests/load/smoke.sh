@@ -90,6 +90,8 @@ for fault in drop twice misdeliver wrong late; do
 	timeout=0.05
 	case $fault in twice) timeout=5 ;; wrong) timeout=0.2 ;; esac
 	for kind in post get block down push; do
+		# What is confirmed only late is lost to the server.
+		case $fault-$kind in late-push) timeout=5 ;; esac
 		load --target 127.0.0.1:$FAULTY --control 127.0.0.1:$FAULTY_CONTROL --kind $kind \
 			--timeout $timeout --rate 20000
 		case $fault-$kind in
