@@ -1,6 +1,6 @@
 #!/bin/sh
 # The whole table: every kind, scenario, size and load, the bars, and drawings, in a folder of results/.
-# About 43 minutes; SHORT=1 runs through everything in 10, for a look at the scripts, not at figures. EVERY=1 has
+# About 40 minutes; SHORT=1 runs through everything in 10, for a look at the scripts, not at figures. EVERY=1 has
 # every combination of scenario, endpoints, payload and load in place of every pair: 2 hours and a half more.
 # usage: tests/load/table.sh
 set -u
