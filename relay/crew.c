@@ -176,7 +176,7 @@ bool crew_read(struct datapath *dp, struct mono now)
 	return had_some;
 }
 
-/* It ends: a datagram goes on HOPS_MAX times at most, or once to each; a session or a flow stays. */
+/* It ends: a datagram goes on HOPS_MAX times at most; a session or a flow stays. */
 void crew_settle(struct datapath *dp, struct mono now)
 {
 	bool had_some = dp->crew != NULL;

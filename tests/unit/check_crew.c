@@ -107,16 +107,6 @@ END_TEST
 
 /* ---- what is remembered ---- */
 
-static void deregister(struct rig *r, const char *from, const char *location)
-{
-	const char *request = coap(CON, "0.04", 5, "ab", location);
-	rig_device(r, from, request);
-	rig_expect_server(r, request);
-	rig_server(r, r->port, coap(ACK, "2.02", 5, "ab", NULL));
-	rig_expect_device(r, from, coap(ACK, "2.02", 5, "ab", NULL));
-	rig_advance(r, 1000);
-}
-
 START_TEST(crew_remembers_a_port_whichever_worker_had_it)
 {
 	struct rig *r = up(2);
@@ -420,6 +410,17 @@ START_TEST(crew_finds_a_session_by_its_connection_id)
 }
 END_TEST
 
+/* The device hears that its session is over, and nobody has one; ends all. */
+static void expect_no_session(struct rig *r, struct rig_dtls *d, struct rig_dtls *again)
+{
+	rig_lan_pump(r);
+	ck_assert(rig_dtls_is_closed(again));
+	ck_assert_uint_eq(rig_proven(r), 0);
+	rig_dtls_free(d);
+	rig_dtls_free(again);
+	rig_free(r);
+}
+
 /* The maker's part of a session may change or go before the session does. */
 START_TEST(crew_reloads_with_a_session_of_another_workers_making)
 {
@@ -431,12 +432,7 @@ START_TEST(crew_reloads_with_a_session_of_another_workers_making)
 	rig_dtls_serve(r, again);
 	r->listens[0].cid = false; /* another DTLS server: all sessions end */
 	ck_assert_int_eq(rig_apply(r), 0);
-	rig_lan_pump(r);
-	ck_assert(rig_dtls_is_closed(again));
-	ck_assert_uint_eq(rig_proven(r), 0);
-	rig_dtls_free(d);
-	rig_dtls_free(again);
-	rig_free(r);
+	expect_no_session(r, d, again);
 }
 END_TEST
 
@@ -451,12 +447,7 @@ START_TEST(crew_reloads_with_a_session_under_way)
 	r->listens[0].cid = false;
 	ck_assert_int_eq(rig_apply(r), 0);
 	comes_to_it(r, 0);
-	rig_lan_pump(r);
-	ck_assert(rig_dtls_is_closed(again));
-	ck_assert_uint_eq(rig_proven(r), 0);
-	rig_dtls_free(d);
-	rig_dtls_free(again);
-	rig_free(r);
+	expect_no_session(r, d, again);
 }
 END_TEST
 

@@ -4,16 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "crew.h"
-#include "rig.h"
+#include "rig_crew.h"
 
 #define A3 "192.168.1.10:40002"
 
 /* Two endpoints of one server, and one of another. */
-static struct rig *up(unsigned workers)
+static struct rig *up_servers(unsigned workers)
 {
-	struct rig *r = rig_create();
-	r->workers = workers;
+	struct rig *r = rig_of(workers);
 	rig_add_server(r, "second", CLOUD2, 5683);
 	rig_endpoint(r, "dev", "cloud");
 	rig_endpoint(r, "dev2", "cloud");
@@ -23,10 +21,9 @@ static struct rig *up(unsigned workers)
 }
 
 /* Registers where the kernel brings it to this worker; some time passes. Returns its source port. */
-static uint16_t register_at(struct rig *r, int worker, const char *from, const char *name, const char *location)
+static uint16_t registered_at(struct rig *r, int worker, const char *from, const char *name, const char *location)
 {
-	fake_lan_steer(r->net, worker);
-	rig_register(r, from, name, location);
+	register_at(r, worker, from, name, location);
 	rig_advance(r, 10);
 	return r->port;
 }
@@ -37,7 +34,7 @@ static void expect_found(struct rig *r, int worker, const char *from, const char
 	static unsigned mid = 0x5000;
 	const char *update = coap(CON, "0.02", ++mid, "ab", location);
 	uint64_t lost = rig_drops(r, DROP_STRANGER_LOCATION);
-	fake_lan_steer(r->net, worker);
+	steer_to(r, worker);
 	rig_device(r, from, update);
 	if (port == 0) {
 		rig_expect_silence(r);
@@ -49,22 +46,12 @@ static void expect_found(struct rig *r, int worker, const char *from, const char
 	ck_assert_uint_eq(rig_drops(r, DROP_STRANGER_LOCATION), lost);
 }
 
-static void deregister(struct rig *r, const char *from, const char *location)
-{
-	const char *request = coap(CON, "0.04", 5, "ab", location);
-	rig_device(r, from, request);
-	rig_expect_server(r, request);
-	rig_server(r, r->port, coap(ACK, "2.02", 5, "ab", NULL));
-	rig_expect_device(r, from, coap(ACK, "2.02", 5, "ab", NULL));
-	rig_advance(r, 10);
-}
-
 /* ---- whose it is ---- */
 
 START_TEST(rule3_location_leads_to_its_worker_at_once)
 {
-	struct rig *r = up(4);
-	uint16_t port = register_at(r, 1, A, "dev", "rd/7");
+	struct rig *r = up_servers(4);
+	uint16_t port = registered_at(r, 1, A, "dev", "rd/7");
 	expect_found(r, 2, A2, "rd/7", port);
 	ck_assert_uint_eq(rig_counts(r, COUNT_HANDED_OVER), 1);
 	rig_server(r, port, coap(ACK, "2.04", 0x5001, "ab", NULL));
@@ -78,9 +65,9 @@ END_TEST
 /* Whichever worker hears it, one that has a flow with it or one that has none. */
 START_TEST(rule3_location_of_two_servers_names_nobody_over_workers)
 {
-	struct rig *r = up(3);
-	register_at(r, 0, A, "dev", "rd/0");
-	register_at(r, 1, A2, "other", "rd/0");
+	struct rig *r = up_servers(3);
+	registered_at(r, 0, A, "dev", "rd/0");
+	registered_at(r, 1, A2, "other", "rd/0");
 	expect_found(r, _i, A3, "rd/0", 0);
 	ck_assert_uint_eq(rig_counts(r, COUNT_FLOWS_MOVED), 0);
 	ck_assert_uint_eq(rig_counts(r, COUNT_HANDED_OVER), 0);
@@ -92,14 +79,14 @@ END_TEST
 START_TEST(rule3_location_is_clear_again_when_one_has_it)
 {
 	for (int end = 0; end < 4; end++) {
-		struct rig *r = up(2);
-		uint16_t port = register_at(r, 0, A, "dev", "rd/0");
-		register_at(r, 1, A2, "other", "rd/0");
+		struct rig *r = up_servers(2);
+		uint16_t port = registered_at(r, 0, A, "dev", "rd/0");
+		registered_at(r, 1, A2, "other", "rd/0");
 		expect_found(r, 0, A3, "rd/0", 0);
 		if (end == 0)
 			deregister(r, A2, "rd/0");
 		else if (end == 1)
-			register_at(r, 1, A2, "other", "rd/9");
+			registered_at(r, 1, A2, "other", "rd/9");
 		else if (end == 2)
 			r->conf.endpoint_count = 2;
 		ck_assert_int_eq(rig_apply(r), 0);
@@ -112,9 +99,9 @@ END_TEST
 /* A server that was restarted counts from the beginning: the last one who got the Location has it. */
 START_TEST(rule3_location_given_twice_names_the_last_over_workers)
 {
-	struct rig *r = up(3);
-	register_at(r, _i, A, "dev", "rd/0");
-	uint16_t port = register_at(r, 1 - _i, A2, "dev2", "rd/0");
+	struct rig *r = up_servers(3);
+	registered_at(r, _i, A, "dev", "rd/0");
+	uint16_t port = registered_at(r, 1 - _i, A2, "dev2", "rd/0");
 	expect_found(r, 2, A3, "rd/0", port);
 	rig_free(r);
 }
@@ -123,10 +110,10 @@ END_TEST
 /* Then the first one gets it once more. */
 START_TEST(rule3_location_given_anew_counts_from_then)
 {
-	struct rig *r = up(3);
-	uint16_t port = register_at(r, 0, A, "dev", "rd/0");
-	register_at(r, 1, A2, "dev2", "rd/0");
-	register_at(r, 2, A, "dev", "rd/0");
+	struct rig *r = up_servers(3);
+	uint16_t port = registered_at(r, 0, A, "dev", "rd/0");
+	registered_at(r, 1, A2, "dev2", "rd/0");
+	registered_at(r, 2, A, "dev", "rd/0");
 	expect_found(r, 2, A3, "rd/0", port);
 	rig_free(r);
 }
@@ -134,10 +121,10 @@ END_TEST
 
 START_TEST(rule3_location_given_twice_at_once_names_nobody)
 {
-	struct rig *r = up(3);
-	fake_lan_steer(r->net, 0);
+	struct rig *r = up_servers(3);
+	steer_to(r, 0);
 	rig_register(r, A, "dev", "rd/0");
-	fake_lan_steer(r->net, 1);
+	steer_to(r, 1);
 	rig_register(r, A2, "dev2", "rd/0");
 	for (int i = 0; i < 3; i++)
 		expect_found(r, i, A3, "rd/0", 0);
@@ -149,9 +136,9 @@ END_TEST
 
 START_TEST(rule3_location_is_good_for_its_host_over_workers)
 {
-	struct rig *r = up(2);
-	uint16_t port = register_at(r, 0, A, "dev", "rd/0");
-	uint16_t other = register_at(r, 1, B, "other", "rd/0");
+	struct rig *r = up_servers(2);
+	uint16_t port = registered_at(r, 0, A, "dev", "rd/0");
+	uint16_t other = registered_at(r, 1, B, "other", "rd/0");
 	expect_found(r, 0, "192.168.1.12:40000", "rd/0", 0);
 	expect_found(r, 1, A2, "rd/0", port);
 	expect_found(r, 0, "192.168.1.11:40001", "rd/0", other);
@@ -162,11 +149,11 @@ END_TEST
 /* The same Location of another server means somebody else there. */
 START_TEST(rule3_location_is_good_for_its_interface_over_workers)
 {
-	struct rig *r = up(2);
-	uint16_t port = register_at(r, 0, A, "dev", "rd/0");
+	struct rig *r = up_servers(2);
+	uint16_t port = registered_at(r, 0, A, "dev", "rd/0");
 	r->ifindex = 3;
 	expect_found(r, 1, A2, "rd/0", 0);
-	uint16_t other = register_at(r, 1, A2, "other", "rd/0");
+	uint16_t other = registered_at(r, 1, A2, "other", "rd/0");
 	expect_found(r, 0, A3, "rd/0", other);
 	r->ifindex = 2;
 	expect_found(r, 1, "192.168.1.10:40003", "rd/0", port);
@@ -176,11 +163,11 @@ END_TEST
 
 START_TEST(rule3_location_is_good_for_its_listener_over_workers)
 {
-	struct rig *r = up(2);
+	struct rig *r = up_servers(2);
 	rig_add_listen(r, "more", 5700);
 	ck_assert_int_eq(rig_apply(r), 0);
-	uint16_t port = register_at(r, 0, A, "dev", "rd/0");
-	fake_lan_steer(r->net, 1);
+	uint16_t port = registered_at(r, 0, A, "dev", "rd/0");
+	steer_to(r, 1);
 	rig_device_at(r, A2, 5700, coap(CON, "0.02", 9, "ab", "rd/0"));
 	rig_expect_silence(r);
 	rig_device_at(r, A2, 5700, coap(CON, "0.02", 10, "ab", "rd?ep=other"));
@@ -195,8 +182,8 @@ END_TEST
 /* It follows its flow from host to host. */
 START_TEST(rule3_location_follows_a_device_that_moves)
 {
-	struct rig *r = up(2);
-	uint16_t port = register_at(r, 0, A, "dev", "rd/0");
+	struct rig *r = up_servers(2);
+	uint16_t port = registered_at(r, 0, A, "dev", "rd/0");
 	const char *again = coap(CON, "0.02", 0x77, "aa", "rd?ep=dev&lt=60");
 	rig_device(r, B, again);
 	for (int i = 0; i < 3; i++) {
@@ -213,12 +200,11 @@ END_TEST
 /* The interface is another one, or is not known for a while: so it is with one worker. */
 START_TEST(rule20_location_follows_an_interface_that_is_made_anew)
 {
-	struct rig *r = rig_create();
-	r->workers = 2;
+	struct rig *r = rig_of(2);
 	rig_endpoint(r, "dev", "cloud");
 	fake_net_interface(r->net, "lan0", 2);
 	rig_start(r);
-	uint16_t port = register_at(r, 0, A, "dev", "rd/0");
+	uint16_t port = registered_at(r, 0, A, "dev", "rd/0");
 	fake_net_interface(r->net, "lan0", 7);
 	for (unsigned i = 0; i < 2; i++)
 		datapath_addresses_changed(rig_worker(r, i), fake_net_now(r->net));
@@ -235,8 +221,7 @@ END_TEST
 /* Whom the device calls is a part of it. */
 static struct rig *up_captured(void)
 {
-	struct rig *r = rig_create();
-	r->workers = 2;
+	struct rig *r = rig_of(2);
 	rig_add_server(r, "second", CLOUD2, 5683);
 	rig_endpoint(r, "both", "cloud");
 	rig_endpoint(r, "both", "second");
@@ -250,13 +235,13 @@ START_TEST(rule3_location_is_good_for_the_called_server_over_workers)
 {
 	struct rig *r = up_captured();
 	rig_call(r, CLOUD);
-	uint16_t port = register_at(r, 0, A, "both", "rd/0");
+	uint16_t port = registered_at(r, 0, A, "both", "rd/0");
 	rig_call(r, CLOUD2);
 	expect_found(r, 1, A2, "rd/0", 0);
 	rig_call(r, CLOUD);
 	expect_found(r, 1, A2, "rd/0", port);
 	rig_call(r, CLOUD2);
-	uint16_t other = register_at(r, 1, A3, "both", "rd/0");
+	uint16_t other = registered_at(r, 1, A3, "both", "rd/0");
 	expect_found(r, 1, "192.168.1.10:40003", "rd/0", other);
 	rig_call(r, CLOUD);
 	expect_found(r, 1, "192.168.1.10:40004", "rd/0", port);
@@ -268,7 +253,7 @@ END_TEST
 START_TEST(rule3_location_of_a_device_that_is_led_astray_over_workers)
 {
 	struct rig *r = up_captured();
-	uint16_t port = register_at(r, 0, A, "both", "rd/0");
+	uint16_t port = registered_at(r, 0, A, "both", "rd/0");
 	rig_call(r, CLOUD);
 	expect_found(r, 1, A, "rd/0", port);
 	rig_free(r);
@@ -280,13 +265,13 @@ END_TEST
 /* A flow that went to the worker of its address has its Location there, from the time when it was given. */
 START_TEST(rule3_location_goes_with_its_flow_to_another_worker)
 {
-	struct rig *r = up(2);
-	uint16_t port = register_at(r, 1, A, "dev", "rd/0");
-	register_at(r, 0, A2, "other", "rd/1");
+	struct rig *r = up_servers(2);
+	uint16_t port = registered_at(r, 1, A, "dev", "rd/0");
+	registered_at(r, 0, A2, "other", "rd/1");
 	expect_found(r, 0, A3, "rd/0", port);
 	rig_server(r, port, coap(ACK, "2.04", 0x7fff, "ab", NULL));
 	(void)rig_device_got(r, A3);
-	register_at(r, 0, B, "dev2", "rd/0");
+	registered_at(r, 0, B, "dev2", "rd/0");
 	/* The device comes to an address that is another endpoint's, at the other worker. */
 	const char *again = coap(CON, "0.02", 0x77, "aa", "rd?ep=dev&lt=60");
 	rig_device(r, A2, again);
@@ -306,9 +291,9 @@ END_TEST
 /* As the gateway stops: the first worker is the last, and has no crew by then. */
 START_TEST(rule3_location_is_no_harm_when_its_crew_ends)
 {
-	struct rig *r = up(2);
-	register_at(r, 0, A, "dev", "rd/0");
-	register_at(r, 1, A2, "other", "rd/0");
+	struct rig *r = up_servers(2);
+	registered_at(r, 0, A, "dev", "rd/0");
+	registered_at(r, 1, A2, "other", "rd/0");
 	crew_end(r->crew);
 	datapath_free(r->others[0]);
 	r->others[0] = NULL;
@@ -325,9 +310,9 @@ END_TEST
 /* Invented Locations are handed to nobody, however many. */
 START_TEST(rule3_invented_location_is_handed_to_nobody)
 {
-	struct rig *r = up(4);
-	register_at(r, 1, A, "dev", "rd/0");
-	fake_lan_steer(r->net, 0);
+	struct rig *r = up_servers(4);
+	registered_at(r, 1, A, "dev", "rd/0");
+	steer_to(r, 0);
 	for (unsigned i = 0; i < 2000; i++)
 		rig_device(r, A2, coap(CON, "0.02", i, "ab", "rd/7"));
 	rig_expect_silence(r);
@@ -340,10 +325,10 @@ END_TEST
 /* An Update that gives nothing new changes nothing: who got the Location later has it. */
 START_TEST(rule3_update_is_no_new_registration)
 {
-	struct rig *r = up(2);
-	register_at(r, 0, A, "dev", "rd/0");
-	uint16_t port = register_at(r, 1, A2, "dev2", "rd/0");
-	fake_lan_steer(r->net, 0);
+	struct rig *r = up_servers(2);
+	registered_at(r, 0, A, "dev", "rd/0");
+	uint16_t port = registered_at(r, 1, A2, "dev2", "rd/0");
+	steer_to(r, 0);
 	const struct located *before = rig_flow(r, "dev")->located;
 	rig_device(r, A, coap(CON, "0.02", 9, "ab", "rd/0"));
 	rig_expect_server(r, coap(CON, "0.02", 9, "ab", "rd/0"));

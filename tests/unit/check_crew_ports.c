@@ -48,6 +48,13 @@ static void expect_in_order(struct rig *r, const struct wave *wave)
 	ck_assert_uint_eq(rig_counts(r, COUNT_HANDED_OVER), before);
 }
 
+/* No socket is missing, either. */
+static void expect_all_in_order(struct rig *r, const struct wave *wave)
+{
+	ck_assert_uint_eq(fake_net_open(r->net), 2 * WORKERS);
+	expect_in_order(r, wave);
+}
+
 /* Some worker has lost all its sockets. */
 static void lose(struct rig *r, unsigned worker)
 {
@@ -79,8 +86,7 @@ START_TEST(crew_ports_are_in_order_though_one_worker_missed_the_interface)
 	struct rig *r = prepare(&wave);
 	fake_net_fail_opens(r->net, ENODEV, 2);
 	rig_start(r);
-	ck_assert_uint_eq(fake_net_open(r->net), 2 * WORKERS);
-	expect_in_order(r, &wave);
+	expect_all_in_order(r, &wave);
 	rig_free(r);
 }
 END_TEST
@@ -93,8 +99,7 @@ START_TEST(crew_ports_that_one_worker_lost_come_back_by_a_reload)
 	rig_start(r);
 	lose(r, (unsigned)_i);
 	ck_assert_int_eq(rig_apply(r), 0);
-	ck_assert_uint_eq(fake_net_open(r->net), 2 * WORKERS);
-	expect_in_order(r, &wave);
+	expect_all_in_order(r, &wave);
 	rig_free(r);
 }
 END_TEST
@@ -106,8 +111,7 @@ START_TEST(crew_ports_that_one_worker_lost_come_back_with_the_next_event)
 	rig_start(r);
 	lose(r, (unsigned)_i);
 	reopen_ports(r->dp);
-	ck_assert_uint_eq(fake_net_open(r->net), 2 * WORKERS);
-	expect_in_order(r, &wave);
+	expect_all_in_order(r, &wave);
 	rig_free(r);
 }
 END_TEST
@@ -186,8 +190,7 @@ START_TEST(crew_ports_wait_together_where_the_first_can_not_be_had)
 	ck_assert_uint_eq(fake_net_open(r->net), 0);
 	fake_net_port_taken(r->net, 5683, false);
 	event(r);
-	ck_assert_uint_eq(fake_net_open(r->net), 2 * WORKERS);
-	expect_in_order(r, &wave);
+	expect_all_in_order(r, &wave);
 	rig_free(r);
 }
 END_TEST
@@ -225,8 +228,7 @@ START_TEST(crew_ports_that_made_way_in_vain_come_back_in_order)
 	r->listens[0].address_count = 1;
 	fake_net_fail_watches(r->net, ENOSPC, 1);
 	ck_assert_int_eq(rig_apply(r), -ENOSPC);
-	ck_assert_uint_eq(fake_net_open(r->net), 2 * WORKERS);
-	expect_in_order(r, &wave);
+	expect_all_in_order(r, &wave);
 	rig_free(r);
 }
 END_TEST

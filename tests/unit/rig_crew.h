@@ -72,6 +72,17 @@ SHARED struct flow *register_at(struct rig *r, int worker, const char *from, con
 	return rig_register(r, from, name, location);
 }
 
+/* It deregisters; time for its flow to end passes. */
+SHARED void deregister(struct rig *r, const char *from, const char *location)
+{
+	const char *request = coap(CON, "0.04", 5, "ab", location);
+	rig_device(r, from, request);
+	rig_expect_server(r, request);
+	rig_server(r, r->port, coap(ACK, "2.02", 5, "ab", NULL));
+	rig_expect_device(r, from, coap(ACK, "2.02", 5, "ab", NULL));
+	rig_advance(r, 1000);
+}
+
 /* "dev" comes with DTLS, and registers, by that worker's socket. */
 SHARED struct rig_dtls *dtls_register_at(struct rig *r, int worker, const char *from)
 {
